@@ -1,0 +1,38 @@
+/** An app: its name, and the rules that names keep. Pure. */
+import { SlipwayError } from '../errors.js';
+
+/** A DNS label, since it becomes a host name; never starts with `-`, so it can never be read as an option. */
+const APP_NAME = /^[a-z][a-z0-9-]{0,38}[a-z0-9]$|^[a-z]$/;
+const RESERVED = new Set(['api', 'git', 'v1', 'slipway', 'platform', 'admin', 'www', 'localhost']);
+
+export function isAppName(name: string): boolean {
+  return APP_NAME.test(name) && !name.includes('--') && !RESERVED.has(name);
+}
+
+/** Returns the name, or throws `invalid_name` with the rule. */
+export function checkAppName(name: string): string {
+  if (isAppName(name)) return name;
+  const shown = JSON.stringify(name.slice(0, 60));
+  if (RESERVED.has(name)) throw new SlipwayError('invalid_name', `the app name ${shown} is reserved`, { hint: 'choose another name' });
+  throw new SlipwayError('invalid_name', `${shown} is not an app name`, {
+    hint: 'use 1 to 40 lower-case letters, digits and single hyphens, starting with a letter and not ending with a hyphen',
+  });
+}
+
+export interface AppSettings {
+  readonly name: string;
+  /** The only branch that deploys, without `refs/heads/`. */
+  readonly deployBranch: string;
+  readonly createdAt: string;
+  readonly createdBy: string;
+}
+
+const CONFIG_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+
+/** Returns the config var's name, or throws `invalid_name`. */
+export function checkConfigName(name: string): string {
+  if (CONFIG_NAME.test(name)) return name;
+  throw new SlipwayError('invalid_name', `${JSON.stringify(name.slice(0, 60))} is not a config var's name`, {
+    hint: 'use letters, digits and underscores, not starting with a digit',
+  });
+}

@@ -1,0 +1,55 @@
+/** A release: what should run. Immutable and numbered; rollback makes a new one. Pure. */
+export type ReleaseKind = 'deploy' | 'rollback' | 'config';
+
+export interface ReleaseImage {
+  /** Repository in the configured registry, for example `apps/hello`. Never with a host: the registry may move. */
+  readonly repository: string;
+  /** `sha256:<hex>` of the manifest. From here on only this names the image (invariant 4). */
+  readonly digest: string;
+}
+
+export interface Release {
+  /** 1, 2, 3, … within the app; shown as `v1`. A failed release keeps its number. */
+  readonly number: number;
+  readonly kind: ReleaseKind;
+  readonly image: ReleaseImage;
+  /** Commit id of the source. */
+  readonly source: string;
+  /** Config var names to ciphertext (see src/ledger/vault.ts). */
+  readonly config: Readonly<Record<string, string>>;
+  readonly processes: readonly { readonly type: string; readonly command?: readonly string[]; readonly scale: number }[];
+  /** The deployment that made it; at most one release per deployment. */
+  readonly deploymentId: string;
+  /** For a rollback: the number that was brought back. */
+  readonly rollbackOf?: number;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  /** One line for people: `deploy 3fa9c1d`, `rollback to v1`, `set FOO, unset BAR`. */
+  readonly description: string;
+}
+
+export type OutcomeState = 'live' | 'failed' | 'cancelled' | 'superseded';
+
+/** How a release ended. Absent while its rollout is waiting or under way. */
+export interface Outcome {
+  readonly state: OutcomeState;
+  readonly at: string;
+  readonly reason?: string;
+}
+
+export interface ReleaseWithOutcome extends Release {
+  readonly outcome?: Outcome;
+}
+
+/** `v12` or `12` → 12. Anything else → undefined. */
+export function parseReleaseNumber(text: string): number | undefined {
+  const match = /^v?([1-9]\d{0,8})$/.exec(text);
+  return match?.[1] === undefined ? undefined : Number(match[1]);
+}
+
+/** Where `rollback` without a number goes: the newest release before the live one that was live itself. */
+export function lastGoodBefore(releases: readonly ReleaseWithOutcome[], live: number): ReleaseWithOutcome | undefined {
+  return releases
+    .filter((release) => release.number < live && release.outcome?.state === 'live')
+    .sort((a, b) => b.number - a.number)[0];
+}
