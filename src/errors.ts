@@ -36,6 +36,10 @@ export const ERROR_CODES = {
   registry_denied: 502,
   registry_push_not_allowed: 403,
   image_not_found: 404,
+  /** What a registry sent is not the image it should be: wrong digest, malformed, a kind that is refused. */
+  image_invalid: 422,
+  /** A layer to be pushed is neither in the registry nor on this machine. */
+  layer_missing: 422,
   // the rollout
   engine_unavailable: 503,
   edge_unavailable: 503,
