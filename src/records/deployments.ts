@@ -1,0 +1,255 @@
+/**
+ * The deployments of all apps: their journals, open markers and log paths below `$HOME/deployments`.
+ * Any process may read and append at any time; no lock is taken. What an event means is decided by the fold of
+ * src/model/deployment.ts, from the order of the lines.
+ *
+ * Accepted means kept (invariant 1): the marker is on disk before the first line of the journal, so a crash leaves
+ * a marker without a deployment, never a deployment that nobody finds.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '../clock.js';
+import { homePaths } from '../config.js';
+import { isErrno, SlipwayError } from '../errors.js';
+import { checkAppName } from '../model/app.js';
+import {
+  apply,
+  type ClaimPhase,
+  type Deployment,
+  type DeploymentEvent,
+  type DeploymentKind,
+  type FinalState,
+  foldDeployment,
+  isFinal,
+  type PushedCommit,
+} from '../model/deployment.js';
+import { checkDeploymentId, DeploymentIds, isDeploymentId } from './deployment-id.js';
+import { makeDirectory, syncDirectory } from './durable.js';
+import { appendToJournal, createJournal, parseJournal, readJournal } from './journal.js';
+import { type OpenMarker, OpenMarkers } from './open-markers.js';
+import { FileChanges } from './watch-file.js';
+
+/** How long a marker may stand without a journal: longer than any process takes from the one to the other. */
+const ORPHANED_MARKER_MS = 60_000;
+
+export interface AcceptedDeployment {
+  /** Chosen by the caller when it must be known before, as for a pin; else a new one. */
+  readonly id?: string;
+  readonly kind: DeploymentKind;
+  readonly who: string;
+  readonly push?: PushedCommit;
+}
+
+export interface DeploymentEnd {
+  readonly state: FinalState;
+  readonly reason?: string;
+  readonly code?: string;
+  /** The token of the claim; without one only a deployment that nobody holds ends. */
+  readonly claim?: string;
+}
+
+/** The right to write as the one worker of a deployment, until somebody claims it later. */
+export interface Claim {
+  readonly app: string;
+  readonly id: string;
+  readonly token: string;
+  readonly phase: ClaimPhase;
+  /** Reads the journal. A worker asks before each effect that cannot be taken back. */
+  isCurrent(): Promise<boolean>;
+}
+
+export class DeploymentStore {
+  readonly #directory: string;
+  readonly #clock: Clock;
+  readonly #ids: DeploymentIds;
+  readonly #markers: OpenMarkers;
+
+  constructor(home: string, clock: Clock = systemClock) {
+    const paths = homePaths(home);
+    this.#directory = paths.deployments;
+    this.#clock = clock;
+    this.#ids = new DeploymentIds(clock);
+    this.#markers = new OpenMarkers(paths.openDeployments);
+  }
+
+  newId(): string {
+    return this.#ids.next();
+  }
+
+  /** The deployment is kept from here on, whatever is killed. Throws `conflict` if the id exists. */
+  async create(app: string, accepted: AcceptedDeployment): Promise<Deployment> {
+    const { id = this.newId(), kind, who, push } = accepted;
+    const directory = this.#deploymentDirectory(app, id);
+    const marker: OpenMarker = { app, id };
+    await makeDirectory(join(this.#directory, app));
+    await this.#markers.place(marker);
+    try {
+      await mkdir(directory, { mode: 0o700 });
+    } catch (thrown) {
+      if (!isErrno(thrown, 'EEXIST')) throw thrown;
+      throw new SlipwayError('conflict', `the deployment ${id} of ${app} exists already`, { cause: thrown });
+    }
+    await createJournal(this.#journalPath(app, id), {
+      type: 'accepted',
+      at: this.#clock.now(),
+      kind,
+      who,
+      ...(push === undefined ? {} : { push }),
+    });
+    await syncDirectory(directory);
+    await syncDirectory(join(this.#directory, app));
+    // This process may have slept for so long that a reader took the marker for an orphan.
+    if ((await this.#markers.placedAt(marker)) === undefined) await this.#markers.place(marker);
+    return this.#require(app, id);
+  }
+
+  /** Undefined when there is none, or its journal has no readable first line. */
+  async get(app: string, id: string): Promise<Deployment | undefined> {
+    const text = await readJournal(this.#journalPath(app, id));
+    return text === undefined ? undefined : foldDeployment(app, id, parseJournal(text));
+  }
+
+  /** The deployment after the event, which may not have counted: the caller looks. Throws `not_found`. */
+  async append(app: string, id: string, event: DeploymentEvent): Promise<Deployment> {
+    try {
+      await appendToJournal(this.#journalPath(app, id), event);
+    } catch (thrown) {
+      if (isErrno(thrown, 'ENOENT')) throw noDeployment(app, id);
+      throw thrown;
+    }
+    const deployment = await this.#require(app, id);
+    if (isFinal(deployment.state)) await this.#markers.remove({ app, id });
+    return deployment;
+  }
+
+  /** Undefined when the deployment is not to be claimed for this phase. Takes over from an earlier claim. */
+  async claim(app: string, id: string, phase: ClaimPhase, by: string): Promise<Claim | undefined> {
+    const token = randomBytes(16).toString('hex');
+    const event: DeploymentEvent = { type: 'claimed', at: this.#clock.now(), claim: token, phase, by };
+    const before = await this.get(app, id);
+    if (before === undefined || apply(before, event) === before) return undefined;
+    const deployment = await this.append(app, id, event);
+    if (isFinal(deployment.state) || deployment.claim?.token !== token) return undefined;
+    const isCurrent = async (): Promise<boolean> => {
+      const now = await this.get(app, id);
+      return now !== undefined && !isFinal(now.state) && now.claim?.token === token;
+    };
+    return { app, id, token, phase, isCurrent };
+  }
+
+  /** Appends `ended`. Whether this end or an earlier one holds is in the deployment that comes back. */
+  async end(app: string, id: string, end: DeploymentEnd): Promise<Deployment> {
+    return this.append(app, id, { type: 'ended', at: this.#clock.now(), ...end });
+  }
+
+  /** Newest first. `before` is an id: only older ones. Reads no more journals than it returns. */
+  async list(app: string, options: { limit?: number; before?: string } = {}): Promise<Deployment[]> {
+    const { limit = Number.POSITIVE_INFINITY, before } = options;
+    const ids = await this.#idsOf(app);
+    const found: Deployment[] = [];
+    for (const id of ids.sort().reverse()) {
+      if (found.length >= limit) break;
+      if (before !== undefined && id >= before) continue;
+      const deployment = await this.get(app, id);
+      if (deployment !== undefined) found.push(deployment);
+    }
+    return found;
+  }
+
+  /** Those that have not ended, of one app or of all; oldest first. Clears away markers that mean nothing any more. */
+  async open(app?: string): Promise<Deployment[]> {
+    if (app !== undefined) checkAppName(app);
+    const found: Deployment[] = [];
+    for (const marker of await this.#markers.list()) {
+      if (app !== undefined && marker.app !== app) continue;
+      const deployment = await this.get(marker.app, marker.id);
+      if (deployment !== undefined && !isFinal(deployment.state)) found.push(deployment);
+      else if (deployment !== undefined || (await this.#isOrphaned(marker)))
+        await this.#markers.remove(marker);
+    }
+    return found.sort((a, b) => a.acceptedAt - b.acceptedAt || (a.id < b.id ? -1 : 1));
+  }
+
+  /**
+   * The deployment now, then after each change; ends after the final state, which is never missed, or when the signal
+   * is aborted. Throws `not_found`.
+   */
+  async *watch(app: string, id: string, signal: AbortSignal): AsyncGenerator<Deployment, void, undefined> {
+    await this.#require(app, id);
+    const path = this.#journalPath(app, id);
+    // Before the first read, so that no change falls between a read and the wait for the next.
+    const changes = new FileChanges(path, signal);
+    try {
+      let seen = '';
+      while (!signal.aborted) {
+        const deployment = await this.#require(app, id);
+        const now = JSON.stringify(deployment);
+        if (now !== seen) yield deployment;
+        if (isFinal(deployment.state)) return;
+        seen = now;
+        await changes.next();
+      }
+    } finally {
+      changes.close();
+    }
+  }
+
+  /** Where the log is, or will be. */
+  logPath(app: string, id: string): string {
+    return join(this.#deploymentDirectory(app, id), 'log');
+  }
+
+  /**
+   * Moves all records of a destroyed app aside, so that a new app of that name does not show its predecessor's logs.
+   * Returns where they are now, or undefined when there were none.
+   */
+  async setAside(app: string): Promise<string | undefined> {
+    const trash = join(this.#directory, '.trash');
+    const target = join(trash, `${checkAppName(app)}-${this.newId()}`);
+    await makeDirectory(trash);
+    try {
+      await rename(join(this.#directory, app), target);
+    } catch (thrown) {
+      if (isErrno(thrown, 'ENOENT')) return undefined;
+      throw thrown;
+    }
+    for (const marker of await this.#markers.list())
+      if (marker.app === app) await this.#markers.remove(marker);
+    return target;
+  }
+
+  async #idsOf(app: string): Promise<string[]> {
+    try {
+      return (await readdir(join(this.#directory, checkAppName(app)))).filter(isDeploymentId);
+    } catch (thrown) {
+      if (isErrno(thrown, 'ENOENT')) return [];
+      throw thrown;
+    }
+  }
+
+  async #isOrphaned(marker: OpenMarker): Promise<boolean> {
+    const placedAt = await this.#markers.placedAt(marker);
+    return placedAt !== undefined && this.#clock.now() - placedAt > ORPHANED_MARKER_MS;
+  }
+
+  async #require(app: string, id: string): Promise<Deployment> {
+    const deployment = await this.get(app, id);
+    if (deployment === undefined) throw noDeployment(app, id);
+    return deployment;
+  }
+
+  #deploymentDirectory(app: string, id: string): string {
+    return join(this.#directory, checkAppName(app), checkDeploymentId(id));
+  }
+
+  #journalPath(app: string, id: string): string {
+    return join(this.#deploymentDirectory(app, id), 'journal');
+  }
+}
+
+function noDeployment(app: string, id: string): SlipwayError {
+  return new SlipwayError('not_found', `${app} has no build or deployment ${id}`, {
+    hint: `\`slipway builds -a ${app}\` lists them`,
+  });
+}

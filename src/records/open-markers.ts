@@ -1,0 +1,57 @@
+/**
+ * The open markers: an empty file `<app>+<id>` for every deployment that has not ended, so that finding the work that
+ * is left never reads the records of the past. A marker may outlive its deployment for a while, never the reverse.
+ */
+import { open, readdir, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isErrno } from '../errors.js';
+import { isAppName } from '../model/app.js';
+import { isDeploymentId } from './deployment-id.js';
+import { makeDirectory, syncDirectory } from './durable.js';
+
+export interface OpenMarker {
+  readonly app: string;
+  readonly id: string;
+}
+
+export class OpenMarkers {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** On disk when it returns. Nothing happens if it is there. */
+  async place(marker: OpenMarker): Promise<void> {
+    await makeDirectory(this.#directory);
+    await (await open(this.#path(marker), 'a', 0o600)).close();
+    await syncDirectory(this.#directory);
+  }
+
+  /** Not synced: a marker that comes back after a power cut is removed again by whoever reads it. */
+  async remove(marker: OpenMarker): Promise<void> {
+    await unlink(this.#path(marker)).catch(ignoreMissing);
+  }
+
+  /** When it was placed, in ms since the epoch; undefined when it is gone. */
+  async placedAt(marker: OpenMarker): Promise<number | undefined> {
+    return (await stat(this.#path(marker)).catch(ignoreMissing))?.mtimeMs;
+  }
+
+  async list(): Promise<OpenMarker[]> {
+    const names = (await readdir(this.#directory).catch(ignoreMissing)) ?? [];
+    return names.flatMap((name) => {
+      const [app = '', id = '', ...rest] = name.split('+');
+      return rest.length === 0 && isAppName(app) && isDeploymentId(id) ? [{ app, id }] : [];
+    });
+  }
+
+  #path({ app, id }: OpenMarker): string {
+    return join(this.#directory, `${app}+${id}`);
+  }
+}
+
+function ignoreMissing(thrown: unknown): undefined {
+  if (isErrno(thrown, 'ENOENT')) return undefined;
+  throw thrown;
+}
