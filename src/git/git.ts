@@ -38,8 +38,8 @@ const KILL_AFTER_MS = 5_000;
  */
 export function gitEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   return {
-    PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
-    ...(process.env['TMPDIR'] === undefined ? {} : { TMPDIR: process.env['TMPDIR'] }),
+    PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
+    ...(process.env.TMPDIR === undefined ? {} : { TMPDIR: process.env.TMPDIR }),
     LC_ALL: 'C',
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_CONFIG_GLOBAL: '/dev/null',
@@ -188,20 +188,17 @@ export function gitFailure(args: readonly string[], result: GitResult): SlipwayE
  */
 export function cleanStderr(text: string, gitDir?: string): string {
   const shown = gitDir === undefined ? text : text.replaceAll(gitDir, basename(gitDir));
-  return (
-    shown
-      .split(/[\r\n]+/)
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal controls are what is taken out
-      .map((line) =>
-        line
-          .replace(/[\u0000-\u001f\u007f-\u009f]/g, '')
-          .replace(/^(fatal|error|warning): /, '')
-          .trim(),
-      )
-      .filter((line) => line !== '' && !line.startsWith('hint:'))
-      .join('; ')
-      .slice(0, 500)
-  );
+  return shown
+    .split(/[\r\n]+/)
+    .map((line) =>
+      line
+        .replace(/\p{Cc}/gu, '')
+        .replace(/^(fatal|error|warning): /, '')
+        .trim(),
+    )
+    .filter((line) => line !== '' && !line.startsWith('hint:'))
+    .join('; ')
+    .slice(0, 500);
 }
 
 function startFailure(executable: string, error: Error): SlipwayError {
