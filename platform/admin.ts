@@ -1,0 +1,1 @@
+export async function adminToken(): Promise<undefined> {}
