@@ -11,6 +11,7 @@ import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../clock.js';
 import { homePaths } from '../config.js';
+import { makeDirectory, syncDirectory } from '../durable.js';
 import { isErrno, SlipwayError } from '../errors.js';
 import { checkAppName } from '../model/app.js';
 import {
@@ -25,7 +26,6 @@ import {
   type PushedCommit,
 } from '../model/deployment.js';
 import { checkDeploymentId, DeploymentIds, isDeploymentId } from './deployment-id.js';
-import { makeDirectory, syncDirectory } from './durable.js';
 import { appendToJournal, createJournal, parseJournal, readJournal } from './journal.js';
 import { type OpenMarker, OpenMarkers } from './open-markers.js';
 import { FileChanges } from './watch-file.js';

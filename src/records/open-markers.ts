@@ -4,10 +4,10 @@
  */
 import { open, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory, syncDirectory } from '../durable.js';
 import { isErrno } from '../errors.js';
 import { isAppName } from '../model/app.js';
 import { isDeploymentId } from './deployment-id.js';
-import { makeDirectory, syncDirectory } from './durable.js';
 
 export interface OpenMarker {
   readonly app: string;
