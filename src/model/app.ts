@@ -13,7 +13,10 @@ export function isAppName(name: string): boolean {
 export function checkAppName(name: string): string {
   if (isAppName(name)) return name;
   const shown = JSON.stringify(name.slice(0, 60));
-  if (RESERVED.has(name)) throw new SlipwayError('invalid_name', `the app name ${shown} is reserved`, { hint: 'choose another name' });
+  if (RESERVED.has(name))
+    throw new SlipwayError('invalid_name', `the app name ${shown} is reserved`, {
+      hint: 'choose another name',
+    });
   throw new SlipwayError('invalid_name', `${shown} is not an app name`, {
     hint: 'use 1 to 40 lower-case letters, digits and single hyphens, starting with a letter and not ending with a hyphen',
   });
@@ -31,7 +34,8 @@ const CONFIG_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 
 /** Returns the config var's name, or throws `invalid_name`. */
 export function checkConfigName(name: string): string {
-  if (CONFIG_NAME.test(name)) return name;
+  // `__proto__` is the one name that a JavaScript object cannot hold like any other.
+  if (CONFIG_NAME.test(name) && name !== '__proto__') return name;
   throw new SlipwayError('invalid_name', `${JSON.stringify(name.slice(0, 60))} is not a config var's name`, {
     hint: 'use letters, digits and underscores, not starting with a digit',
   });

@@ -41,7 +41,7 @@ describe('app names', () => {
 
 describe("config vars' names", () => {
   it.each(['FOO', '_x', 'a1'])('%s is one', (name) => expect(checkConfigName(name)).toBe(name));
-  it.each(['', '1A', 'A-B', 'A B', 'A=B', 'a'.repeat(129)])('%j is none', (name) => {
+  it.each(['', '1A', 'A-B', 'A B', 'A=B', '__proto__', 'a'.repeat(129)])('%j is none', (name) => {
     expect(() => checkConfigName(name)).toThrow(expect.objectContaining({ code: 'invalid_name' }));
   });
 });
