@@ -1,0 +1,112 @@
+/**
+ * The documents of an app's ledger and what they say. Layout of the tree:
+ *
+ *   app.json             settings
+ *   config.json          config var → ciphertext; what the next release will get
+ *   releases/<n>.json    immutable
+ *   outcomes/<n>.json    how it ended; written once
+ *   live                 the number of the release that serves
+ */
+import { z } from 'zod';
+import { SlipwayError } from '../errors.js';
+import type { AppSettings } from '../model/app.js';
+import type { Outcome, Release, ReleaseWithOutcome } from '../model/release.js';
+import type { Documents } from './documents.js';
+
+export interface AppState {
+  readonly settings: AppSettings;
+  /** Config var → ciphertext. */
+  readonly config: Readonly<Record<string, string>>;
+  /** By number, the oldest first. */
+  readonly releases: readonly ReleaseWithOutcome[];
+  readonly live?: number;
+  /** The ledger commit that says all this. */
+  readonly head: string;
+}
+
+const text = z.string();
+const settings: z.ZodType<AppSettings> = z.object({
+  name: text,
+  deployBranch: text,
+  createdAt: text,
+  createdBy: text,
+});
+const config = z.record(text, text);
+const release: z.ZodType<Release> = z.object({
+  number: z.int().positive(),
+  kind: z.enum(['deploy', 'rollback', 'config']),
+  image: z.object({ repository: text, digest: text }),
+  source: text,
+  config,
+  processes: z.array(
+    z.object({ type: text, command: z.array(text).exactOptional(), scale: z.int().nonnegative() }),
+  ),
+  deploymentId: text,
+  rollbackOf: z.int().positive().exactOptional(),
+  createdAt: text,
+  createdBy: text,
+  description: text,
+});
+const outcome: z.ZodType<Outcome> = z.object({
+  state: z.enum(['live', 'failed', 'cancelled', 'superseded']),
+  at: text,
+  reason: text.exactOptional(),
+});
+const live = z.coerce.number().int().positive();
+
+export const SETTINGS_PATH = 'app.json';
+export const CONFIG_PATH = 'config.json';
+export const LIVE_PATH = 'live';
+export const releasePath = (number: number): string => `releases/${number}.json`;
+export const outcomePath = (number: number): string => `outcomes/${number}.json`;
+
+/** One property per line, so that `git diff` of the ledger reads well. */
+export function toDocument(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** Throws `unavailable` naming the document that cannot be read: somebody edited the ledger, or a newer version did. */
+export function parseApp(documents: Documents): AppState {
+  const { head, files } = documents;
+  const read = <T>(path: string, schema: z.ZodType<T>): T | undefined => {
+    const content = files.get(path);
+    if (content === undefined) return undefined;
+    const parsed = schema.safeParse(parseJson(content));
+    if (parsed.success) return parsed.data;
+    throw new SlipwayError('unavailable', `the ledger cannot be read: ${z.prettifyError(parsed.error)}`, {
+      where: `${path} in ${head}`,
+      hint: 'correct the document with a commit on top, or update Slipway',
+    });
+  };
+  const releases = [...files.keys()]
+    .filter((path) => /^releases\/\d+\.json$/.test(path))
+    .flatMap((path): ReleaseWithOutcome[] => {
+      const found = read(path, release);
+      if (found === undefined) return [];
+      const ended = read(outcomePath(found.number), outcome);
+      return [ended === undefined ? found : { ...found, outcome: ended }];
+    })
+    .sort((a, b) => a.number - b.number);
+  const liveNumber = read(LIVE_PATH, live);
+  const found = read(SETTINGS_PATH, settings);
+  if (found === undefined) {
+    throw new SlipwayError('unavailable', 'the ledger has no settings', {
+      where: `${SETTINGS_PATH} in ${head}`,
+    });
+  }
+  return {
+    settings: found,
+    config: read(CONFIG_PATH, config) ?? {},
+    releases,
+    ...(liveNumber === undefined ? {} : { live: liveNumber }),
+    head,
+  };
+}
+
+function parseJson(content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,296 @@
+/**
+ * The ledger: what every app should be, as a chain of commits in its own repository (design: git is the truth). One
+ * commit per change, each a compare-and-swap, so any number of processes write without a lock. Its messages are meant
+ * to be read: `git log refs/slipway/ledger`.
+ *
+ * An app exists exactly if its ledger ref does.
+ */
+import { readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '../clock.js';
+import type { HomePaths } from '../config.js';
+import { makeDirectory, syncDirectory } from '../durable.js';
+import { isErrno, SlipwayError } from '../errors.js';
+import type { Git } from '../git/git.js';
+import { type AppSettings, checkAppName, checkConfigName, isAppName } from '../model/app.js';
+import type { Outcome, Release } from '../model/release.js';
+import {
+  type AppState,
+  CONFIG_PATH,
+  LIVE_PATH,
+  outcomePath,
+  parseApp,
+  releasePath,
+  SETTINGS_PATH,
+  toDocument,
+} from './app-documents.js';
+import { type DocumentChange, DocumentRef, type Documents, oneLine } from './documents.js';
+import type { Vault } from './vault.js';
+
+/** What a release says before it has a number. */
+export type ReleaseDraft = Omit<Release, 'number' | 'createdAt' | 'createdBy'>;
+
+export interface LedgerParts {
+  /** Makes the app's bare repository, or leaves the one that is there; may run twice at once. Only `createApp` needs it. */
+  readonly createRepository?: (app: string) => Promise<void>;
+  readonly clock?: Clock;
+}
+
+/** execve(2) takes 128 KiB for one variable; half of that leaves room for its name and for mistakes. */
+const CONFIG_VALUE_BYTES = 64 * 1024;
+const CACHED_APPS = 500;
+
+export class Ledger {
+  readonly #directory: string;
+  readonly #git: Git;
+  readonly #vault: Vault;
+  readonly #clock: Clock;
+  readonly #createRepository: LedgerParts['createRepository'];
+  /** By app, the one used last at the end. */
+  readonly #refs = new Map<string, DocumentRef>();
+  readonly #states = new WeakMap<Documents, AppState>();
+
+  constructor(paths: Pick<HomePaths, 'appRepositories'>, git: Git, vault: Vault, parts: LedgerParts = {}) {
+    this.#directory = paths.appRepositories;
+    this.#git = git;
+    this.#vault = vault;
+    this.#clock = parts.clock ?? systemClock;
+    this.#createRepository = parts.createRepository;
+  }
+
+  async listApps(): Promise<string[]> {
+    const names = await readdir(this.#directory).catch((thrown: unknown) => {
+      if (isErrno(thrown, 'ENOENT')) return [];
+      throw thrown;
+    });
+    const apps: string[] = [];
+    for (const name of names.sort()) {
+      const app = name.endsWith('.git') ? name.slice(0, -4) : '';
+      if (isAppName(app) && (await this.appExists(app))) apps.push(app);
+    }
+    return apps;
+  }
+
+  /** False for a name that no app can have. */
+  async appExists(app: string): Promise<boolean> {
+    return isAppName(app) && (await this.#ref(app).head()) !== undefined;
+  }
+
+  /** Throws `invalid_name`, or `conflict` when the app exists. */
+  async createApp(name: string, settings: Pick<AppSettings, 'deployBranch'>, who: string): Promise<AppState> {
+    checkAppName(name);
+    const taken = (): SlipwayError =>
+      new SlipwayError('conflict', `the app ${name} exists already`, { hint: 'choose another name' });
+    if (await this.appExists(name)) throw taken();
+    if (this.#createRepository === undefined) {
+      throw new SlipwayError('internal', 'this ledger was opened without a way to create repositories');
+    }
+    await this.#createRepository(name);
+    const created: AppSettings = { ...settings, name, createdAt: this.#now(), createdBy: oneLine(who) };
+    return this.#change(name, (now) => {
+      if (now !== undefined) throw taken();
+      return { files: { [SETTINGS_PATH]: toDocument(created) }, message: `create ${name} by ${who}`, who };
+    });
+  }
+
+  /**
+   * Moves the repository aside in one step, so that nobody sees a half-deleted app; the janitor removes what lies in
+   * `.trash`. Throws `not_found`.
+   */
+  async destroyApp(name: string, who: string): Promise<void> {
+    await this.#changeExisting(name, () => ({ files: {}, message: `destroy ${name} by ${who}`, who }));
+    const trash = join(this.#directory, '.trash');
+    await makeDirectory(trash);
+    try {
+      await rename(this.#gitDir(name), join(trash, `${name}-${this.#clock.now()}`));
+    } catch (thrown) {
+      if (isErrno(thrown, 'ENOENT')) throw noApp(name);
+      throw thrown;
+    } finally {
+      this.#refs.delete(name);
+    }
+    await syncDirectory(this.#directory);
+  }
+
+  /** From memory unless the ledger moved. Throws `not_found`. */
+  async read(app: string): Promise<AppState> {
+    const documents = isAppName(app) ? await this.#ref(app).read() : undefined;
+    if (documents === undefined) throw noApp(app);
+    return this.#parse(documents);
+  }
+
+  /**
+   * Gives the release the next number, which is never used again. A second call for the same deployment returns the
+   * release that the first one made, so a worker that takes over may simply repeat it.
+   */
+  async appendRelease(app: string, draft: ReleaseDraft, who: string): Promise<Release> {
+    const find = (state: AppState): Release | undefined =>
+      state.releases.find((release) => release.deploymentId === draft.deploymentId);
+    const keeps = draft.kind === 'deploy' ? draft.source : undefined;
+    if (keeps !== undefined && find(await this.read(app)) === undefined) await this.#checkCommit(app, keeps);
+    const after = await this.#changeExisting(app, (state) => {
+      if (find(state) !== undefined) return undefined;
+      const number = (state.releases.at(-1)?.number ?? 0) + 1;
+      const description = oneLine(draft.description);
+      const release: Release = {
+        ...draft,
+        description,
+        number,
+        createdAt: this.#now(),
+        createdBy: oneLine(who),
+      };
+      return {
+        files: { [releasePath(number)]: toDocument(release) },
+        message: `v${number}: ${description} by ${who}`,
+        who,
+        ...(keeps === undefined ? {} : { keeps }),
+      };
+    });
+    const release = find(after);
+    if (release === undefined)
+      throw new SlipwayError('internal', `the release of ${draft.deploymentId} is not there`);
+    return release;
+  }
+
+  /**
+   * Writes down how the rollout of a release ended and returns the outcome that holds. The first one holds: whoever
+   * comes later learns what it is. A release cannot become live behind a newer one that is: it is superseded then, so
+   * a deployer that lost its lease never turns the app back.
+   */
+  async recordOutcome(app: string, number: number, outcome: Outcome): Promise<Outcome> {
+    const find = (state: AppState): Outcome | undefined =>
+      state.releases.find((release) => release.number === number)?.outcome;
+    const after = await this.#changeExisting(app, (state) => {
+      if (!state.releases.some((release) => release.number === number)) throw noRelease(app, number);
+      if (find(state) !== undefined) return undefined;
+      const overtaken = outcome.state === 'live' && state.live !== undefined && state.live > number;
+      const holds: Outcome = overtaken
+        ? { state: 'superseded', at: outcome.at, reason: `v${state.live} was live before` }
+        : outcome;
+      const reason = holds.reason === undefined ? '' : `: ${oneLine(holds.reason).slice(0, 200)}`;
+      return {
+        files: {
+          [outcomePath(number)]: toDocument(holds),
+          ...(holds.state === 'live' ? { [LIVE_PATH]: `${number}\n` } : {}),
+        },
+        message: `v${number}: ${holds.state}${reason}`,
+        who: 'slipway',
+      };
+    });
+    return find(after) ?? outcome;
+  }
+
+  /** Null unsets. What runs changes only with the next release, which the caller makes. */
+  async setConfig(app: string, changes: Readonly<Record<string, string | null>>, who: string): Promise<void> {
+    for (const [name, value] of Object.entries(changes)) checkConfigValue(checkConfigName(name), value);
+    await this.#changeExisting(app, (state) => {
+      const config = { ...state.config };
+      const set = Object.keys(changes).filter((name) => changes[name] !== null);
+      const unset = Object.keys(changes).filter(
+        (name) => changes[name] === null && Object.hasOwn(config, name),
+      );
+      if (set.length + unset.length === 0) return undefined;
+      for (const name of set) config[name] = this.#vault.seal(app, name, changes[name] ?? '');
+      for (const name of unset) delete config[name];
+      const did = [
+        ...(set.length === 0 ? [] : [`set ${set.join(', ')}`]),
+        ...(unset.length === 0 ? [] : [`unset ${unset.join(', ')}`]),
+      ];
+      return {
+        files: { [CONFIG_PATH]: toDocument(config) },
+        message: `config: ${did.join(', ')} by ${who}`,
+        who,
+      };
+    });
+  }
+
+  /** Config vars in plain text: for the container's environment and `config:get`, nowhere else (invariant 10). */
+  revealConfig(app: string, config: Readonly<Record<string, string>>): Record<string, string> {
+    return Object.fromEntries(
+      Object.entries(config).map(([name, ciphertext]) => [name, this.#vault.unseal(app, name, ciphertext)]),
+    );
+  }
+
+  async #changeExisting(
+    app: string,
+    decide: (state: AppState) => DocumentChange | undefined,
+  ): Promise<AppState> {
+    if (!isAppName(app)) throw noApp(app);
+    return this.#change(app, (now) => {
+      if (now === undefined) throw noApp(app);
+      return decide(this.#parse(now));
+    });
+  }
+
+  async #change(
+    app: string,
+    decide: (now: Documents | undefined) => DocumentChange | undefined,
+  ): Promise<AppState> {
+    const documents = await this.#ref(app).change(decide);
+    if (documents === undefined) throw noApp(app);
+    return this.#parse(documents);
+  }
+
+  #parse(documents: Documents): AppState {
+    const known = this.#states.get(documents);
+    if (known !== undefined) return known;
+    const state = parseApp(documents);
+    this.#states.set(documents, state);
+    return state;
+  }
+
+  #ref(app: string): DocumentRef {
+    const ref = this.#refs.get(app) ?? new DocumentRef(this.#git, this.#gitDir(app), this.#clock);
+    this.#refs.delete(app);
+    this.#refs.set(app, ref);
+    const [longestUnused] = this.#refs.keys();
+    if (this.#refs.size > CACHED_APPS && longestUnused !== undefined) this.#refs.delete(longestUnused);
+    return ref;
+  }
+
+  async #checkCommit(app: string, oid: string): Promise<void> {
+    const problem = (cause?: unknown): SlipwayError =>
+      new SlipwayError('internal', `the source ${JSON.stringify(oid)} is no commit of ${app}`, { cause });
+    if (!/^[0-9a-f]{40,64}$/.test(oid)) throw problem();
+    await this.#git
+      .run(['cat-file', '-e', `${oid}^{commit}`], { gitDir: this.#gitDir(app) })
+      .catch((thrown) => {
+        throw problem(thrown);
+      });
+  }
+
+  #gitDir(app: string): string {
+    return join(this.#directory, `${checkAppName(app)}.git`);
+  }
+
+  #now(): string {
+    return new Date(this.#clock.now()).toISOString();
+  }
+}
+
+function noApp(app: string): SlipwayError {
+  return new SlipwayError('not_found', `there is no app ${JSON.stringify(app.slice(0, 60))}`, {
+    hint: '`slipway apps:list` shows yours',
+  });
+}
+
+function noRelease(app: string, number: number): SlipwayError {
+  return new SlipwayError('not_found', `${app} has no release v${number}`, {
+    hint: `\`slipway releases -a ${app}\` lists them`,
+  });
+}
+
+function checkConfigValue(name: string, value: string | null): void {
+  if (value === null) return;
+  if (value.includes('\0')) {
+    throw new SlipwayError(
+      'bad_request',
+      `the value of ${name} holds a NUL, which no environment variable can`,
+    );
+  }
+  if (Buffer.byteLength(value) > CONFIG_VALUE_BYTES) {
+    throw new SlipwayError('too_large', `the value of ${name} is longer than ${CONFIG_VALUE_BYTES} bytes`, {
+      hint: 'keep large data in a file or a store and put its address into the config var',
+    });
+  }
+}

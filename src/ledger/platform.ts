@@ -1,0 +1,40 @@
+/** The platform's own ledger, in a bare repository beside the apps': for now the access tokens. */
+import { randomBytes } from 'node:crypto';
+import { rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Clock, systemClock } from '../clock.js';
+import type { HomePaths } from '../config.js';
+import { makeDirectory, syncDirectory } from '../durable.js';
+import { isErrno } from '../errors.js';
+import type { Git } from '../git/git.js';
+import { DocumentRef, repositoryExists } from './documents.js';
+import { Tokens } from './tokens.js';
+
+export type { Identity, TokenRecord, TokenScopes } from './tokens.js';
+
+export class PlatformLedger {
+  readonly tokens: Tokens;
+
+  constructor(paths: Pick<HomePaths, 'platformRepository'>, git: Git, clock: Clock = systemClock) {
+    const gitDir = paths.platformRepository;
+    this.tokens = new Tokens(new DocumentRef(git, gitDir, clock), () => createRepository(git, gitDir), clock);
+  }
+}
+
+/** The repository appears whole: several processes may start on an empty home at the same time. */
+async function createRepository(git: Git, gitDir: string): Promise<void> {
+  if (await repositoryExists(gitDir)) return;
+  await makeDirectory(dirname(gitDir));
+  const temporary = `${gitDir}.${randomBytes(6).toString('hex')}`;
+  try {
+    await git.run(['init', '--quiet', '--bare', '--template=', '--initial-branch=main'], {
+      gitDir: temporary,
+    });
+    await rename(temporary, gitDir);
+    await syncDirectory(dirname(gitDir));
+  } catch (thrown) {
+    if (!isErrno(thrown, 'ENOTEMPTY') && !isErrno(thrown, 'EEXIST')) throw thrown;
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}

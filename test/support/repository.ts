@@ -1,0 +1,32 @@
+/** Bare repositories with commits, made with git itself. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { Git } from '../../src/git/git.js';
+
+export const git: Git = new Git();
+
+/** Leaves one that is there as it is; may run twice at once. */
+export async function createBareRepository(gitDir: string): Promise<void> {
+  const temporary = `${gitDir}.${randomUUID()}`;
+  await mkdir(temporary, { recursive: true });
+  await git.run(['init', '--quiet', '--bare', '--initial-branch=main'], { gitDir: temporary });
+  await rename(temporary, gitDir).catch(() => rm(temporary, { recursive: true }));
+}
+
+/** A commit of one file, on no branch; returns its id. */
+export async function commitFile(
+  gitDir: string,
+  path: string,
+  content: string,
+  message = 'a change',
+): Promise<string> {
+  const blob = await git.text(['hash-object', '-w', '--stdin'], { gitDir, input: content });
+  const tree = await git.text(['mktree'], { gitDir, input: `100644 blob ${blob}\t${path}\n` });
+  const who = {
+    GIT_AUTHOR_NAME: 'alice',
+    GIT_AUTHOR_EMAIL: 'alice',
+    GIT_COMMITTER_NAME: 'alice',
+    GIT_COMMITTER_EMAIL: 'a',
+  };
+  return git.text(['commit-tree', tree, '-m', message], { gitDir, env: who });
+}
