@@ -31,7 +31,7 @@ export async function startEdge(context: ServiceContext, edge: Config['edge']): 
 function firstConfig(bind: string): string {
   return `# Replaced by the deployer at its start.
 global
-  maxconn 10000
+  # No maxconn: HAProxy derives it from the file limit, and refuses to start above that.
 defaults
   mode http
   timeout connect 5s

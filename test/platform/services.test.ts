@@ -1,0 +1,210 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeHome, type PlatformPaths, platformPaths } from '../../platform/home.js';
+import { Output } from '../../platform/output.js';
+import { choosePort } from '../../platform/ports.js';
+import { checkEdge, startEdge } from '../../platform/services/edge.js';
+import { checkEngine } from '../../platform/services/engine.js';
+import { checkRedis, startRedis } from '../../platform/services/redis.js';
+import { checkRegistry, startRegistry } from '../../platform/services/registry.js';
+import type { Service, ServiceContext } from '../../platform/services/service.js';
+import { loadConfig } from '../../src/config.js';
+import { until } from '../support/until.js';
+
+let paths: PlatformPaths;
+let context: ServiceContext;
+let lines: string[];
+const services: Service[] = [];
+
+beforeEach(() => {
+  paths = platformPaths(mkdtempSync(join(tmpdir(), 'slipway-srv-')));
+  makeHome(paths);
+  lines = [];
+  context = { paths, output: new Output({ write: (text: string) => lines.push(text) }) };
+});
+
+afterEach(async () => {
+  for (const service of services.splice(0)) await service.stop();
+  rmSync(paths.home, { recursive: true, force: true });
+});
+
+async function keep(starting: Promise<Service>): Promise<Service> {
+  const service = await starting;
+  services.push(service);
+  return service;
+}
+
+/** A port that nothing listens on. */
+async function silentPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe('Redis', () => {
+  it('is started on a socket that only this user may open, and keeps keys over a restart', async () => {
+    const first = await keep(startRedis(context));
+    const redis = new Redis(first.address);
+    await redis.set('key', 'value');
+    redis.disconnect();
+    await first.stop();
+    const second = await keep(startRedis(context));
+    const again = new Redis(second.address);
+    expect(await again.get('key')).toBe('value');
+    again.disconnect();
+    await checkRedis(second.address);
+  });
+
+  it('that was killed comes back at the same address', async () => {
+    const service = await keep(startRedis(context));
+    process.kill(service.pid!, 'SIGKILL');
+    await until(() =>
+      checkRedis(service.address).then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect(lines.join('')).toContain('redis was ended by SIGKILL; it starts again');
+  });
+
+  it('of the environment that does not answer is named without its password', async () => {
+    const port = await silentPort();
+    await expect(checkRedis(`redis://user:secret@127.0.0.1:${port}`)).rejects.toMatchObject({
+      code: 'unavailable',
+      where: 'SLIPWAY_REDIS_URL',
+      message: expect.stringMatching(/redis:\/\/\*\*\*@127\.0\.0\.1:\d+: .*ECONNREFUSED/),
+    });
+  });
+});
+
+describe('the registry', () => {
+  const config = (host: string) => loadConfig({ SLIPWAY_REGISTRY: host });
+
+  it('is started on a loopback port, and deletes manifests when asked', async () => {
+    const service = await keep(startRegistry(context, await silentPort()));
+    await checkRegistry(config(service.address));
+    const gone = `http://${service.address}/v2/apps/x/manifests/sha256:${'0'.repeat(64)}`;
+    expect((await fetch(gone, { method: 'DELETE' })).status).toBe(404);
+  });
+
+  it('of the environment that does not answer is named with the cause', async () => {
+    const host = `127.0.0.1:${await silentPort()}`;
+    await expect(checkRegistry(config(host))).rejects.toMatchObject({
+      code: 'registry_unavailable',
+      where: 'SLIPWAY_REGISTRY',
+      message: expect.stringContaining('ECONNREFUSED'),
+    });
+  });
+
+  it('is not just any web server', async () => {
+    const server = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await expect(checkRegistry(config(host))).rejects.toMatchObject({
+      message: expect.stringContaining('answers 404'),
+    });
+    server.close();
+  });
+
+  it('may ask for credentials', async () => {
+    const server = createServer((_, response) => response.writeHead(401).end()).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    await checkRegistry(config(`127.0.0.1:${(server.address() as AddressInfo).port}`));
+    server.close();
+  });
+});
+
+describe('the edge', () => {
+  const edge = async () => ({
+    masterSocket: join(paths.run, 'haproxy-master.sock'),
+    configFile: join(paths.home, 'edge', 'haproxy.cfg'),
+    bind: `127.0.0.1:${await silentPort()}`,
+  });
+
+  it('answers 404 on a new home, before a deployer has configured it', async () => {
+    const settings = await edge();
+    await keep(startEdge(context, settings));
+    await checkEdge(settings.masterSocket);
+    const response = await fetch(`http://${settings.bind}/`);
+    expect([response.status, await response.text()]).toEqual([404, 'no app has this name\n']);
+  });
+
+  it('keeps the configuration file that is there', async () => {
+    const settings = await edge();
+    const first = await keep(startEdge(context, settings));
+    await first.stop();
+    const written = readFileSync(settings.configFile, 'utf8');
+    await keep(startEdge(context, { ...settings, bind: '127.0.0.1:1' }));
+    expect(readFileSync(settings.configFile, 'utf8')).toBe(written);
+  });
+
+  it('can be asked for the administrator commands that the deployer needs', async () => {
+    const settings = await edge();
+    await keep(startEdge(context, settings));
+    const connection = connect(settings.masterSocket).setEncoding('utf8');
+    let answer = '';
+    connection.on('data', (data: string) => {
+      answer += data;
+    });
+    connection.end('@1 show stat\n');
+    await new Promise((resolve) => connection.once('close', resolve));
+    expect(answer).toContain('apps,FRONTEND');
+  });
+
+  it('leaves no worker behind when it is stopped', async () => {
+    const settings = await edge();
+    const service = await keep(startEdge(context, settings));
+    await service.stop();
+    await expect(fetch(`http://${settings.bind}/`)).rejects.toThrow();
+  });
+
+  it('of the environment that does not answer is named with what to do', async () => {
+    await expect(checkEdge(join(paths.run, 'none.sock'))).rejects.toMatchObject({
+      code: 'edge_unavailable',
+      where: 'SLIPWAY_EDGE_SOCKET',
+      hint: expect.stringContaining('-S <socket>'),
+    });
+  });
+
+  it('that cannot bind its port says so, with the lines of its log', async () => {
+    const settings = await edge();
+    const blocker = createServer().listen(Number(settings.bind.split(':')[1]), '127.0.0.1');
+    await new Promise((resolve) => blocker.once('listening', resolve));
+    await expect(startEdge(context, settings)).rejects.toThrowError(
+      /edge ended with exit code 1\n.*cannot bind socket/s,
+    );
+    blocker.close();
+  });
+});
+
+describe('a Docker Engine of the environment', () => {
+  it('that does not answer is named with what to do', async () => {
+    await expect(checkEngine(`unix://${paths.run}/none.sock`)).rejects.toMatchObject({
+      code: 'engine_unavailable',
+      where: 'DOCKER_HOST',
+      message: expect.stringContaining('ENOENT'),
+    });
+  });
+
+  it('that is another kind of server is no engine', async () => {
+    const server = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    await expect(
+      checkEngine(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`),
+    ).rejects.toMatchObject({
+      message: expect.stringContaining('it is not a Docker Engine'),
+    });
+    server.close();
+  });
+});
+
+it('a port that is chosen can be listened on at once', async () => {
+  await keep(startRegistry(context, await choosePort('registry', undefined)));
+});
