@@ -1,0 +1,147 @@
+#include "layer_writer.h"
+
+#include <algorithm>
+
+namespace slipway {
+namespace {
+
+[[noreturn]] void refuse(const std::string& path, const std::string& why) {
+  throw Fault(kEntryInvalid, "the entry " + path + " " + why, path);
+}
+
+void checkPath(const std::string& path) {
+  if (path.empty()) refuse("\"\"", "has no path");
+  if (path.size() >= PATH_MAX) refuse(path.substr(0, 60) + "…", "has a path longer than 4095 bytes");
+  size_t start = 0;
+  while (start <= path.size()) {
+    const size_t end = std::min(path.find('/', start), path.size());
+    const std::string_view part = std::string_view(path).substr(start, end - start);
+    if (part.empty() || part == "." || part == "..") refuse(path, "is not a plain relative path");
+    if (part.starts_with(".wh."))
+      refuse(path, "has a name that starts with .wh., which marks a deletion in layers");
+    start = end + 1;
+  }
+}
+
+}  // namespace
+
+LayerWriter::LayerWriter(const std::string& path, Compression compression)
+    : path_(path), block_(pipe_.take()), blob_(path) {
+  encoder_ = std::thread([this, encoder = encoderFor(compression)] {
+    try {
+      while (std::optional<BlockPipe::Block> block = pipe_.pop()) {
+        encoder->encode(*block, false, blob_);
+        pipe_.giveBack(std::move(*block));
+      }
+      encoder->encode({}, true, blob_);
+    } catch (...) {
+      encoder_fault_ = std::current_exception();
+      pipe_.abandon();
+    }
+  });
+}
+
+LayerWriter::~LayerWriter() { abort(); }
+
+void LayerWriter::stop() {
+  if (encoder_.joinable()) encoder_.join();
+}
+
+void LayerWriter::abort() {
+  if (done_) return;
+  done_ = true;
+  pipe_.abandon();
+  stop();
+  blob_.close();
+  ::unlink(path_.c_str());
+}
+
+void LayerWriter::claim(const std::string& path) {
+  if (!paths_.insert(path).second) refuse(path, "is in this layer already");
+}
+
+void LayerWriter::begin(const TarEntry& entry) {
+  const std::string header = encodeTarHeader(entry);
+  append(Bytes(reinterpret_cast<const uint8_t*>(header.data()), header.size()));
+  written_.entries++;
+}
+
+void LayerWriter::add(const TarEntry& entry, Bytes data) {
+  checkPath(entry.path);
+  claim(entry.path);
+  begin(entry);
+  append(data);
+  pad(data.size());
+}
+
+void LayerWriter::addFile(const TarEntry& entry, int fd, const CancelFlag& cancel) {
+  checkPath(entry.path);
+  claim(entry.path);
+  begin(entry);
+  // Read straight into the block that goes to the encoder.
+  uint64_t left = entry.size;
+  while (left > 0) {
+    cancel.check();
+    const size_t held = block_.size();
+    const size_t part = static_cast<size_t>(std::min<uint64_t>(left, BlockPipe::kBlockBytes - held));
+    block_.resize(held + part);
+    if (readFull(fd, std::span(block_).subspan(held), entry.path) < part) {
+      throw Fault(kEntryInvalid, entry.path + " became shorter while it was read", entry.path);
+    }
+    left -= part;
+    if (block_.size() == BlockPipe::kBlockBytes) flush();
+  }
+  pad(entry.size);
+}
+
+void LayerWriter::addWhiteout(const std::string& path, int64_t mtime) {
+  checkPath(path);
+  TarEntry entry;
+  const size_t slash = path.rfind('/');
+  const size_t name = slash == std::string::npos ? 0 : slash + 1;
+  entry.path = path.substr(0, name) + ".wh." + path.substr(name);
+  entry.mtime = mtime;
+  claim(entry.path);
+  begin(entry);
+}
+
+void LayerWriter::pad(uint64_t size) {
+  static constexpr uint8_t kZeros[kTarBlock] = {};
+  append(Bytes(kZeros, tarPadding(size)));
+  written_.content_bytes += size;
+}
+
+void LayerWriter::append(Bytes bytes) {
+  while (!bytes.empty()) {
+    const size_t part = std::min(bytes.size(), BlockPipe::kBlockBytes - block_.size());
+    block_.insert(block_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(part));
+    bytes = bytes.subspan(part);
+    if (block_.size() == BlockPipe::kBlockBytes) flush();
+  }
+}
+
+void LayerWriter::flush() {
+  tar_hash_.update(block_);
+  if (!pipe_.push(std::move(block_))) {
+    stop();
+    std::rethrow_exception(encoder_fault_);
+  }
+  block_ = pipe_.take();
+}
+
+WrittenLayer LayerWriter::finish() {
+  static constexpr uint8_t kEnd[2 * kTarBlock] = {};
+  append(kEnd);
+  if (!block_.empty()) flush();
+  pipe_.finish();
+  stop();
+  if (encoder_fault_) std::rethrow_exception(encoder_fault_);
+  blob_.close();
+  done_ = true;
+  written_.diff_id = tar_hash_.digest();
+  written_.digest = blob_.digest();
+  written_.size_bytes = blob_.size();
+  return written_;
+}
+
+}  // namespace slipway
