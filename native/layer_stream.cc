@@ -1,0 +1,124 @@
+#include "layer_stream.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "decoders.h"
+
+namespace slipway {
+
+LayerStream::LayerStream(const std::string& blob, StreamLimits limits, const CancelFlag& cancel)
+    : limits_(limits), cancel_(cancel), blob_(blob) {
+  Fd file = openAt(AT_FDCWD, blob.c_str(), O_RDONLY, 0, blob);
+  decoder_ = std::thread([this, file = std::move(file)] {
+    try {
+      decode(file);
+      pipe_.finish();
+    } catch (...) {
+      pipe_.fail(std::current_exception());
+    }
+  });
+}
+
+LayerStream::~LayerStream() {
+  pipe_.abandon();
+  decoder_.join();
+}
+
+void LayerStream::decode(const Fd& blob) {
+  std::vector<uint8_t> input(BlockPipe::kBlockBytes);
+  std::unique_ptr<Decoder> decoder;
+  Sha256 hash;
+  uint64_t read = 0;
+  uint64_t decoded = 0;
+  BlockPipe::Block block = pipe_.take();
+
+  const Decoder::Output output = [&](Bytes bytes) {
+    decoded += bytes.size();
+    if (decoded > limits_.max_bytes) {
+      throw Fault(kLayerTooLarge,
+                  "the layer holds more than " + std::to_string(limits_.max_bytes) + " bytes");
+    }
+    if (decoded > kRatioFreeBytes && decoded / limits_.max_ratio > read) {
+      throw Fault(kLayerTooLarge,
+                  "the layer expands to more than " + std::to_string(limits_.max_ratio) + " times its size");
+    }
+    while (!bytes.empty()) {
+      const size_t part = std::min(bytes.size(), BlockPipe::kBlockBytes - block.size());
+      block.insert(block.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(part));
+      bytes = bytes.subspan(part);
+      if (block.size() < BlockPipe::kBlockBytes) continue;
+      if (!pipe_.push(std::move(block))) return false;
+      block = pipe_.take();
+    }
+    return true;
+  };
+
+  for (;;) {
+    cancel_.check();
+    const size_t got = readFull(blob.get(), input, blob_);
+    if (got == 0) break;
+    const Bytes bytes(input.data(), got);
+    if (!decoder) decoder = decoderFor(bytes);
+    read += got;
+    hash.update(bytes);
+    if (!decoder->decode(bytes, output)) return;
+  }
+  if (!decoder) throw Fault(kLayerInvalid, "the layer is empty");
+  decoder->finish();
+  digest_ = hash.digest();
+  if (!block.empty()) pipe_.push(std::move(block));
+}
+
+Bytes LayerStream::peek() {
+  while (position_ == block_.size()) {
+    pipe_.giveBack(std::move(block_));
+    block_.clear();
+    position_ = 0;
+    std::optional<BlockPipe::Block> next = pipe_.pop();
+    if (!next) return {};
+    cancel_.check();
+    block_ = std::move(*next);
+    decoded_hash_.update(block_);
+  }
+  return Bytes(block_).subspan(position_);
+}
+
+bool LayerStream::readBlock(std::span<uint8_t> to) {
+  if (peek().empty()) return false;
+  readExactly(to);
+  return true;
+}
+
+void LayerStream::readExactly(std::span<uint8_t> to) {
+  while (!to.empty()) {
+    const Bytes bytes = peek();
+    if (bytes.empty()) throw Fault(kLayerInvalid, "the layer's archive ends too early");
+    const size_t part = std::min(bytes.size(), to.size());
+    std::memcpy(to.data(), bytes.data(), part);
+    consume(part);
+    to = to.subspan(part);
+  }
+}
+
+void LayerStream::skip(uint64_t bytes) {
+  while (bytes > 0) {
+    const Bytes here = peek();
+    if (here.empty()) throw Fault(kLayerInvalid, "the layer's archive ends too early");
+    const size_t part = static_cast<size_t>(std::min<uint64_t>(here.size(), bytes));
+    consume(part);
+    bytes -= part;
+  }
+}
+
+void LayerStream::verify(const std::string& digest, const std::string& diff_id) {
+  for (Bytes rest = peek(); !rest.empty(); rest = peek()) consume(rest.size());
+  if (!digest.empty() && digest != digest_) {
+    throw Fault(kDigestMismatch, "the layer's digest is " + digest_ + ", not " + digest);
+  }
+  const std::string actual = decoded_hash_.digest();
+  if (actual != diff_id)
+    throw Fault(kDigestMismatch, "the layer's diff id is " + actual + ", not " + diff_id);
+}
+
+}  // namespace slipway
