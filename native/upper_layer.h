@@ -1,0 +1,22 @@
+// An overlay's upper directory as a layer: what a RUN changed, and nothing that it only touched on the way
+// (OCI image spec, layer.md "Creating"; see also the rules of containerd and BuildKit for copied-up entries).
+#pragma once
+
+#include <set>
+
+#include "layer_writer.h"
+#include "lower_stack.h"
+
+namespace slipway {
+
+struct UpperRequest {
+  std::string upper;
+  std::vector<std::string> lowers;  // top first
+  std::string path;                 // of the blob
+  Compression compression = Compression::kGzip;
+  std::set<std::string> exclude;  // exact paths, such as mount points made for the step
+};
+
+WrittenLayer writeUpperLayer(const UpperRequest& request, const CancelFlag& cancel);
+
+}  // namespace slipway
