@@ -1,0 +1,26 @@
+// A layer's blob laid out as a directory in overlay's format (OCI image spec, layer.md "Applying
+// Changesets"): whiteouts become 0:0 character devices, opaque markers the attribute trusted.overlay.opaque.
+// Verified while it is extracted: after a failure the caller removes the target.
+#pragma once
+
+#include "layer_stream.h"
+
+namespace slipway {
+
+struct ApplyRequest {
+  std::string blob;
+  std::string digest;  // not checked when empty
+  std::string diff_id;
+  std::string target;               // an empty directory
+  std::vector<std::string> lowers;  // top first
+  StreamLimits limits;
+};
+
+struct AppliedLayer {
+  uint64_t entries = 0;
+  uint64_t content_bytes = 0;
+};
+
+AppliedLayer applyLayer(const ApplyRequest& request, const CancelFlag& cancel);
+
+}  // namespace slipway
