@@ -1,0 +1,139 @@
+#include "scan.h"
+
+#include <sys/sysmacros.h>
+
+#include <cerrno>
+#include <set>
+
+#include "block_pipe.h"
+#include "resolve.h"
+#include "sha256.h"
+
+namespace slipway {
+namespace {
+
+class Scan {
+ public:
+  Scan(const ScanRequest& request, const CancelFlag& cancel)
+      : request_(request), cancel_(cancel), buffer_(request.hash ? BlockPipe::kBlockBytes : 0) {}
+
+  std::vector<ScannedEntry> run() {
+    const Fd root = openDirectory(request_.root);
+    std::string above;
+    std::string name = ".";
+    for (std::string& part : splitPath(request_.path)) {
+      if (name != ".") above = joinPath(above, name);
+      name = std::move(part);
+    }
+    const Fd parent = tryOpenAt2(root.get(), above.empty() ? "." : above.c_str(), O_PATH | O_DIRECTORY,
+                                 RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    if (!parent.open()) throwErrno(errno, "open", request_.path);
+    if (name == "..") throw Fault("EINVAL", "a path to scan must not end in ..", request_.path);
+    visit(parent.get(), name, "");
+    return std::move(found_);
+  }
+
+ private:
+  void visit(int directory, const std::string& name, const std::string& path) {
+    cancel_.check();
+    const std::string shown = joinPath(request_.path, path);
+    const struct stat st = statAt(directory, name.c_str(), shown);
+    ScannedEntry scanned;
+    TarEntry& entry = scanned.entry;
+    entry.path = path;
+    entry.mode = st.st_mode & 07777;
+    entry.uid = st.st_uid;
+    entry.gid = st.st_gid;
+    entry.mtime = st.st_mtim.tv_sec;
+    switch (st.st_mode & S_IFMT) {
+      case S_IFDIR: {
+        entry.type = EntryType::kDirectory;
+        const Fd fd = openAt(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, shown);
+        entry.xattrs = layerXattrs(fd.get(), shown);
+        found_.push_back(std::move(scanned));
+        for (const std::string& child : sortedNames(fd.get(), shown))
+          visit(fd.get(), child, joinPath(path, child));
+        return;
+      }
+      case S_IFREG: {
+        const Fd fd = openAt(directory, name.c_str(), O_RDONLY | O_NOFOLLOW, 0, shown);
+        entry.type = EntryType::kFile;
+        entry.size = static_cast<uint64_t>(st.st_size);
+        entry.xattrs = layerXattrs(fd.get(), shown);
+        if (request_.hash) scanned.sha256 = hashOf(fd.get(), shown);
+        break;
+      }
+      case S_IFLNK:
+        entry.type = EntryType::kSymlink;
+        entry.link = readLinkAt(directory, name.c_str(), shown);
+        break;
+      case S_IFIFO:
+        entry.type = EntryType::kFifo;
+        break;
+      case S_IFCHR:
+      case S_IFBLK:
+        entry.type = S_ISCHR(st.st_mode) ? EntryType::kChar : EntryType::kBlock;
+        entry.major = major(st.st_rdev);
+        entry.minor = minor(st.st_rdev);
+        break;
+      default:
+        return;
+    }
+    found_.push_back(std::move(scanned));
+  }
+
+  std::string hashOf(int fd, const std::string& shown) {
+    Sha256 hash;
+    for (size_t got = readFull(fd, buffer_, shown); got > 0; got = readFull(fd, buffer_, shown)) {
+      cancel_.check();
+      hash.update(Bytes(buffer_.data(), got));
+      if (got < buffer_.size()) break;
+    }
+    return hash.hex();
+  }
+
+  const ScanRequest& request_;
+  const CancelFlag& cancel_;
+  std::vector<uint8_t> buffer_;
+  std::vector<ScannedEntry> found_;
+};
+
+class Usage {
+ public:
+  explicit Usage(const CancelFlag& cancel) : cancel_(cancel) {}
+
+  // A step may be changing the tree at the same time: what is gone is passed over.
+  uint64_t of(int directory, const char* name) {
+    cancel_.check();
+    struct stat st;
+    if (::fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return 0;
+    if (st.st_nlink > 1 && !S_ISDIR(st.st_mode) && !seen_.emplace(st.st_dev, st.st_ino).second) return 0;
+    uint64_t bytes = static_cast<uint64_t>(st.st_blocks) * 512;
+    if (!S_ISDIR(st.st_mode)) return bytes;
+    const Fd fd(::openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd.open()) return bytes;
+    try {
+      for (const std::string& child : sortedNames(fd.get(), name)) bytes += of(fd.get(), child.c_str());
+    } catch (const Fault& fault) {
+      if (fault.code() != "ENOENT") throw;
+    }
+    return bytes;
+  }
+
+ private:
+  const CancelFlag& cancel_;
+  std::set<std::pair<dev_t, ino_t>> seen_;
+};
+
+}  // namespace
+
+std::vector<ScannedEntry> scanTree(const ScanRequest& request, const CancelFlag& cancel) {
+  return Scan(request, cancel).run();
+}
+
+uint64_t diskUsage(const std::string& path, const CancelFlag& cancel) {
+  statAt(AT_FDCWD, path.c_str(), path);
+  return Usage(cancel).of(AT_FDCWD, path.c_str());
+}
+
+}  // namespace slipway
