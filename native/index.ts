@@ -1,0 +1,326 @@
+/**
+ * The addon: bytes and system calls that Node lacks. Plain values in and out, promises, checked here before they cross
+ * the border. What fails rejects with an Error whose `code` is an errno name (`ENOSPC`) or one of NativeErrorCode, and
+ * whose `path` is the entry or file it is about. Work runs on threads of its own.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { packEntries } from './pack.js';
+
+/**
+ * LAYER_INVALID: the archive is damaged or holds what a layer must not. LAYER_TOO_LARGE: a limit against bombs.
+ * DIGEST_MISMATCH: other bytes than promised. ENTRY_INVALID: an entry that cannot be written into a layer.
+ */
+export type NativeErrorCode =
+  | 'LAYER_INVALID'
+  | 'LAYER_TOO_LARGE'
+  | 'DIGEST_MISMATCH'
+  | 'ENTRY_INVALID'
+  | 'CANCELLED';
+
+export type Compression = 'gzip' | 'zstd' | 'none';
+export type FileType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'fifo' | 'char' | 'block';
+
+export interface LayerEntry {
+  /** Relative, without `./` and without a slash at either end. For a whiteout: what is deleted. */
+  readonly path: string;
+  readonly type: FileType | 'whiteout';
+  /** Permission bits with setuid, setgid and sticky: 0 to 0o7777. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since the epoch; a fraction is cut off. */
+  readonly mtime: number;
+  /** A file's content. Must not change until `write` resolves. */
+  readonly data?: Uint8Array;
+  /** Read the content from this path of this machine instead. */
+  readonly file?: string;
+  /** Of a symlink: its target. Of a hard link: the path of an earlier entry. */
+  readonly linkname?: string;
+  readonly rdevMajor?: number;
+  readonly rdevMinor?: number;
+  readonly xattrs?: Readonly<Record<string, Uint8Array>>;
+}
+
+export interface WrittenLayer {
+  /** `sha256:<hex>` of the tar. */
+  readonly diffId: string;
+  /** `sha256:<hex>` of the blob. */
+  readonly digest: string;
+  /** Of the blob. */
+  readonly sizeBytes: number;
+  /** Of the files in it. */
+  readonly contentBytes: number;
+  readonly entries: number;
+}
+
+export interface LayerWriter {
+  /**
+   * Adds entries in this order. Refuses (ENTRY_INVALID) a path that was written before, is not a plain relative one or
+   * has a part that starts with `.wh.`. After a failure the layer is of no use: abort it.
+   */
+  write(entries: readonly LayerEntry[]): Promise<void>;
+  finish(): Promise<WrittenLayer>;
+  /** Stops and removes the file. Fine after `finish`, when it does nothing. */
+  abort(): Promise<void>;
+}
+
+export interface ScannedEntry {
+  /** Relative to the scanned path; empty for what is at that path itself. */
+  readonly path: string;
+  readonly type: Exclude<FileType, 'hardlink'>;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  /** Seconds since the epoch. */
+  readonly mtime: number;
+  readonly linkname?: string;
+  readonly rdevMajor?: number;
+  readonly rdevMinor?: number;
+  /** security.capability and user.*, when there are any. */
+  readonly xattrs?: Readonly<Record<string, Uint8Array>>;
+  /** Hex, of files when hashes were asked for. */
+  readonly sha256?: string;
+}
+
+declare const handleBrand: unique symbol;
+interface Handle {
+  readonly [handleBrand]: true;
+}
+
+/** What border.cc exports. */
+interface Addon {
+  newCancel(): Handle;
+  cancel(cancel: Handle): void;
+  openWriter(path: string, compression: Compression): Promise<Handle>;
+  writeEntries(
+    writer: Handle,
+    numbers: Float64Array,
+    strings: Uint8Array,
+    bytes: readonly Uint8Array[],
+  ): Promise<void>;
+  finishWriter(writer: Handle): Promise<WrittenLayer>;
+  abortWriter(writer: Handle): Promise<void>;
+  writeUpper(
+    cancel: Handle,
+    upper: string,
+    lowers: readonly string[],
+    path: string,
+    compression: Compression,
+    exclude: readonly string[],
+  ): Promise<WrittenLayer>;
+  apply(
+    cancel: Handle,
+    blob: string,
+    digest: string,
+    diffId: string,
+    target: string,
+    lowers: readonly string[],
+    maxBytes: number | undefined,
+    maxRatio: number | undefined,
+  ): Promise<{ entries: number; contentBytes: number }>;
+  mount(target: string, lowers: readonly string[], upper: string, work: string): Promise<void>;
+  unmount(target: string): Promise<void>;
+  scan(cancel: Handle, root: string, path: string, hash: boolean): Promise<ScannedEntry[]>;
+  resolve(root: string, path: string): Promise<string>;
+  usage(cancel: Handle, path: string): Promise<number>;
+}
+
+const addon: Addon = load();
+
+/** This file runs as native/index.ts and as dist/native/index.js; the addon is built in one place. */
+function load(): Addon {
+  const places = ['./build/slipway.node', '../../native/build/slipway.node'];
+  const found = places
+    .map((place) => fileURLToPath(new URL(place, import.meta.url)))
+    .find((path) => existsSync(path));
+  if (found === undefined) throw new Error('the native addon is not built: run `node native/build.mjs`');
+  return createRequire(import.meta.url)(found) as Addon;
+}
+
+/** Starts a layer in a file, which is created or emptied. */
+export function openLayerWriter(options: { path: string; compression: Compression }): LayerWriter {
+  return new OpenLayer(checkPath('path', options.path), options.compression);
+}
+
+class OpenLayer implements LayerWriter {
+  readonly #writer: Promise<Handle>;
+  #last: Promise<unknown>;
+  #closed = false;
+
+  constructor(path: string, compression: Compression) {
+    this.#writer = addon.openWriter(path, compression);
+    this.#last = this.#writer;
+    // Whoever writes or finishes next gets this failure; until then it is not an unhandled one.
+    this.#last.catch(() => {});
+  }
+
+  write(entries: readonly LayerEntry[]): Promise<void> {
+    if (this.#closed) return Promise.reject(new Error('the layer is finished'));
+    return this.#then(async (writer) => {
+      const packed = packEntries(entries);
+      await addon.writeEntries(writer, packed.numbers, packed.strings, packed.bytes);
+    });
+  }
+
+  finish(): Promise<WrittenLayer> {
+    if (this.#closed) return Promise.reject(new Error('the layer is finished'));
+    this.#closed = true;
+    return this.#then((writer) => addon.finishWriter(writer));
+  }
+
+  async abort(): Promise<void> {
+    this.#closed = true;
+    await this.#last.catch(() => {});
+    const writer = await this.#writer.catch(() => undefined);
+    if (writer !== undefined) await addon.abortWriter(writer);
+  }
+
+  /** One after the other; a failure fails all that follows, since the archive is cut off in the middle of an entry. */
+  #then<T>(step: (writer: Handle) => Promise<T>): Promise<T> {
+    const next = this.#last.then(async () => step(await this.#writer));
+    next.catch(() => {});
+    this.#last = next;
+    return next;
+  }
+}
+
+export interface UpperLayerOptions {
+  readonly upper: string;
+  /** Top first. */
+  readonly lowers: readonly string[];
+  readonly path: string;
+  readonly compression: Compression;
+  /**
+   * Exact relative paths to leave out, such as mount points that were made for the step. A directory is left out only
+   * if nothing in it is new.
+   */
+  readonly exclude?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+/** Writes what an overlay's upper directory changes as a layer. The file is removed when it fails. */
+export function writeUpperLayer(options: UpperLayerOptions): Promise<WrittenLayer> {
+  const { upper, lowers, path, compression, exclude = [], signal } = options;
+  checkPath('upper', upper);
+  checkPath('path', path);
+  for (const lower of lowers) checkPath('lowers', lower);
+  return cancellable(signal, (cancel) => addon.writeUpper(cancel, upper, lowers, path, compression, exclude));
+}
+
+export interface ApplyOptions {
+  readonly blob: string;
+  /** Of the blob's bytes; not checked when absent. */
+  readonly digest?: string;
+  readonly diffId: string;
+  /** An empty directory. The caller removes it when this fails. */
+  readonly target: string;
+  /** Top first. They give the metadata of directories that the layer implies, and what its hard links name. */
+  readonly lowers: readonly string[];
+  /** Of tar. */
+  readonly maxBytes?: number;
+  /** Bytes of tar for each byte of blob, counted after 64 MiB; 200 by default. */
+  readonly maxRatio?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Lays a layer out as a directory in overlay's format. Throws unless every byte was as promised. */
+export function applyLayer(options: ApplyOptions): Promise<{ entries: number; contentBytes: number }> {
+  const { blob, digest = '', diffId, target, lowers, maxBytes, maxRatio, signal } = options;
+  checkPath('blob', blob);
+  checkPath('target', target);
+  for (const lower of lowers) checkPath('lowers', lower);
+  for (const value of [digest, diffId]) {
+    if (value !== '' && !/^sha256:[0-9a-f]{64}$/.test(value))
+      throw new TypeError(`not a sha256 digest: ${value}`);
+  }
+  if (diffId === '') throw new TypeError('diffId is empty');
+  for (const limit of [maxBytes, maxRatio]) {
+    if (limit !== undefined && !(limit >= 1)) throw new TypeError(`a limit must be at least 1, not ${limit}`);
+  }
+  return cancellable(signal, (cancel) =>
+    addon.apply(cancel, blob, digest, diffId, target, lowers, maxBytes, maxRatio),
+  );
+}
+
+export interface OverlayOptions {
+  /** An empty directory. */
+  readonly target: string;
+  /** Top first. May be empty when there is an upper directory. */
+  readonly lowers: readonly string[];
+  /** Without one the mount is read-only. */
+  readonly upper?: string;
+  /** Empty, on the file system of `upper`. */
+  readonly work?: string;
+}
+
+export async function mountOverlay(options: OverlayOptions): Promise<void> {
+  const { target, lowers, upper, work } = options;
+  if ((upper === undefined) !== (work === undefined)) throw new TypeError('upper and work go together');
+  if (upper === undefined && lowers.length === 0) throw new TypeError('an overlay needs a directory');
+  for (const path of [target, ...lowers]) checkPath('overlay', path);
+  await addon.mount(target, lowers, upper ?? '', work ?? '');
+}
+
+/** Fine when nothing is mounted there. What is in use is detached and goes when its last user does. */
+export async function unmount(target: string): Promise<void> {
+  await addon.unmount(checkPath('target', target));
+}
+
+export interface ScanOptions {
+  readonly root: string;
+  /** Inside the root. Symlinks on the way are followed inside it; one at the end is an entry (see `resolveIn`). */
+  readonly path: string;
+  readonly hash: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** The entries at and below a path, in tree order, names in byte order. Sockets are left out. */
+export function scanTree(options: ScanOptions): Promise<ScannedEntry[]> {
+  const { root, path, hash, signal } = options;
+  checkPath('root', root);
+  if (path.includes('\0')) throw new TypeError('path holds a NUL');
+  return cancellable(signal, (cancel) => addon.scan(cancel, root, path, hash));
+}
+
+/**
+ * Follows every symlink of `path` inside `root`, as if the root were `/`; what does not exist yet is kept as it is.
+ * Relative to the root, without a leading slash; empty for the root itself. Rejects with ELOOP after 40 symlinks.
+ */
+export async function resolveIn(root: string, path: string): Promise<string> {
+  if (path.includes('\0')) throw new TypeError('path holds a NUL');
+  return await addon.resolve(checkPath('root', root), path);
+}
+
+/** Bytes on disk below a path; hard links once. */
+export function diskUsage(path: string, signal?: AbortSignal): Promise<number> {
+  checkPath('path', path);
+  return cancellable(signal, (cancel) => addon.usage(cancel, path));
+}
+
+function checkPath(name: string, path: string): string {
+  if (path === '' || path.includes('\0'))
+    throw new TypeError(`${name} is not a path: ${JSON.stringify(path)}`);
+  return path;
+}
+
+/** Ties a signal to the addon's own flag. An aborted task rejects with the signal's reason. */
+async function cancellable<T>(
+  signal: AbortSignal | undefined,
+  start: (cancel: Handle) => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted();
+  const cancel = addon.newCancel();
+  const onAbort = (): void => addon.cancel(cancel);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await start(cancel);
+  } catch (error) {
+    if (signal?.aborted && (error as { code?: unknown }).code === 'CANCELLED') throw signal.reason;
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
