@@ -182,8 +182,8 @@ export class WordLexer {
   }
 
   private escaped(): string {
-    const escape = this.next();
-    return (this.rawEscapes ? escape : '') + this.next();
+    const character = this.next();
+    return (this.rawEscapes ? character : '') + this.next();
   }
 
   private singleQuotes(): string {

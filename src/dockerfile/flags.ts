@@ -4,7 +4,10 @@ import { isSpace } from './text.js';
 import type { EscapeCharacter } from './types.js';
 
 /** Leading words that begin with `--`, quotes and escapes removed, and what follows them. A bare `--` ends them. */
-export function takeFlags(text: string, escape: EscapeCharacter): { flags: readonly string[]; rest: string } {
+export function takeFlags(
+  text: string,
+  escapeCharacter: EscapeCharacter,
+): { flags: readonly string[]; rest: string } {
   const flags: string[] = [];
   let at = 0;
   for (;;) {
@@ -17,7 +20,7 @@ export function takeFlags(text: string, escape: EscapeCharacter): { flags: reado
       if (quote === undefined && isSpace(char)) break;
       if (char === quote) quote = undefined;
       else if (quote === undefined && (char === "'" || char === '"')) quote = char;
-      else if (char === escape && quote !== "'") word += text.charAt(++at);
+      else if (char === escapeCharacter && quote !== "'") word += text.charAt(++at);
       else word += char;
     }
     if (word === '--') return { flags, rest: text.slice(at) };

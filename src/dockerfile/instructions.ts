@@ -106,9 +106,10 @@ const parsers: Readonly<Record<Keyword, (raw: RawInstruction, context: Instructi
     },
     ENV: (raw, context) => ({ ...located(raw), kind: 'ENV', pairs: keyValues(raw, context) }),
     LABEL: (raw, context) => ({ ...located(raw), kind: 'LABEL', pairs: keyValues(raw, context) }),
-    ARG: (raw, { where, escape }) => {
+    ARG: (raw, context) => {
+      const { where } = context;
       noFlags(raw, where);
-      const args = quotedWords(raw.rest, escape).map((word) => {
+      const args = quotedWords(raw.rest, context.escape).map((word) => {
         const equals = word.indexOf('=');
         if (equals === 0) throw invalid(where, 'ARG: a name is missing before =', EXAMPLES.ARG);
         return equals < 0 ? { key: word } : { key: word.slice(0, equals), value: word.slice(equals + 1) };
@@ -283,9 +284,10 @@ function commandLine(raw: RawInstruction, where: string): CommandLine {
 }
 
 /** `K=V K="V w"`, or the old `K rest of the line`, which one the first word decides. */
-function keyValues(raw: RawInstruction, { escape, where }: InstructionContext): readonly KeyValue[] {
+function keyValues(raw: RawInstruction, context: InstructionContext): readonly KeyValue[] {
   noFlags(raw, where);
-  const words = quotedWords(raw.rest, escape);
+  const { where } = context;
+  const words = quotedWords(raw.rest, context.escape);
   if (words[0]?.includes('=') !== true) {
     const [, key = '', value] = /^([^\t\v\f\r ]+)[\t\v\f\r ]+([^]*)$/.exec(raw.rest) ?? [];
     if (value === undefined)

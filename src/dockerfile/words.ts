@@ -24,7 +24,7 @@ export function jsonStrings(text: string): readonly string[] | undefined | 'not-
  * Words of ENV, LABEL and ARG: split at blanks outside quotes. Quotes and escapes stay, for the expansion to take away.
  * An escape at the end of the text is dropped.
  */
-export function quotedWords(text: string, escape: EscapeCharacter): readonly string[] {
+export function quotedWords(text: string, escapeCharacter: EscapeCharacter): readonly string[] {
   const words: string[] = [];
   let word: string | undefined;
   let quote: string | undefined;
@@ -36,7 +36,7 @@ export function quotedWords(text: string, escape: EscapeCharacter): readonly str
       continue;
     }
     word ??= '';
-    if (char === escape && quote !== "'") {
+    if (char === escapeCharacter && quote !== "'") {
       if (at + 1 === text.length) break;
       word += char + text.charAt(++at);
       continue;
