@@ -1,0 +1,114 @@
+/** The cgroups of steps: where they are, what happened in them, and removing one whose container is gone. */
+import { access, readdir, readFile, rmdir, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sleep } from '../../clock.js';
+import { isErrno } from '../../errors.js';
+
+const MOUNT = '/sys/fs/cgroup';
+/** linux/magic.h CGROUP2_SUPER_MAGIC */
+const CGROUP2_MAGIC = 0x63677270;
+
+export interface CgroupEvents {
+  readonly oomKills: number;
+  readonly forksRefused: number;
+}
+
+export class Cgroups {
+  readonly unified: boolean;
+  /** One directory per hierarchy. */
+  readonly #roots: readonly string[];
+
+  private constructor(unified: boolean, roots: readonly string[]) {
+    this.unified = unified;
+    this.#roots = roots;
+  }
+
+  static async find(): Promise<Cgroups> {
+    const { type } = await statfs(MOUNT);
+    if (type === CGROUP2_MAGIC) return new Cgroups(true, [MOUNT]);
+    const hierarchies = await readdir(MOUNT, { withFileTypes: true });
+    // cpuacct, net_cls and others may be links to a hierarchy that is listed under another name too.
+    return new Cgroups(
+      false,
+      hierarchies.filter((entry) => entry.isDirectory()).map((entry) => join(MOUNT, entry.name)),
+    );
+  }
+
+  /**
+   * The path that a step's container is given. With cgroup v2 it is one level down: the counts of the level above stay
+   * readable when the runtime has removed the container's own.
+   */
+  pathOf(container: string): string {
+    return this.unified ? `/${container}/step` : `/${container}`;
+  }
+
+  async events(container: string): Promise<CgroupEvents> {
+    const [memory, pids] = this.unified ? ['', ''] : ['memory', 'pids'];
+    const [oomKills, forksRefused] = await Promise.all([
+      readCount(
+        join(MOUNT, memory, container, this.unified ? 'memory.events' : 'memory.oom_control'),
+        'oom_kill',
+      ),
+      readCount(join(MOUNT, pids, container, 'pids.events'), 'max'),
+    ]);
+    return { oomKills, forksRefused };
+  }
+
+  /** Whether memory and swap can be limited together; on v2 the root has no such file, so a child is asked. */
+  async countsSwap(): Promise<boolean> {
+    if (!this.unified) return exists(join(MOUNT, 'memory', 'memory.memsw.limit_in_bytes'));
+    const own = /^0::(.*)$/m.exec(await readFile('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
+    return own === '/' ? exists('/proc/swaps') : exists(join(MOUNT, own, 'memory.swap.max'));
+  }
+
+  /** Names of top-level cgroups for which `wanted` holds. */
+  async list(wanted: (name: string) => boolean): Promise<string[]> {
+    const names = await Promise.all(this.#roots.map((root) => readdir(root).catch(() => [])));
+    return [...new Set(names.flat().filter(wanted))];
+  }
+
+  /** Kills what is in the container's cgroups and removes them. Takes at most about two seconds; then it gives up. */
+  async remove(container: string): Promise<void> {
+    await Promise.all(this.#roots.map((root) => removeTree(join(root, container))));
+  }
+}
+
+async function removeTree(directory: string): Promise<void> {
+  for (let attempt = 0; attempt < 40; attempt++) {
+    const entries = await readdir(directory, { withFileTypes: true }).catch(() => undefined);
+    if (entries === undefined) return;
+    for (const entry of entries) if (entry.isDirectory()) await removeTree(join(directory, entry.name));
+    try {
+      await rmdir(directory);
+      return;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return;
+    }
+    // Busy: somebody lives in it still, or is dying.
+    const processes = await readFile(join(directory, 'cgroup.procs'), 'utf8').catch(() => '');
+    for (const pid of processes.split('\n').filter((line) => line !== '' && line !== '0')) kill(Number(pid));
+    await sleep(50);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it ended between the look and the kill
+  }
+}
+
+/** The number after `key` in a file of `key value` lines; 0 when the file or the key is not there. */
+async function readCount(path: string, key: string): Promise<number> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${key} `));
+  return Number(line?.slice(key.length + 1) ?? 0);
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

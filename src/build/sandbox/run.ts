@@ -1,0 +1,204 @@
+/** How one step is run: take what it needs, run it, see how it ended, give everything back. */
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { SlipwayError } from '../../errors.js';
+import type { Logger } from '../../log.js';
+import type { Cgroups } from './cgroup.js';
+import { Cleanup } from './cleanup.js';
+import { Container } from './container.js';
+import { type MeasureDisk, watchDisk } from './disk-watch.js';
+import type { Networks, StepNetwork } from './network.js';
+import { type Runtime, runtimeError, startExitCode } from './oci-runtime.js';
+import type { OutputPipes } from './output.js';
+import { checkRootfs } from './rootfs.js';
+import type { SeccompProfile } from './seccomp.js';
+import { type FileMount, type MachineLimits, runtimeConfig } from './spec.js';
+import type { StepFile, StepOutcome, StepSpec } from './step.js';
+import { MountPoints } from './stubs.js';
+
+/** As BuildKit names it: scripts see the same name everywhere. */
+const HOSTNAME = 'buildkitsandbox';
+/** For what is in the pipe when a step has ended; the reader is slower than a disk only when it hangs. */
+const DRAIN_MS = 30_000;
+
+export interface SandboxParts {
+  readonly runtime: Runtime;
+  /** The runtime's state, and a directory for each step. */
+  readonly stateDir: string;
+  readonly bundlesDir: string;
+  readonly cgroups: Cgroups;
+  readonly networks: Networks;
+  readonly outputs: OutputPipes;
+  readonly seccomp: SeccompProfile | undefined;
+  readonly machine: MachineLimits;
+  readonly measure: MeasureDisk;
+  readonly log: Logger | undefined;
+}
+
+/**
+ * Runs one step to its end. An exit code, a time-out, and a limit that was hit are in the outcome. Throws the signal's
+ * reason when it is aborted; `step_failed` when the root cannot be used; `disk_full`; and `unavailable` when the machine
+ * is at fault. Nothing of the step is left when it returns or throws, but what it wrote in its root.
+ */
+export async function runStep(parts: SandboxParts, container: string, step: StepSpec): Promise<StepOutcome> {
+  step.signal?.throwIfAborted();
+  checkWords(step);
+  const cleanup = new Cleanup();
+  let outcome: StepOutcome | undefined;
+  let failures: unknown[] = [];
+  try {
+    outcome = await execute(parts, container, step, cleanup);
+  } finally {
+    failures = await cleanup.run();
+    for (const error of failures)
+      parts.log?.error({ err: error, container }, 'cleaning up after a step failed');
+  }
+  step.signal?.throwIfAborted();
+  if (failures.length > 0) throw failures[0];
+  return outcome;
+}
+
+async function execute(
+  parts: SandboxParts,
+  id: string,
+  step: StepSpec,
+  cleanup: Cleanup,
+): Promise<StepOutcome> {
+  await checkRootfs(step.rootfs, step.cwd);
+
+  const bundle = join(parts.bundlesDir, id);
+  await mkdir(bundle, { mode: 0o700 });
+  cleanup.defer(() => rm(bundle, { recursive: true, force: true }));
+
+  const network = step.network === 'default' ? await parts.networks.take() : undefined;
+  if (network !== undefined) cleanup.defer(() => parts.networks.release(network));
+
+  const hostname = step.hostname ?? HOSTNAME;
+  const mounted = [...etcFiles(hostname, network), ...(step.files ?? [])];
+  const points = await MountPoints.make(
+    step.rootfs,
+    mounted.map((file) => file.path),
+  );
+  cleanup.defer(() => points.remove());
+  const stubs = points.made;
+  const files = await writeFiles(bundle, mounted, points);
+
+  const config = runtimeConfig({
+    step,
+    hostname,
+    cgroupPath: parts.cgroups.pathOf(id),
+    files,
+    networkNamespace: network?.namespace,
+    seccomp: parts.seccomp,
+    machine: parts.machine,
+  });
+  await writeFile(join(bundle, 'config.json'), JSON.stringify(config));
+
+  const output = await parts.outputs.take();
+  cleanup.defer(() => output.close());
+  cleanup.defer(() => parts.cgroups.remove(id));
+
+  let onExceeded: (reason: 'disk_limit' | 'disk_full') => void = () => undefined;
+  if (step.diskWatch !== undefined) {
+    const watch = await watchDisk({
+      ...step.diskWatch,
+      measure: parts.measure,
+      onExceeded: (why) => onExceeded(why),
+    });
+    cleanup.defer(() => watch.stop());
+  }
+
+  const start = performance.now();
+  const running = new Container({ id, runtime: parts.runtime, stateDir: parts.stateDir, bundle, output });
+  cleanup.defer(() => running.remove());
+  onExceeded = (reason) => running.stop(reason);
+  const onAbort = (): void => running.stop('aborted');
+  step.signal?.addEventListener('abort', onAbort);
+  cleanup.defer(() => step.signal?.removeEventListener('abort', onAbort));
+  if (step.signal?.aborted) onAbort();
+  const timer = setTimeout(() => running.stop('time'), step.timeoutMs);
+  cleanup.defer(() => clearTimeout(timer));
+
+  const drained = output.drain(() => running.started(), step.onOutput);
+  drained.catch(onAbort); // nobody takes the output any more
+  const exitCode = await running.ended;
+  clearTimeout(timer);
+  const elapsedMs = performance.now() - start;
+  const [events, started] = await Promise.all([parts.cgroups.events(id), running.started()]);
+  await running.remove();
+  await within(DRAIN_MS, drained);
+
+  const stopped = running.stopReason;
+  const startError = started || stopped !== undefined ? undefined : await readStartError(bundle);
+  const code = startError === undefined ? exitCode : startError.exitCode;
+  const signal = signalOf(code);
+  return {
+    exitCode: code,
+    ...(signal === undefined ? {} : { signal }),
+    timedOut: stopped === 'time',
+    oomKilled: events.oomKills > 0,
+    processLimitHit: events.forksRefused > 0,
+    diskLimitExceeded: stopped === 'disk_limit',
+    diskFull: stopped === 'disk_full',
+    ...(startError === undefined ? {} : { startError: startError.message }),
+    stubs,
+    elapsedMs,
+  };
+}
+
+/** Arguments and variables end at a NUL for the kernel: one inside would cut what the user wrote. */
+function checkWords(step: StepSpec): void {
+  const words = [...step.argv, ...step.env, step.cwd];
+  if (step.argv.length > 0 && words.every((word) => !word.includes('\0'))) return;
+  const message = step.argv.length === 0 ? 'there is no command to run' : 'a command cannot hold a NUL byte';
+  throw new SlipwayError('step_failed', message, { where: 'RUN' });
+}
+
+/** The files that depend on where a step runs, and so must never be part of what it makes. */
+function etcFiles(hostname: string, network: StepNetwork | undefined): StepFile[] {
+  const nameServer = network === undefined ? '' : `nameserver ${network.nameServer}\n`;
+  const hosts = `127.0.0.1\tlocalhost ${hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n`;
+  return [
+    { path: '/etc/hosts', mode: 0o644, content: hosts },
+    { path: '/etc/resolv.conf', mode: 0o644, content: nameServer },
+    { path: '/etc/hostname', mode: 0o644, content: `${hostname}\n` },
+  ];
+}
+
+function writeFiles(bundle: string, files: readonly StepFile[], points: MountPoints): Promise<FileMount[]> {
+  return Promise.all(
+    files.map(async ({ path, mode, content }, index) => {
+      const source = join(bundle, `file-${index}`);
+      await writeFile(source, content);
+      await chmod(source, mode); // past our umask
+      return { source, destination: points.files.get(path) ?? path };
+    }),
+  );
+}
+
+async function readStartError(bundle: string): Promise<{ message: string; exitCode: number }> {
+  const log = await readFile(join(bundle, 'log'), 'utf8').catch(() => '');
+  const message = runtimeError(log) ?? 'the runtime gave no reason';
+  const exitCode = startExitCode(message);
+  if (exitCode !== undefined) return { message, exitCode };
+  throw new SlipwayError('unavailable', `the sandbox could not start the step: ${message}`, {
+    temporary: true,
+  });
+}
+
+async function within(ms: number, promise: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new SlipwayError('internal', `a step's output was not taken in ${ms} ms`)),
+      ms,
+    );
+  });
+  await Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+function signalOf(exitCode: number): NodeJS.Signals | undefined {
+  const names = Object.entries(constants.signals) as [NodeJS.Signals, number][];
+  return names.find(([, number]) => exitCode === 128 + number)?.[0];
+}

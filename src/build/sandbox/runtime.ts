@@ -1,0 +1,165 @@
+/**
+ * The sandbox of RUN steps: invariant 9. It uses an OCI runtime (oci-runtime.ts) with the configuration of spec.ts, a network
+ * of its own for each step (network.ts) and one output pipe (output.ts); run.ts is the way of one step.
+ */
+import { access, mkdir, readFile, rm } from 'node:fs/promises';
+import { SlipwayError } from '../../errors.js';
+import type { Logger } from '../../log.js';
+import { Cgroups } from './cgroup.js';
+import { parseAllowList } from './cidr.js';
+import { runCommand } from './command.js';
+import { type MeasureDisk, measureDisk } from './disk-watch.js';
+import { Networks } from './network.js';
+import { Runtime } from './oci-runtime.js';
+import { OutputPipes } from './output.js';
+import { ownName } from './owner.js';
+import { ownerPaths, type Reaped, reapLeftovers } from './reap.js';
+import { runStep, type SandboxParts } from './run.js';
+import { seccompProfile } from './seccomp.js';
+import type { MachineLimits } from './spec.js';
+import type { StepOutcome, StepSpec } from './step.js';
+
+export interface SandboxOptions {
+  /** Where this machine's builders keep what runs; each has a directory of its own below. */
+  readonly stateDir: string;
+  /** Networks that a step may reach although the host is attached to them: SLIPWAY_BUILD_NETWORK_ALLOW. */
+  readonly networkAllow: readonly string[];
+  readonly log?: Logger;
+  /** Bytes that a directory takes; the default walks it. */
+  readonly measure?: MeasureDisk;
+  /** Refuse a runtime with a known weakness instead of warning: its number alone does not say what a distribution patched. */
+  readonly refuseKnownBad?: boolean;
+}
+
+export class Sandbox {
+  readonly #owner: string;
+  readonly #directory: string;
+  readonly #parts: SandboxParts;
+  #steps = 0;
+
+  private constructor(owner: string, directory: string, parts: SandboxParts) {
+    this.#owner = owner;
+    this.#directory = directory;
+    this.#parts = parts;
+  }
+
+  /** Finds out what the machine has. Throws `unavailable` with what to install or do, or `invalid_config`. */
+  static async probe(options: SandboxOptions): Promise<Sandbox> {
+    const { log } = options;
+    if (process.getuid?.() !== 0) {
+      throw new SlipwayError('unavailable', 'the builder must run as root to isolate RUN steps', {
+        hint: 'start the builder as root; what it runs has namespaces, seccomp and few capabilities',
+      });
+    }
+    const allow = parseAllowList(options.networkAllow);
+    await requireTools();
+    const cgroups = await Cgroups.find();
+    const runtime = await Runtime.choose(cgroups.unified);
+    checkAdvisories(runtime, options);
+    const seccomp = seccompProfile(process.arch);
+    if (seccomp === undefined) log?.warn({ arch: process.arch }, 'no seccomp profile for this architecture');
+
+    const owner = await ownName();
+    const paths = ownerPaths(options.stateDir, owner);
+    for (const path of [paths.stateDir, paths.bundlesDir])
+      await mkdir(path, { recursive: true, mode: 0o700 });
+    const networks = new Networks({ owner, allow, log });
+    return new Sandbox(owner, options.stateDir, {
+      runtime,
+      stateDir: paths.stateDir,
+      bundlesDir: paths.bundlesDir,
+      cgroups,
+      networks,
+      outputs: new OutputPipes(paths.root),
+      seccomp,
+      machine: await machineLimits(cgroups),
+      measure: options.measure ?? measureDisk,
+      log,
+    });
+  }
+
+  /** The runtime that was chosen, for the log and `slipway` doctor pages. */
+  get runtime(): { readonly name: string; readonly version: string; readonly advisories: readonly string[] } {
+    return this.#parts.runtime;
+  }
+
+  /** Runs one step: see `runStep`. Steps may run side by side. */
+  run(step: StepSpec): Promise<StepOutcome> {
+    return runStep(this.#parts, `${this.#owner}-step${++this.#steps}`, step);
+  }
+
+  /** Makes the first step's network ahead. */
+  warmUp(): void {
+    this.#parts.networks.prepare();
+  }
+
+  /** Removes what killed builders left; to be called once at start, before the first step. */
+  async reap(): Promise<Reaped> {
+    const reaped = await reapLeftovers(this.#directory, this.#parts.runtime, this.#parts.cgroups);
+    if (Object.values(reaped).some((count) => count > 0))
+      this.#parts.log?.info(reaped, 'removed what a killed builder left');
+    return reaped;
+  }
+
+  /** Frees what is kept between steps. No step may run any more. */
+  async close(): Promise<void> {
+    await this.#parts.networks.close();
+    await rm(ownerPaths(this.#directory, this.#owner).root, { recursive: true, force: true });
+  }
+}
+
+const TOOLS: readonly {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly package: string;
+}[] = [
+  { program: 'slirp4netns', args: ['--version'], package: 'slirp4netns' },
+  { program: 'ip', args: ['-V'], package: 'iproute2' },
+  { program: 'unshare', args: ['--version'], package: 'util-linux' },
+];
+
+async function requireTools(): Promise<void> {
+  for (const tool of TOOLS) {
+    const result = await runCommand(tool.program, tool.args).catch(() => undefined);
+    if (result?.exitCode === 0) continue;
+    throw new SlipwayError('unavailable', `${tool.program} is not installed, which RUN steps need`, {
+      hint: `install Debian's package ${tool.package}`,
+    });
+  }
+}
+
+function checkAdvisories(runtime: Runtime, options: SandboxOptions): void {
+  const { name, version, advisories } = runtime;
+  options.log?.info({ runtime: name, version }, 'RUN steps run in an OCI runtime');
+  if (advisories.length === 0) return;
+  if (options.refuseKnownBad) {
+    throw new SlipwayError(
+      'unavailable',
+      `${name} ${version} has known weaknesses: ${advisories.join(', ')}`,
+      {
+        hint: `install a newer ${name}`,
+      },
+    );
+  }
+  options.log?.warn(
+    { runtime: name, version, advisories },
+    'this version has known weaknesses unless it was patched',
+  );
+}
+
+async function machineLimits(cgroups: Cgroups): Promise<MachineLimits> {
+  const limits = await readFile('/proc/self/limits', 'utf8');
+  const hard = (name: string): number => {
+    const value = new RegExp(`^${name} +\\S+ +(\\S+)`, 'm').exec(limits)?.[1];
+    return value === 'unlimited' ? Number.POSITIVE_INFINITY : Number(value ?? 0);
+  };
+  return {
+    swapAccounting: await cgroups.countsSwap(),
+    ipv6: await access('/proc/sys/net/ipv6').then(
+      () => true,
+      () => false,
+    ),
+    openFiles: hard('Max open files'),
+    coreBytes: hard('Max core file size'),
+  };
+}
