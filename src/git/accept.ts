@@ -1,0 +1,247 @@
+/**
+ * Steps 2 and 3 of the way of a push: decides on what the hook was given, and accepts it.
+ * Accepted means kept (invariant 1): the deployment is in its journal and its commit is pinned, both synced to disk. What
+ * comes after (older pushes superseded, the job on the queue) only makes it faster: the reconciler finds an open deployment
+ * by itself.
+ */
+import { sleep } from '../clock.js';
+import type { Limits } from '../config.js';
+import { describeError, isErrno, SlipwayError, toSlipwayError } from '../errors.js';
+import type { Logger } from '../log.js';
+import { BuildLog } from '../logs/log-writer.js';
+import type { Deployment, PushOptions } from '../model/deployment.js';
+import type { DeploymentStore } from '../records/deployments.js';
+import { type AppRepositories, NO_OID } from './app-repository.js';
+import { followPush } from './follow.js';
+import type { Git } from './git.js';
+import type { AdmittedPush } from './hook-server.js';
+import { judge, type Proposal, parsePushOptions } from './proposal.js';
+import { type RefUpdate, refuse, type Verdict } from './verdict.js';
+
+/** Who pushes: the platform's Identity, as far as a push needs it. */
+export interface Pusher {
+  readonly name: string;
+  readonly mayCreateApps: boolean;
+  may(app: string): boolean;
+}
+
+export interface ProposedPush extends AdmittedPush, Proposal {
+  readonly options: readonly string[];
+}
+
+/** The terminal of the pusher: told everything, waited for by nobody but this push. */
+export interface PushViewer {
+  /** Aborted when the pusher is gone, or with a sentence as reason when the platform lets go of him. */
+  readonly signal: AbortSignal;
+  /** Resolves when there is room for more, at once when nobody reads any more. Never rejects. */
+  write(data: Uint8Array | string): Promise<void>;
+  accepted(buildId: string): void;
+}
+
+/** What the platform knows of apps: the ledger, as far as a push needs it. */
+export interface AppDirectory {
+  /** The app's deploy branch, without `refs/heads/`; undefined when there is no such app. */
+  deployBranch(app: string): Promise<string | undefined>;
+  /** Makes the app known. Its repository exists. Throws `conflict` when the app exists. */
+  create(app: string, deployBranch: string, who: Pusher): Promise<void>;
+}
+
+export interface AcceptanceParts {
+  readonly store: Pick<DeploymentStore, 'create' | 'end' | 'open' | 'watch' | 'logPath'>;
+  readonly repositories: AppRepositories;
+  readonly git: Git;
+  readonly apps: AppDirectory;
+  readonly queues: { enqueueBuild(app: string): Promise<void> };
+  /** For an app that its first push creates. */
+  readonly defaultDeployBranch: string;
+  readonly limits: Pick<Limits, 'refsPerPush' | 'logBytes' | 'logLineBytes'>;
+  readonly log: Logger;
+  /** A pusher is told at least every so many ms that the work goes on. Default 15,000. */
+  readonly signOfLifeMs?: number;
+}
+
+/** How long a push waits for the queue before it leaves the job to the reconciler. */
+const ENQUEUE_TIMEOUT_MS = 3_000;
+
+export class Acceptance {
+  readonly #parts: AcceptanceParts;
+  /** The last acceptance under way per app: one at a time, so that of two pushes one is the newer. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  constructor(parts: AcceptanceParts) {
+    this.#parts = parts;
+  }
+
+  /** From the proposed updates to a verdict on each, which for a push that is not detached comes with its end. */
+  async receive(push: ProposedPush, viewer: PushViewer): Promise<readonly Verdict[]> {
+    try {
+      return await this.#receive(push, viewer);
+    } catch (thrown) {
+      const error = toSlipwayError(thrown);
+      if (error.code === 'internal') throw thrown;
+      await viewer.write(problem(describeError(error)));
+      return push.updates.map(({ ref }) => refuse(ref, error.message));
+    }
+  }
+
+  async #receive(push: ProposedPush, viewer: PushViewer): Promise<readonly Verdict[]> {
+    const { apps, limits, defaultDeployBranch } = this.#parts;
+    const options = parsePushOptions(push.options);
+    const deployBranch = (await apps.deployBranch(push.app)) ?? defaultDeployBranch;
+    const { deploy, refused } = judge(push, deployBranch, limits.refsPerPush);
+    if (deploy === undefined) {
+      await viewer.write(problem([...new Set(refused.map(({ reason }) => reason))].slice(0, 10)));
+      return refused;
+    }
+    await this.#checkCommit(push, deploy);
+    const deployment = await this.#inTurn(push.app, () => this.#accept(push, deploy, deployBranch, options));
+    viewer.accepted(deployment.id);
+    await this.#enqueue(deployment);
+    const verdict = await followPush(this.#parts, deployment, viewer, this.#parts.signOfLifeMs ?? 15_000);
+    return [verdict, ...refused];
+  }
+
+  async #checkCommit(push: ProposedPush, { ref, newOid }: RefUpdate): Promise<void> {
+    const type = await this.#parts.git.text(['cat-file', '-t', newOid], { gitDir: push.gitDir });
+    if (type === 'commit') return;
+    const hint =
+      type === 'tag'
+        ? `push the commit that the tag names: git push <remote> '<tag>^{commit}:${ref}'`
+        : undefined;
+    throw new SlipwayError(
+      'push_rejected',
+      `a ${type} cannot be deployed, only a commit can`,
+      hint === undefined ? {} : { hint },
+    );
+  }
+
+  async #accept(
+    push: ProposedPush,
+    deploy: RefUpdate,
+    deployBranch: string,
+    options: PushOptions,
+  ): Promise<Deployment> {
+    const { app, who } = push;
+    const { repositories, store } = this.#parts;
+    await this.#makeApp(push, deployBranch);
+    const current = (await repositories.branch(app, deployBranch)) ?? NO_OID;
+    if (current !== deploy.oldOid) {
+      const message = `${deployBranch} moved to ${current.slice(0, 7)} while this push was on its way`;
+      throw new SlipwayError('not_fast_forward', message, { hint: 'git fetch, then push again' });
+    }
+    const deployment = await store.create(app, { kind: 'push', who: who.name, push: { ...deploy, options } });
+    try {
+      await repositories.pin(app, deployment.id, deploy.newOid);
+    } catch (thrown) {
+      const error = toSlipwayError(thrown);
+      await store.end(app, deployment.id, {
+        state: 'failed',
+        reason: `the commit could not be kept: ${error.message}`,
+        code: error.code,
+      });
+      throw error;
+    }
+    this.#parts.log.info(
+      { app, build: deployment.id, commit: deploy.newOid, who: who.name },
+      'push accepted',
+    );
+    const older = (await store.open(app)).filter(({ kind, id }) => kind === 'push' && id < deployment.id);
+    await this.#announce(deployment, older);
+    await this.#supersede(deployment, older);
+    return deployment;
+  }
+
+  /** The app of a first push comes to be only now, when there is something to deploy. */
+  async #makeApp({ app, who, gitDir, isStaged }: ProposedPush, deployBranch: string): Promise<void> {
+    const { apps, repositories } = this.#parts;
+    if (isStaged) {
+      try {
+        await repositories.publish(gitDir, app);
+      } catch (thrown) {
+        const error = toSlipwayError(thrown);
+        if (error.code !== 'conflict') throw error;
+        throw new SlipwayError('conflict', `${app} was created by somebody else a moment ago`, {
+          hint: 'push again',
+        });
+      }
+    }
+    if ((await apps.deployBranch(app)) === undefined) await apps.create(app, deployBranch, who);
+  }
+
+  /** The first lines of the build's log. That they cannot be written is no reason to lose the push. */
+  async #announce({ app, id, push }: Deployment, older: readonly Deployment[]): Promise<void> {
+    const running = older.find(({ state }) => state === 'building');
+    try {
+      const ahead = (await this.#parts.store.open()).filter(
+        (other) => other.app !== app && other.kind === 'push' && other.state === 'accepted' && other.id < id,
+      ).length;
+      const log = await BuildLog.open(this.#parts.store.logPath(app, id), this.#parts.limits);
+      try {
+        await log.headline(`Build ${id} of ${push?.newOid.slice(0, 7)} for ${app}`);
+        await log.body(`^C detaches, the build goes on; slipway builds:output -a ${app} ${id} -f resumes`);
+        if (running !== undefined)
+          await log.body(`Waits for build ${running.id} of ${app}, which is under way`);
+        else if (ahead > 0)
+          await log.body(`Waits: ${ahead} ${ahead === 1 ? 'build is' : 'builds are'} ahead of it`);
+      } finally {
+        await log.close();
+      }
+    } catch (error) {
+      this.#parts.log.error({ err: error, app, build: id }, 'build log not begun');
+    }
+  }
+
+  /** Waiting pushes that are older will never be built: the newest wins. One that a builder takes at this moment goes on. */
+  async #supersede({ app, id }: Deployment, older: readonly Deployment[]): Promise<void> {
+    for (const waiting of older.filter(({ state }) => state === 'accepted')) {
+      try {
+        await this.#parts.store.end(app, waiting.id, {
+          state: 'superseded',
+          reason: `superseded by build ${id}`,
+          code: 'superseded',
+        });
+      } catch (error) {
+        // The builder does it again when it picks the newest.
+        this.#parts.log.error({ err: error, app, build: waiting.id }, 'older push not superseded');
+      }
+    }
+  }
+
+  async #enqueue({ app, id }: Deployment): Promise<void> {
+    const { log, queues, store, limits } = this.#parts;
+    const late = new AbortController();
+    try {
+      const tooLate = sleep(ENQUEUE_TIMEOUT_MS, late.signal).then(() =>
+        Promise.reject(new Error('no answer from the queue')),
+      );
+      tooLate.catch(() => {});
+      await Promise.race([queues.enqueueBuild(app), tooLate]);
+    } catch (error) {
+      log.warn({ err: error, app, build: id }, 'build not enqueued; the reconciler will');
+      const build = await BuildLog.open(store.logPath(app, id), limits).catch(() => undefined);
+      await build
+        ?.problem('The queue cannot be reached. The push is kept and is built as soon as it can.')
+        .catch(() => {});
+      await build?.close().catch(() => {});
+    } finally {
+      late.abort();
+    }
+  }
+
+  async #inTurn<T>(app: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(app) ?? Promise.resolve();
+    const turn = before.then(work, work);
+    this.#turns.set(app, turn);
+    try {
+      return await turn;
+    } catch (thrown) {
+      throw isErrno(thrown, 'ENOSPC') ? toSlipwayError(thrown) : thrown;
+    } finally {
+      if (this.#turns.get(app) === turn) this.#turns.delete(app);
+    }
+  }
+}
+
+function problem(lines: readonly string[]): string {
+  return lines.map((line) => ` !     ${line}\n`).join('');
+}

@@ -1,0 +1,229 @@
+/**
+ * Step 1 of the way of a push: git's smart HTTP (gitprotocol-http(5)) as a fastify plugin.
+ *
+ *   GET  /git/<app>.git/info/refs?service=git-receive-pack | git-upload-pack
+ *   POST /git/<app>.git/git-receive-pack | git-upload-pack
+ *
+ * Errors are text/plain, which git shows as `remote: …`.
+ */
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type { Limits } from '../config.js';
+import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { AppDirectory, Pusher } from './accept.js';
+import { type Access, type GitService, grantAccess, tokenOf } from './access.js';
+import { httpAdvertisement, withHaves } from './advertisement.js';
+import type { AppRepositories } from './app-repository.js';
+import type { Git } from './git.js';
+import type { HookServer } from './hook-server.js';
+import { receiveSettings } from './repository-settings.js';
+import { NO_CACHE, type RpcLimits, serveRpc } from './rpc.js';
+
+export interface SmartHttpOptions {
+  readonly git: Git;
+  readonly repositories: AppRepositories;
+  readonly hooks: HookServer;
+  readonly hooksDirectory: string;
+  readonly apps: AppDirectory;
+  /** Undefined for a token that is not valid. */
+  readonly authenticate: (token: string) => Promise<Pusher | undefined>;
+  readonly defaultDeployBranch: string;
+  readonly limits: Pick<Limits, 'packBytes'>;
+  readonly log: Logger;
+  /** Default 60,000. */
+  readonly uploadIdleMs?: number;
+}
+
+interface GitRoute {
+  Params: { repository: string; service?: string };
+  Querystring: { service?: string };
+}
+
+/** Commands, options and framing around a pack of the largest size. */
+const AROUND_PACK_BYTES = 1024 * 1024;
+/** A fetch says what it wants and has: 40 bytes each. */
+const FETCH_BODY_BYTES = 16 * 1024 * 1024;
+const STALL_MS = 10 * 60_000;
+/** The newest pins that a pushing client is told of. */
+const HAVES = 10;
+
+export const smartHttp: FastifyPluginAsync<SmartHttpOptions> = async (server, options) => {
+  const pushers = new WeakMap<FastifyRequest, Pusher>();
+  /** receive-packs under way per app. */
+  const receiving = new Map<string, number>();
+
+  // git reads the body itself, as it comes.
+  server.removeAllContentTypeParsers();
+  for (const service of ['git-receive-pack', 'git-upload-pack']) {
+    server.addContentTypeParser(`application/x-${service}-request`, (_request, payload, done) =>
+      done(null, payload),
+    );
+  }
+
+  server.setErrorHandler((thrown: unknown, request, reply) => {
+    const error = fromFastify(thrown);
+    if (error.code === 'internal') options.log.error({ err: thrown, url: request.url }, 'git over http');
+    const lines =
+      error.code === 'internal'
+        ? ['Slipway could not do this. The operator finds why in its log.']
+        : describeError(error);
+    if (error.code === 'unauthorized')
+      reply.header('www-authenticate', 'Basic realm="Slipway", charset="UTF-8"');
+    return reply
+      .code(error.httpStatus)
+      .headers(NO_CACHE)
+      .type('text/plain; charset=utf-8')
+      .send(`${lines.join('\n')}\n`);
+  });
+
+  // Before the body: who may not push is not listened to.
+  server.addHook('onRequest', async (request) => {
+    const token = tokenOf(request.headers.authorization);
+    const who = token === undefined ? undefined : await options.authenticate(token);
+    if (who === undefined) {
+      throw new SlipwayError(
+        'unauthorized',
+        token === undefined ? 'a token is needed' : 'this token is not valid',
+        {
+          hint: 'give a token of Slipway as the password, any name as the user',
+        },
+      );
+    }
+    pushers.set(request, who);
+  });
+
+  // A web process that stops does not wait for builds.
+  server.addHook('preClose', async () => options.hooks.detachViewers('Slipway restarts'));
+
+  server.get<GitRoute>('/git/:repository/info/refs', async (request, reply) => {
+    const service = checkService(request.query.service);
+    const access = await grantAccess(options.apps, pusherOf(request), request.params.repository, service);
+    const advertised = await advertise(access, service, protocolOf(request));
+    return reply
+      .headers(NO_CACHE)
+      .type(`application/x-${service}-advertisement`)
+      .send(httpAdvertisement(service, advertised));
+  });
+
+  server.post<GitRoute>('/git/:repository/:service', async (request, reply) => {
+    const service = checkService(request.params.service);
+    const access = await grantAccess(options.apps, pusherOf(request), request.params.repository, service);
+    if (request.headers['content-type'] !== `application/x-${service}-request`) {
+      throw new SlipwayError('bad_request', `the content type must be application/x-${service}-request`);
+    }
+    if (service === 'git-upload-pack') await upload(access, request, reply);
+    else await receive(access, request, reply);
+    return reply;
+  });
+
+  async function advertise(
+    access: Access,
+    service: GitService,
+    env: Record<string, string>,
+  ): Promise<Buffer> {
+    const args = [service.slice('git-'.length), '--stateless-rpc', '--advertise-refs'];
+    const { git, repositories } = options;
+    if (access.isNew) {
+      // Looking creates nothing: what an empty repository would say is asked of one that goes away again.
+      const staged = await repositories.stage(options.defaultDeployBranch);
+      try {
+        return await git.run([...args, staged], { env });
+      } finally {
+        await repositories.discard(staged);
+      }
+    }
+    const gitDir = repositories.path(access.app);
+    if (service === 'git-upload-pack') return git.run([...args, gitDir], { env });
+    const [advertised, haves] = await Promise.all([
+      git.run([...args, gitDir], { env }),
+      repositories.newestPins(gitDir, HAVES),
+    ]);
+    return withHaves(advertised, haves);
+  }
+
+  async function upload({ app }: Access, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const args = ['upload-pack', '--strict', '--stateless-rpc', options.repositories.path(app)];
+    await serve(args, protocolOf(request), request, reply, 'git-upload-pack', FETCH_BODY_BYTES);
+  }
+
+  async function receive(
+    { app, isNew }: Access,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
+    const { repositories, hooks, limits } = options;
+    // A repository without an app is what a killed first push left: it is used.
+    const isStaged = isNew && !(await repositories.exists(app));
+    const gitDir = isStaged ? await repositories.stage(options.defaultDeployBranch) : repositories.path(app);
+    const admission = hooks.admit({ app, who: pusherOf(request), gitDir, isStaged });
+    receiving.set(app, (receiving.get(app) ?? 0) + 1);
+    let wasCut = true;
+    try {
+      const settings = receiveSettings(options.hooksDirectory, limits);
+      const env = { ...protocolOf(request), ...admission.env };
+      const args = [...settings, 'receive-pack', '--stateless-rpc', gitDir];
+      wasCut = await serve(
+        args,
+        env,
+        request,
+        reply,
+        'git-receive-pack',
+        limits.packBytes + AROUND_PACK_BYTES,
+      );
+    } finally {
+      admission.release();
+      const others = (receiving.get(app) ?? 1) - 1;
+      if (others > 0) receiving.set(app, others);
+      else receiving.delete(app);
+      if (isStaged) await repositories.discard(gitDir);
+      // A killed receive-pack leaves its quarantine. While another one runs for this app, ours cannot be told from its.
+      if (wasCut && others === 0) await repositories.sweepQuarantines(app, 0);
+    }
+  }
+
+  async function serve(
+    args: readonly string[],
+    env: Record<string, string>,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    service: GitService,
+    maxBodyBytes: number,
+  ): Promise<boolean> {
+    const limits: RpcLimits = {
+      maxBodyBytes,
+      uploadIdleMs: options.uploadIdleMs ?? 60_000,
+      stallMs: STALL_MS,
+    };
+    const child = options.git.spawn(args, { env, detached: true });
+    const end = await serveRpc(child, request.raw, reply.raw, `application/x-${service}-result`, limits);
+    reply.hijack();
+    return end.wasCut;
+  }
+
+  function pusherOf(request: FastifyRequest): Pusher {
+    const who = pushers.get(request);
+    if (who === undefined) throw new SlipwayError('unauthorized', 'a token is needed');
+    return who;
+  }
+};
+
+function checkService(name: string | undefined): GitService {
+  if (name === 'git-receive-pack' || name === 'git-upload-pack') return name;
+  throw new SlipwayError('forbidden', 'only smart HTTP is spoken here', { hint: 'use git 1.6.6 or newer' });
+}
+
+/**
+ * Version 2 is not passed on: there upload-pack gives out every object by its id, hidden refs or not, and the ledger lies
+ * beside the branches. In versions 0 and 1 it gives what the visible refs lead to, and a client takes these as well.
+ */
+function protocolOf(request: FastifyRequest): Record<string, string> {
+  const value = request.headers['git-protocol'];
+  return typeof value === 'string' && /^version=[01]$/.test(value) ? { GIT_PROTOCOL: value } : {};
+}
+
+/** fastify's own refusals (an unknown content type, a damaged URL) carry a status. */
+function fromFastify(thrown: unknown): SlipwayError {
+  const status = (thrown as { statusCode?: number }).statusCode;
+  if (thrown instanceof SlipwayError || status === undefined || status >= 500) return toSlipwayError(thrown);
+  return new SlipwayError(status === 413 ? 'too_large' : 'bad_request', (thrown as Error).message);
+}
