@@ -285,11 +285,11 @@ function commandLine(raw: RawInstruction, where: string): CommandLine {
 
 /** `K=V K="V w"`, or the old `K rest of the line`, which one the first word decides. */
 function keyValues(raw: RawInstruction, context: InstructionContext): readonly KeyValue[] {
-  noFlags(raw, where);
   const { where } = context;
+  noFlags(raw, where);
   const words = quotedWords(raw.rest, context.escape);
   if (words[0]?.includes('=') !== true) {
-    const [, key = '', value] = /^([^\t\v\f\r ]+)[\t\v\f\r ]+([^]*)$/.exec(raw.rest) ?? [];
+    const [, key = '', value] = /^([^\t\v\f\r ]+)[\t\v\f\r ]+(.*)$/s.exec(raw.rest) ?? [];
     if (value === undefined)
       throw invalid(where, `${raw.keyword} needs a name and a value`, `${raw.keyword} NAME=value`);
     return [{ key, value }];

@@ -72,13 +72,13 @@ const withoutNewline = (line: string): string => trimEnd(line, '\r\n');
 
 class LogicalLines {
   private readonly lines: readonly string[];
-  private readonly escape: EscapeCharacter;
+  private readonly escapeCharacter: EscapeCharacter;
   private readonly name: string;
   private at = 0;
 
-  constructor(lines: readonly string[], escape: EscapeCharacter, name: string) {
+  constructor(lines: readonly string[], escapeCharacter: EscapeCharacter, name: string) {
     this.lines = lines;
-    this.escape = escape;
+    this.escapeCharacter = escapeCharacter;
     this.name = name;
   }
 
@@ -116,7 +116,7 @@ class LogicalLines {
   /** An escape before the line's end, blanks after it allowed; a doubled escape is data. */
   private splitContinuation(line: string): { text: string; continues: boolean } {
     const stripped = trimEnd(line, ' \t');
-    const escapes = stripped.endsWith(this.escape) && stripped.at(-2) !== this.escape;
+    const escapes = stripped.endsWith(this.escapeCharacter) && stripped.at(-2) !== this.escapeCharacter;
     return escapes ? { text: stripped.slice(0, -1), continues: true } : { text: line, continues: false };
   }
 
@@ -124,7 +124,7 @@ class LogicalLines {
     const gap = WORD_GAP.exec(text);
     const keyword = (gap === null ? text : text.slice(0, gap.index)).toUpperCase();
     const after = gap === null ? '' : text.slice(gap.index + gap[0].length);
-    const { flags, rest } = takeFlags(after, this.escape);
+    const { flags, rest } = takeFlags(after, this.escapeCharacter);
     const trimmed = trim(rest);
     const where = `${this.name}:${start}`;
     const announced = this.mayHaveHeredocs(keyword, trimmed) ? heredocsOf(text, where) : [];

@@ -1,0 +1,76 @@
+/** Which build arguments exist without an ARG, and what the ARGs before the first FROM are worth. */
+import { ExpansionBudget, expandWord } from './expand.js';
+import { invalid } from './problems.js';
+import type { Dockerfile, Platform } from './types.js';
+
+/** Given to every RUN without a declaration; never shown in history, since their values may hold a password. */
+const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'];
+const PREDEFINED = new Set([...PROXIES, ...PROXIES.map((name) => name.toLowerCase())]);
+
+export function isProxyArg(name: string): boolean {
+  return PREDEFINED.has(name);
+}
+
+/** Steer the scan for an SBOM; BuildKit never exports them to a command. */
+const NEVER_IN_ENV = new Set(['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE']);
+
+export function isExported(name: string): boolean {
+  return !NEVER_IN_ENV.has(name);
+}
+
+/** Known without a declaration: a build arg of this name is not a mistake. */
+export function isKnownArg(name: string): boolean {
+  return isProxyArg(name) || name.startsWith('BUILDKIT_') || name === 'SOURCE_DATE_EPOCH';
+}
+
+/** `K=V` of the proxies that were given, in both cases, but for those that the command's environment has already. */
+export function proxyEnv(
+  buildArgs: Readonly<Record<string, string>>,
+  env: ReadonlyMap<string, string>,
+): string[] {
+  const pairs: string[] = [];
+  for (const name of PROXIES) {
+    const value = buildArgs[name] ?? buildArgs[name.toLowerCase()];
+    if (value === undefined || value === '') continue;
+    for (const each of [name, name.toLowerCase()]) if (!env.has(each)) pairs.push(`${each}=${value}`);
+  }
+  return pairs;
+}
+
+export function formatPlatform({ os, architecture, variant }: Platform): string {
+  return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/');
+}
+
+/** In the global scope: seen by FROM, and by a stage that declares them with a bare ARG. */
+export function automaticArgs(platform: Platform, targetStage: string): ReadonlyMap<string, string> {
+  const args = new Map<string, string>();
+  for (const role of ['BUILD', 'TARGET']) {
+    args.set(`${role}PLATFORM`, formatPlatform(platform));
+    args.set(`${role}OS`, platform.os);
+    args.set(`${role}OSVERSION`, '');
+    args.set(`${role}ARCH`, platform.architecture);
+    args.set(`${role}VARIANT`, platform.variant ?? '');
+  }
+  return args.set('TARGETSTAGE', targetStage);
+}
+
+/** Later defaults may use earlier ones. A build arg counts only where an ARG declares its name, or where it is automatic. */
+export function globalArgs(
+  dockerfile: Dockerfile,
+  automatic: ReadonlyMap<string, string>,
+  buildArgs: Readonly<Record<string, string>>,
+): ReadonlyMap<string, string> {
+  const values = new Map([...automatic].map(([name, value]) => [name, buildArgs[name] ?? value]));
+  for (const instruction of dockerfile.globalArgs) {
+    const where = `${dockerfile.name}:${instruction.lines.start}`;
+    const budget = new ExpansionBudget(where);
+    for (const { key, value } of instruction.args) {
+      const expansion = { env: values, escape: dockerfile.directives.escape, where, budget };
+      const name = expandWord(key, expansion);
+      if (name === '') throw invalid(where, 'ARG: the name is empty');
+      const given = buildArgs[name] ?? (value === undefined ? undefined : expandWord(value, expansion));
+      if (given !== undefined) values.set(name, given);
+    }
+  }
+  return values;
+}

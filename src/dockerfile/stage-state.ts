@@ -1,0 +1,106 @@
+/** A stage's state: where it starts, and the few ways in which an instruction changes it. Every change is a new object. */
+import { type Expansion, ExpansionBudget } from './expand.js';
+import { HISTORY_COMMENT } from './history.js';
+import { invalid, unsupported } from './problems.js';
+import type { BuildPlan, ContainerConfig, ImageDocument, PlannedStage, StageState } from './types.js';
+
+/** What Docker gives a container that has none; written into the image too. */
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Registries and engines read the whole config into memory. */
+const MAX_HISTORY_CHARS = 8 * 1024 * 1024;
+
+export type StageStartsFrom =
+  | { readonly kind: 'scratch' }
+  /** The base image's config, as the registry gave it. */
+  | { readonly kind: 'image'; readonly document: ImageDocument }
+  /** The end of the stage that FROM names. */
+  | { readonly kind: 'stage'; readonly state: StageState };
+
+/** Throws `dockerfile_unsupported` when the base image has ONBUILD triggers. */
+export function startStage(plan: BuildPlan, stage: PlannedStage, from: StageStartsFrom): StageState {
+  if (from.kind === 'stage') return { ...from.state, plan, stage, cmdSet: false };
+  const base = from.kind === 'image' ? withoutNulls(from.document) : emptyImage(plan);
+  if ((base.config?.OnBuild ?? []).length > 0) {
+    throw unsupported(
+      `${plan.dockerfile}:${stage.from.lines.start}`,
+      `the image ${stage.from.image} has ONBUILD instructions, which are not supported yet`,
+      'start from the image that it was made from, and write its ONBUILD instructions into this Dockerfile',
+    );
+  }
+  const env = new Map((base.config?.Env ?? []).map(splitPair));
+  if (!env.has('PATH')) env.set('PATH', DEFAULT_PATH);
+  const image = { ...base, config: { ...base.config, Env: pairs(env) } };
+  return { plan, stage, image, args: [], env, cmdSet: false };
+}
+
+function emptyImage({ platform }: BuildPlan): ImageDocument {
+  const { architecture, os, variant } = platform;
+  return {
+    architecture,
+    os,
+    ...(variant === undefined ? {} : { variant }),
+    config: { Env: [`PATH=${DEFAULT_PATH}`], WorkingDir: '/' },
+  };
+}
+
+/** Docker writes `"Cmd": null` where OCI leaves the field out. */
+function withoutNulls(document: ImageDocument): ImageDocument {
+  const present = <T extends object>(value: T): T =>
+    Object.fromEntries(Object.entries(value).filter(([, each]) => each !== null)) as T;
+  const top = present(document);
+  return top.config === undefined ? top : { ...top, config: present(top.config) };
+}
+
+export function splitPair(pair: string): [string, string] {
+  const equals = pair.indexOf('=');
+  return equals < 0 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)];
+}
+
+export function pairs(env: ReadonlyMap<string, string>): string[] {
+  return [...env].map(([name, value]) => `${name}=${value}`);
+}
+
+export function placeOf(
+  state: StageState,
+  instruction: { readonly lines: { readonly start: number } },
+): string {
+  return `${state.plan.dockerfile}:${instruction.lines.start}`;
+}
+
+/** How this instruction's words expand. One instruction, one environment, one budget. */
+export function expansionFor(state: StageState, where: string): Expansion {
+  return { env: state.env, escape: state.plan.escape, where, budget: new ExpansionBudget(where) };
+}
+
+export interface Change {
+  /** Fields of the container's config; undefined takes one away. */
+  readonly config?: { readonly [Field in keyof ContainerConfig]?: ContainerConfig[Field] | undefined };
+  readonly author?: string;
+  readonly history: string;
+  readonly layer?: boolean;
+}
+
+/** The state with a changed image and one more entry of history. */
+export function commit(state: StageState, change: Change, where: string): StageState {
+  const history = [
+    ...(state.image.history ?? []),
+    {
+      created_by: change.history,
+      comment: HISTORY_COMMENT,
+      ...(change.layer === true ? {} : { empty_layer: true }),
+    },
+  ];
+  if (history.reduce((sum, entry) => sum + (entry.created_by?.length ?? 0), 0) > MAX_HISTORY_CHARS) {
+    throw invalid(where, "the image's history grows beyond 8 MiB", 'shorten the values of ARG and ENV');
+  }
+  const config = Object.fromEntries(
+    Object.entries({ ...state.image.config, ...change.config }).filter(([, value]) => value !== undefined),
+  ) as ContainerConfig;
+  const author = change.author === undefined ? {} : { author: change.author };
+  return { ...state, image: { ...state.image, ...author, config, history } };
+}
+
+/** The directory that relative paths start from. */
+export function workingDirectory(state: StageState): string {
+  return state.image.config?.WorkingDir || '/';
+}
