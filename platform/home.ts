@@ -2,7 +2,6 @@
  * The home directory as `npm start` sees it: made once, used by one supervisor at a time, and remembering what must be the
  * same at the next start (who this platform is, its ports, its address range).
  */
-import { randomUUID } from 'node:crypto';
 import {
   existsSync,
   linkSync,
@@ -22,8 +21,6 @@ import { identify, isAlive, type ProcessIdentity, sessionMembers } from './proc.
 
 /** platform.json. */
 export interface PlatformRecord {
-  /** Labels the containers of this platform. */
-  readonly id: string;
   readonly ports: Readonly<Record<string, number>>;
   /** The /16 of the engine that we start: the first two bytes, for example `10.201`. */
   readonly range: string;
@@ -62,15 +59,15 @@ export function makeHome(paths: PlatformPaths): void {
 }
 
 /** The record, or a new one: it is written by saveRecord when the rest of it is known. */
-export function loadRecord(home: string): Partial<PlatformRecord> & Pick<PlatformRecord, 'id' | 'ports'> {
+export function loadRecord(home: string): Partial<PlatformRecord> {
   const path = join(home, 'platform.json');
-  if (!existsSync(path)) return { id: randomUUID(), ports: {} };
+  if (!existsSync(path)) return {};
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as PlatformRecord;
   } catch (cause) {
     throw new SlipwayError('invalid_config', 'it is not valid JSON', {
       where: path,
-      hint: 'restore it from a backup; without it, it is made anew with other ports and another id',
+      hint: 'restore it from a backup; without it, ports are chosen anew',
       cause,
     });
   }

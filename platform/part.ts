@@ -29,6 +29,8 @@ export interface PartSpec {
   readonly runDir: string;
   /** Appended to. Without one the output goes to the terminal with the part's name before each line. */
   readonly logFile?: string;
+  /** Before each start, also after it died. */
+  readonly prepare?: () => void;
   /** Asked until it says yes; an error means not yet. */
   readonly ready: () => Promise<boolean>;
   readonly readyTimeoutMs?: number;
@@ -101,6 +103,7 @@ export class Part {
 
   /** Starts the program; resolves with a sentence about how it ended. */
   #spawn(): Promise<string> {
+    this.#spec.prepare?.();
     const [program = '', ...rest] = this.#spec.argv;
     const log = this.#spec.logFile === undefined ? undefined : openLog(this.#spec.logFile);
     this.#logStart = log === undefined ? 0 : fstatSync(log).size;

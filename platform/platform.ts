@@ -3,10 +3,10 @@
  * `npm start`, the demo and the tests start the same one.
  */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Config, loadConfig } from '../src/config.js';
-import { SlipwayError } from '../src/errors.js';
-import { adminToken } from './admin.js';
+import { isErrno, SlipwayError } from '../src/errors.js';
+import { type AdminToken, adminToken } from './admin.js';
 import { loadRecord, makeHome, platformPaths, stopLeftovers, takeHome } from './home.js';
 import type { Output } from './output.js';
 import { type Process, startProcesses } from './processes.js';
@@ -21,8 +21,8 @@ export interface PlatformOptions {
   readonly output: Output;
   /** Overrides SLIPWAY_HOME. */
   readonly home?: string;
-  /** The project's Procfile by default. */
-  readonly processes?: readonly ProcessEntry[];
+  /** A file; the project's Procfile by default. */
+  readonly procfile?: string;
   /** Make another administrator's token, for who has lost the first. */
   readonly newAdminToken?: boolean;
   /** Gives up the start. */
@@ -30,15 +30,14 @@ export interface PlatformOptions {
 }
 
 export interface Platform {
-  readonly id: string;
   readonly config: Config;
   /** What the processes were started with. */
   readonly env: NodeJS.ProcessEnv;
   readonly url: string;
   /** Where an app answers, for example `http://hello.localhost:8080`. */
   appUrl(app: string): string;
-  /** Of the first administrator; undefined when its file was removed. `isNew` when this start made it. */
-  readonly adminToken: { readonly token: string; readonly isNew: boolean } | undefined;
+  /** Of the first administrator; undefined when its file was removed. */
+  readonly adminToken: AdminToken | undefined;
   /** The pid of a service or process of now. */
   pid(name: string): number | undefined;
   /** Processes first, services after them; each with a grace and an end. */
@@ -53,7 +52,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const { home } = loadConfig(env);
   checkPrivileges();
   const root = projectRoot();
-  const entries = options.processes ?? parseProcfile(readFileSync(join(root, 'Procfile'), 'utf8'));
+  const entries = readProcfile(options.procfile ?? join(root, 'Procfile'));
   const paths = platformPaths(home);
   makeHome(paths);
   const giveHomeFree = takeHome(paths);
@@ -74,7 +73,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     );
     services = started.services;
     const { config } = started;
-    const token = await adminToken(config, paths, options.newAdminToken ?? false);
+    const token = await adminToken(paths, options.newAdminToken ?? false);
     processes = await startProcesses({
       entries,
       root,
@@ -85,7 +84,6 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       ...(signal === undefined ? {} : { signal }),
     });
     return {
-      id: settings.record.id,
       config,
       env: started.env,
       url: config.publicUrl,
@@ -101,6 +99,15 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   } catch (thrown) {
     await stop();
     throw thrown;
+  }
+}
+
+function readProcfile(path: string): ProcessEntry[] {
+  try {
+    return parseProcfile(readFileSync(path, 'utf8'), basename(path));
+  } catch (thrown) {
+    if (!isErrno(thrown, 'ENOENT')) throw thrown;
+    throw new SlipwayError('invalid_config', 'there is no such Procfile', { where: path, cause: thrown });
   }
 }
 

@@ -63,10 +63,11 @@ export function processTree(name: string, text: string): number[] {
   return [...found];
 }
 
-/** Processes called `name` that share this process's network namespace. */
+/** Live processes called `name` that share this process's network namespace. */
 export function inOurNetwork(name: string): number[] {
   const ours = readlinkSync('/proc/self/ns/net');
   return allProcesses()
+    .filter(({ state }) => state !== 'Z')
     .map(({ pid }) => pid)
     .filter((pid) => {
       if (readOr(`/proc/${pid}/comm`, '').trim() !== name) return false;

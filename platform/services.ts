@@ -1,5 +1,8 @@
 /** The backing services: those whose address is in the environment are checked, the others started. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Config, loadConfig } from '../src/config.js';
+import type { PlatformPaths } from './home.js';
 import { checkEdge, startEdge } from './services/edge.js';
 import { answers, checkEngine, startEngine, stopContainers } from './services/engine.js';
 import { checkRedis, startRedis } from './services/redis.js';
@@ -22,7 +25,6 @@ export async function startServices(context: ServiceContext, settings: Settings)
   const dockerHost = await foundEngine(settings);
   const engineOptions = {
     range: record.range,
-    platformId: record.id,
     insecureRegistries: config.insecureRegistries,
   };
   const services = await startAll<Service>(
@@ -35,7 +37,7 @@ export async function startServices(context: ServiceContext, settings: Settings)
       async (signal) => {
         if (dockerHost === undefined) return startEngine({ ...context, signal }, engineOptions);
         await checkEngine(dockerHost);
-        return own.edge ? containersOn(dockerHost, record.id) : undefined;
+        return own.edge ? containersOn(dockerHost, context.paths) : undefined;
       },
       (signal) =>
         own.edge
@@ -58,12 +60,17 @@ async function foundEngine({ env, config }: Settings): Promise<string | undefine
 }
 
 /** With an engine of others but our edge, the apps of this platform end with the edge: nothing would reach them. */
-function containersOn(dockerHost: string, platformId: string): Service {
+function containersOn(dockerHost: string, paths: PlatformPaths): Service {
   return {
     name: 'containers',
     address: dockerHost,
     pid: undefined,
-    stop: () => stopContainers(dockerHost, `slipway.platform=${platformId}`).catch(() => undefined),
+    // The deployer draws the id that it labels containers with, and writes it down.
+    stop: async () => {
+      const id = await readFile(join(paths.home, 'platform.id'), 'utf8').catch(() => undefined);
+      if (id !== undefined)
+        await stopContainers(dockerHost, `slipway.platform=${id.trim()}`).catch(() => undefined);
+    },
     kill: async () => undefined,
   };
 }

@@ -1,6 +1,6 @@
 /** The settings of one start: what the environment says, and for the rest the parts that are started here. */
 import { type Config, loadConfig } from '../src/config.js';
-import { type loadRecord, type PlatformPaths, type PlatformRecord, saveRecord } from './home.js';
+import { type PlatformPaths, type PlatformRecord, saveRecord } from './home.js';
 import { choosePort, chooseRange, type PortName } from './ports.js';
 
 export interface Settings {
@@ -16,7 +16,7 @@ export interface Settings {
 export async function settle(
   env: NodeJS.ProcessEnv,
   paths: PlatformPaths,
-  known: ReturnType<typeof loadRecord>,
+  known: Partial<PlatformRecord>,
 ): Promise<Settings> {
   const own = {
     redis: !env.SLIPWAY_REDIS_URL,
@@ -36,7 +36,7 @@ export async function settle(
   // Base images that somebody has put into the local registry are found there, also without the internet.
   if (own.registry && !env.SLIPWAY_MIRRORS) filled.SLIPWAY_MIRRORS = `docker.io=${filled.SLIPWAY_REGISTRY}`;
 
-  const record = { ...known, ports, range: known.range ?? chooseRange() };
+  const record = { ports, range: known.range ?? chooseRange() };
   saveRecord(paths.home, record);
   return { record, env: filled, config: loadConfig(filled), own };
 }

@@ -1,4 +1,5 @@
 /** `npm start`: starts the platform, says where it is, and stops all of it at the first ^C or SIGTERM. */
+import { parseArgs } from 'node:util';
 import { describeError, SlipwayError, toSlipwayError } from '../src/errors.js';
 import { Output } from './output.js';
 import { type Platform, startPlatform } from './platform.js';
@@ -31,6 +32,21 @@ async function interrupt(signal: string): Promise<void> {
   if (platform !== undefined) await stopAndExit(platform);
 }
 
+function readOptions(args: string[]): { procfile: string | undefined; newAdminToken: boolean } {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: { procfile: { type: 'string' }, 'new-admin-token': { type: 'boolean' } },
+    });
+    return { procfile: values.procfile, newAdminToken: values['new-admin-token'] ?? false };
+  } catch (cause) {
+    throw new SlipwayError('bad_request', (cause as Error).message, {
+      hint: 'usage: npm start -- [--procfile FILE] [--new-admin-token]',
+      cause,
+    });
+  }
+}
+
 async function stopAndExit(running: Platform): Promise<never> {
   await running.stop();
   output.say('stopped');
@@ -41,14 +57,14 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => void interrupt(signal));
 
 try {
-  const unknown = process.argv.slice(2).find((argument) => argument !== '--new-admin-token');
-  if (unknown !== undefined) {
-    throw new SlipwayError('bad_request', `unknown option ${unknown}`, {
-      hint: 'the only option is --new-admin-token',
-    });
-  }
-  const newAdminToken = process.argv.includes('--new-admin-token');
-  platform = await startPlatform({ env: process.env, output, newAdminToken, signal: giveUp.signal });
+  const { procfile, newAdminToken } = readOptions(process.argv.slice(2));
+  platform = await startPlatform({
+    env: process.env,
+    output,
+    newAdminToken,
+    signal: giveUp.signal,
+    ...(procfile === undefined ? {} : { procfile }),
+  });
   if (stoppingSince !== undefined) await stopAndExit(platform);
   output.block(summary(platform));
 } catch (thrown) {

@@ -2,7 +2,8 @@
  * A Docker Engine of our own, when none answers on this machine: its state below the home, its socket in the run directory,
  * its own bridge and address ranges, so that nothing else on the machine is touched.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { SlipwayError } from '../../src/errors.js';
@@ -18,8 +19,6 @@ const UNIX_SOCKET_PATH_BYTES = 107;
 export interface EngineOptions {
   /** The first two bytes of a free /16. */
   readonly range: string;
-  /** Names the engine's namespace in a containerd that others may use too. */
-  readonly platformId: string;
   /** Registries that it may pull from without TLS; loopback ones need no mention. */
   readonly insecureRegistries: readonly string[];
 }
@@ -32,11 +31,9 @@ export async function startEngine(context: ServiceContext, options: EngineOption
   checkAlone();
   for (const dir of [paths.engine, execRoot]) mkdirSync(dir, { recursive: true, mode: 0o711 });
   const pidFile = join(execRoot, 'dockerd.pid');
-  // dockerd refuses to start when its old pid is now another process's.
-  rmSync(pidFile, { force: true });
   await makeBridge(`${options.range}.0.1/20`);
 
-  const namespace = `slipway-${options.platformId.slice(0, 8)}`;
+  const namespace = `slipway-${createHash('sha256').update(paths.engine).digest('hex').slice(0, 12)}`;
   const traces = { execRoot, dataRoot: paths.engine };
   const engine = await startProgram(context, {
     name: 'engine',
@@ -46,7 +43,7 @@ export async function startEngine(context: ServiceContext, options: EngineOption
       ...['--data-root', paths.engine, '--exec-root', execRoot, '--pidfile', pidFile],
       ...['--host', dockerHost, '--log-level', 'warn'],
       // A bridge of our own: with docker0 the address of another engine's would be changed.
-      ...['--bridge', ENGINE_BRIDGE, '--default-address-pool', `base=${options.range}.128.0/17,size=26`],
+      ...['--bridge', ENGINE_BRIDGE, '--default-address-pool', `base=${options.range}.128.0/17,size=20`],
       // Where a containerd of the system runs, dockerd uses it; there our containers keep apart.
       ...['--containerd-namespace', namespace, '--containerd-plugins-namespace', `${namespace}-plugins`],
       // The apps keep serving while a dockerd that died is started again.
@@ -54,6 +51,7 @@ export async function startEngine(context: ServiceContext, options: EngineOption
       ...options.insecureRegistries.flatMap((registry) => ['--insecure-registry', registry]),
     ],
     graceMs: 20_000,
+    prepare: () => removeStalePids(pidFile, join(execRoot, 'containerd', 'containerd.pid')),
     readyTimeoutMs: 60_000,
     ready: () => answers(dockerHost),
   }).catch(async (thrown: unknown) => {
@@ -139,6 +137,17 @@ function checkAlone(): void {
       hint: 'set DOCKER_HOST to its address (unix:///path/to/docker.sock), or stop it: two engines in one network disturb each other',
     },
   );
+}
+
+/**
+ * dockerd refuses to start when its old pid is another process's now. Its containerd ends with it, but is still in the
+ * process table for a while; dockerd then takes it for alive, waits 15 s for it, and gives up.
+ */
+function removeStalePids(dockerd: string, containerd: string): void {
+  rmSync(dockerd, { force: true });
+  if (!existsSync(containerd)) return;
+  const pid = Number(readFileSync(containerd, 'utf8'));
+  if (!inOurNetwork('containerd').includes(pid)) rmSync(containerd, { force: true });
 }
 
 function checkPath(socket: string): void {

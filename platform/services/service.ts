@@ -36,6 +36,7 @@ export async function startProgram(
     argv: readonly string[];
     graceMs?: number;
     readyTimeoutMs?: number;
+    prepare?: () => void;
     ready: () => Promise<boolean>;
   },
 ): Promise<Service> {
