@@ -251,6 +251,8 @@ function invalidConfig(problems: readonly string[]): SlipwayError {
 export interface HomePaths {
   readonly run: string;
   readonly hookSocket: string;
+  /** Where the deployer answers the web process about running containers. */
+  readonly deployerSocket: string;
   readonly appRepositories: string;
   readonly platformRepository: string;
   readonly deployments: string;
@@ -264,6 +266,7 @@ export function homePaths(home: string): HomePaths {
   return {
     run: join(home, 'run'),
     hookSocket: join(home, 'run', 'hook.sock'),
+    deployerSocket: join(home, 'run', 'deployer.sock'),
     appRepositories: join(home, 'git', 'apps'),
     platformRepository: join(home, 'git', 'platform.git'),
     deployments: join(home, 'deployments'),

@@ -1,0 +1,23 @@
+/** Checking what a request carries, with errors that name the field. */
+import type { z } from 'zod';
+import { SlipwayError } from '../errors.js';
+
+export interface AppParams {
+  readonly app: string;
+}
+
+/** Throws `bad_request` naming each field that is wrong. */
+export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
+  const parsed = schema.safeParse(body ?? {});
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`);
+  throw new SlipwayError('bad_request', `the request is not valid: ${problems.join('; ')}`);
+}
+
+/** A whole number from a query string within bounds, or the default when it is absent. */
+export function wholeNumber(text: string | undefined, name: string, bounds: { min: number; max: number; absent: number }): number {
+  if (text === undefined || text === '') return bounds.absent;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= bounds.min && value <= bounds.max) return value;
+  throw new SlipwayError('bad_request', `${name} must be a whole number from ${bounds.min} to ${bounds.max}`);
+}

@@ -1,0 +1,92 @@
+/** What the API shows of a deployment and a release. Ciphertext and claims never leave. Pure. */
+import type { Config } from '../config.js';
+import type { Deployment } from '../model/deployment.js';
+import type { ReleaseWithOutcome } from '../model/release.js';
+
+export interface BuildView {
+  readonly id: string;
+  readonly app: string;
+  readonly kind: Deployment['kind'];
+  readonly state: Deployment['state'];
+  readonly who: string;
+  readonly commit?: string;
+  readonly ref?: string;
+  readonly release?: number;
+  readonly digest?: string;
+  readonly steps?: Deployment['steps'];
+  readonly phases: Deployment['phases'];
+  readonly acceptedAt: string;
+  readonly endedAt?: string;
+  readonly durationMs?: number;
+  readonly reason?: string;
+  readonly code?: string;
+}
+
+export function buildView(deployment: Deployment): BuildView {
+  const { id, app, kind, state, who, push, release, digest, steps, phases, acceptedAt, endedAt, reason, code } = deployment;
+  return {
+    id,
+    app,
+    kind,
+    state,
+    who,
+    ...(push === undefined ? {} : { commit: push.newOid, ref: push.ref }),
+    ...(release === undefined ? {} : { release }),
+    ...(digest === undefined ? {} : { digest }),
+    ...(steps === undefined ? {} : { steps }),
+    phases,
+    acceptedAt: new Date(acceptedAt).toISOString(),
+    ...(endedAt === undefined ? {} : { endedAt: new Date(endedAt).toISOString(), durationMs: endedAt - acceptedAt }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(code === undefined ? {} : { code }),
+  };
+}
+
+export interface ReleaseView {
+  readonly version: string;
+  readonly number: number;
+  readonly kind: ReleaseWithOutcome['kind'];
+  readonly state: 'pending' | 'live' | 'was live' | 'failed' | 'cancelled' | 'superseded';
+  readonly description: string;
+  readonly image: ReleaseWithOutcome['image'];
+  readonly commit: string;
+  readonly config: readonly string[];
+  readonly build: string;
+  readonly rollbackOf?: number;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly endedAt?: string;
+  readonly reason?: string;
+}
+
+/** `live` is the number of the release that is live now; a release that was and is no more says so. */
+export function releaseView(release: ReleaseWithOutcome, live: number | undefined): ReleaseView {
+  const { outcome } = release;
+  const state = outcome === undefined ? 'pending' : outcome.state === 'live' && release.number !== live ? 'was live' : outcome.state;
+  return {
+    version: `v${release.number}`,
+    number: release.number,
+    kind: release.kind,
+    state,
+    description: release.description,
+    image: release.image,
+    commit: release.source,
+    config: Object.keys(release.config).sort(),
+    build: release.deploymentId,
+    ...(release.rollbackOf === undefined ? {} : { rollbackOf: release.rollbackOf }),
+    createdAt: release.createdAt,
+    createdBy: release.createdBy,
+    ...(outcome === undefined ? {} : { endedAt: outcome.at }),
+    ...(outcome?.reason === undefined ? {} : { reason: outcome.reason }),
+  };
+}
+
+/** Where an app answers. */
+export function appUrl(config: Pick<Config, 'appDomain' | 'edge'>, app: string): string {
+  const port = config.edge.bind.split(':')[1] ?? '80';
+  return `http://${app}.${config.appDomain}${port === '80' ? '' : `:${port}`}`;
+}
+
+export function gitUrl(config: Pick<Config, 'publicUrl'>, app: string): string {
+  return `${config.publicUrl}/git/${app}.git`;
+}

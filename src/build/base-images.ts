@@ -1,0 +1,71 @@
+/** The images that a build starts from or copies from: resolved once a build, their layers fetched only when needed. */
+import type { ImageDocument, Platform } from '../dockerfile/types.js';
+import type { Layer } from '../layers/layer.js';
+import type { RegistryClient, ResolvedImage } from '../registry/client.js';
+import { parseReference } from '../registry/reference.js';
+import type { BuilderStore } from './builder-store.js';
+
+export interface BaseImage {
+  readonly reference: string;
+  readonly digest: string;
+  readonly document: ImageDocument;
+  readonly layers: readonly Layer[];
+}
+
+export class BaseImages {
+  readonly #registry: RegistryClient;
+  readonly #store: BuilderStore;
+  readonly #platform: Platform;
+  readonly #signal: AbortSignal;
+  readonly #resolved = new Map<string, Promise<BaseImage>>();
+  /** Where a layer's blob can be had, by its digest. */
+  readonly #origins = new Map<string, { image: ResolvedImage; index: number }>();
+
+  constructor(registry: RegistryClient, store: BuilderStore, platform: Platform, signal: AbortSignal) {
+    this.#registry = registry;
+    this.#store = store;
+    this.#platform = platform;
+    this.#signal = signal;
+  }
+
+  resolve(reference: string): Promise<BaseImage> {
+    const known = this.#resolved.get(reference) ?? this.#resolve(reference);
+    this.#resolved.set(reference, known);
+    return known;
+  }
+
+  /** Fetches what is missing in the store of these layers. Layers that this builder made are there already. */
+  async fetch(layers: readonly Layer[]): Promise<void> {
+    const missing: Layer[] = [];
+    for (const layer of layers) if (!(await this.#store.blobs.has(layer.digest))) missing.push(layer);
+    await Promise.all(missing.map((layer) => this.#fetchBlob(layer)));
+  }
+
+  async #resolve(reference: string): Promise<BaseImage> {
+    const image = await this.#registry.resolve(parseReference(reference), { platform: this.#platform, signal: this.#signal });
+    const layers = image.layers.map((descriptor, index): Layer => {
+      if (!this.#origins.has(descriptor.digest)) this.#origins.set(descriptor.digest, { image, index });
+      return {
+        diffId: image.diffIds[index] ?? '',
+        digest: descriptor.digest,
+        sizeBytes: descriptor.size,
+        mediaType: descriptor.mediaType,
+      };
+    });
+    return { reference, digest: image.digest, document: image.config as ImageDocument, layers };
+  }
+
+  async #fetchBlob(layer: Layer): Promise<void> {
+    const origin = this.#origins.get(layer.digest);
+    const descriptor = origin?.image.layers[origin.index];
+    // Not a base image's: the step cache named a blob that the store has lost. The caller forgets the step.
+    if (origin === undefined || descriptor === undefined) return;
+    const temporary = await this.#store.blobs.newTemporary();
+    try {
+      await this.#registry.fetchBlob(origin.image.source, descriptor, temporary, this.#signal);
+      await this.#store.blobs.commit(temporary, layer.digest);
+    } finally {
+      await this.#store.blobs.discard(temporary);
+    }
+  }
+}

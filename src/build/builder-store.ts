@@ -1,0 +1,28 @@
+/** The builder's directory: blobs, lay-outs and the step cache, opened together. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BlobStore } from '../layers/blob-store.js';
+import { LayerStore } from '../layers/layer-store.js';
+import { StepCache } from './step-cache.js';
+
+export interface BuilderStore {
+  readonly blobs: BlobStore;
+  readonly layers: LayerStore;
+  readonly steps: StepCache;
+  /** State of the sandboxes: bundles, network namespaces. */
+  readonly sandboxDirectory: string;
+  readonly directory: string;
+}
+
+/** Opens the store below `directory` and removes what a killed builder left half done. */
+export async function openBuilderStore(directory: string): Promise<BuilderStore> {
+  const sandboxDirectory = join(directory, 'sandbox');
+  await mkdir(sandboxDirectory, { recursive: true, mode: 0o700 });
+  const blobs = new BlobStore(join(directory, 'blobs'));
+  await blobs.open();
+  const layers = new LayerStore(join(directory, 'layers'), blobs);
+  await layers.open();
+  const steps = new StepCache(join(directory, 'cache'));
+  await steps.open();
+  return { blobs, layers, steps, sandboxDirectory, directory };
+}

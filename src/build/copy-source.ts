@@ -1,0 +1,67 @@
+/**
+ * Where a COPY takes its files from: the build context (git objects) or the result of another stage (a directory tree).
+ * Both answer the same two questions: what does this source argument select, and what are an entry's bytes.
+ */
+export type SourceType = 'file' | 'directory' | 'symlink' | 'fifo' | 'char' | 'block';
+
+export interface SourceEntry {
+  /** Relative to the selection's root; empty for the root itself. */
+  readonly path: string;
+  readonly type: SourceType;
+  /** Permission bits with setuid, setgid and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since the epoch. */
+  readonly mtime: number;
+  readonly sizeBytes: number;
+  readonly linkname?: string;
+  readonly rdevMajor?: number;
+  readonly rdevMinor?: number;
+  readonly xattrs?: Readonly<Record<string, Uint8Array>>;
+  /** How the source finds the bytes again: a blob id, or a path on this machine. */
+  readonly handle: string;
+}
+
+/** One thing that a source argument names: a file, or a directory with all that is below it. */
+export interface Selection {
+  /** Base name; what a file is called below a destination directory. */
+  readonly name: string;
+  /** Where it was found, relative to the source's root; for messages and reasons. */
+  readonly path: string;
+  /** Identity of everything in it: names, types, modes, owners, contents; never times. */
+  readonly content: string;
+  /** The root first, then everything below it, parents before children. */
+  entries(): Promise<readonly SourceEntry[]>;
+}
+
+export interface CopySource {
+  /** The argument's selections in order. A wildcard may select nothing; a plain path that is missing throws `source_missing`. */
+  select(argument: string): Promise<readonly Selection[]>;
+  /** A regular file's bytes, or the path on this machine to read them from. */
+  content(entry: SourceEntry): Promise<{ data: Uint8Array } | { file: string }>;
+}
+
+/** An argument's path as the rules of COPY see it: no leading slash, no `..` that leaves the root, no trailing slash. */
+export function cleanSourcePath(argument: string): string {
+  const parts: string[] = [];
+  for (const part of argument.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part === '..') parts.pop();
+    else parts.push(part);
+  }
+  return parts.join('/');
+}
+
+export function hasWildcard(path: string): boolean {
+  return /[*?[\\]/.test(path);
+}
+
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+export function parentPath(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? '' : path.slice(0, slash);
+}

@@ -1,0 +1,103 @@
+/** Executes a COPY (or an ADD of local files): selects, keys, and writes the layer straight from the source's bytes. */
+import { type LayerEntry, openLayerWriter } from '../../native/index.js';
+import type { CopyStep } from '../dockerfile/types.js';
+import { SlipwayError } from '../errors.js';
+import type { Layer } from '../layers/layer.js';
+import type { BuilderStore } from './builder-store.js';
+import { parseChmod } from './chmod.js';
+import { type Owner, type PlannedEntry, planCopy } from './copy.js';
+import type { CopySource, Selection } from './copy-source.js';
+import type { Destination, TreeEntry } from './destination.js';
+import { CONTEXT_MTIME } from './git-context.js';
+import { LAYER_TYPE } from './image.js';
+import { hashOf } from './keys.js';
+
+export interface SelectedSource {
+  readonly argument: string;
+  readonly source: CopySource;
+  readonly selection: Selection;
+}
+
+/** Bytes that one batch hands to the layer writer; bounds the memory of a COPY. */
+const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCH_ENTRIES = 1024;
+
+/** Everything that the instruction names, in order; heredocs come last. */
+export async function selectSources(step: CopyStep, source: CopySource): Promise<readonly SelectedSource[]> {
+  const selected: SelectedSource[] = [];
+  for (const argument of step.sources) {
+    for (const selection of await source.select(argument)) selected.push({ argument, source, selection });
+  }
+  for (const heredoc of step.heredocs) selected.push(inlineFile(heredoc.name, heredoc.content));
+  if (selected.length > 1 && !/(^|\/)\.?$/.test(step.destination)) {
+    throw new SlipwayError('dockerfile_invalid', `several sources are copied to "${step.destination}", which is not written as a directory`, {
+      hint: `end the destination with a slash: ${step.destination}/`,
+    });
+  }
+  return selected;
+}
+
+export interface WrittenCopy {
+  readonly layer: Layer;
+  /** The layer's entries, so that later steps see them without a lay-out. */
+  readonly tree: ReadonlyMap<string, TreeEntry>;
+}
+
+/** Writes the layer. `chown` is resolved already, since names are looked up in the files below. */
+export async function writeCopyLayer(
+  step: CopyStep,
+  selected: readonly SelectedSource[],
+  onto: Destination,
+  chown: Owner | undefined,
+  store: BuilderStore,
+  signal: AbortSignal,
+): Promise<WrittenCopy> {
+  const planned = await planCopy(selected, onto, {
+    destination: step.destination,
+    directoryMtime: CONTEXT_MTIME,
+    ...(chown === undefined ? {} : { chown }),
+    ...(step.chmod === undefined ? {} : { chmod: parseChmod(step.chmod) }),
+  });
+  const layer = await writeLayer(planned, store, signal);
+  return { layer, tree: new Map(planned.map(({ entry }) => [entry.path, entry])) };
+}
+
+/** One layer from planned entries, streamed in batches into the blob store. */
+export async function writeLayer(planned: readonly PlannedEntry[], store: BuilderStore, signal: AbortSignal): Promise<Layer> {
+  const temporary = await store.blobs.newTemporary();
+  const writer = openLayerWriter({ path: temporary, compression: 'gzip' });
+  try {
+    for (let next = 0; next < planned.length; ) {
+      signal.throwIfAborted();
+      const batch: PlannedEntry[] = [];
+      for (let bytes = 0; next < planned.length && bytes < BATCH_BYTES && batch.length < BATCH_ENTRIES; next++) {
+        const entry = planned[next] as PlannedEntry;
+        bytes += entry.from?.file.sizeBytes ?? 0;
+        batch.push(entry);
+      }
+      await writer.write(await Promise.all(batch.map(withContent)));
+    }
+    const written = await writer.finish();
+    await store.blobs.commit(temporary, written.digest);
+    return { diffId: written.diffId, digest: written.digest, sizeBytes: written.sizeBytes, mediaType: LAYER_TYPE };
+  } catch (error) {
+    await writer.abort().catch(() => undefined);
+    await store.blobs.discard(temporary);
+    throw error;
+  }
+}
+
+async function withContent({ entry, from }: PlannedEntry): Promise<LayerEntry> {
+  return from === undefined ? entry : { ...entry, ...(await from.source.content(from.file)) };
+}
+
+/** A heredoc's file: named by its delimiter, 0644, root's (Dockerfile reference, "Here-Documents"). */
+function inlineFile(name: string, text: string): SelectedSource {
+  const data = Buffer.from(text);
+  const file = { path: '', type: 'file', mode: 0o644, uid: 0, gid: 0, mtime: CONTEXT_MTIME, sizeBytes: data.length, handle: name } as const;
+  return {
+    argument: `<<${name}`,
+    selection: { name, path: name, content: `inline:${hashOf([text])}`, entries: async () => [file] },
+    source: { select: async () => [], content: async () => ({ data }) },
+  };
+}

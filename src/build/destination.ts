@@ -1,0 +1,65 @@
+/**
+ * What a COPY writes onto: the merged tree of the layers so far. It answers from the lay-outs on disk, and from the
+ * entries of layers that this build has written but laid out nowhere yet, so a COPY that no RUN follows is never
+ * unpacked.
+ */
+import type { LayerEntry } from '../../native/index.js';
+
+/** What is known of a path in the merged tree; a whiteout never shows up here. */
+export interface TreeEntry {
+  readonly type: LayerEntry['type'];
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: number;
+  readonly linkname?: string;
+}
+
+/** The lay-outs' side: a path without leading slash, no symlink followed. */
+export interface LaidOutTree {
+  lstat(path: string): Promise<TreeEntry | undefined>;
+}
+
+const MAX_LINKS = 40;
+
+export class Destination {
+  readonly #laidOut: LaidOutTree;
+  readonly #written: ReadonlyMap<string, TreeEntry>;
+
+  constructor(laidOut: LaidOutTree, written: ReadonlyMap<string, TreeEntry>) {
+    this.#laidOut = laidOut;
+    this.#written = written;
+  }
+
+  /** The entry at exactly this path; symlinks are not followed. */
+  async lstat(path: string): Promise<TreeEntry | undefined> {
+    return this.#written.get(path) ?? this.#laidOut.lstat(path);
+  }
+
+  /**
+   * The path that `path` names once every symlink is followed, the last one too, confined to the root. What does not
+   * exist yet stays as it is written.
+   */
+  async resolve(path: string): Promise<string> {
+    let rest = path.split('/').filter((part) => part !== '' && part !== '.');
+    let at: string[] = [];
+    let links = 0;
+    for (let part = rest.shift(); part !== undefined; part = rest.shift()) {
+      if (part === '..') {
+        at.pop();
+        continue;
+      }
+      const next = [...at, part];
+      const entry = await this.lstat(next.join('/'));
+      if (entry?.type !== 'symlink' || links >= MAX_LINKS) {
+        at = next;
+        continue;
+      }
+      links++;
+      const to = entry.linkname ?? '';
+      if (to.startsWith('/')) at = [];
+      rest = [...to.split('/').filter((step) => step !== '' && step !== '.'), ...rest];
+    }
+    return at.join('/');
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Step keys: everything that can change a step's result, and nothing else (invariant 7). Pure.
+ * A key uses its parent's *result* (the chain id of the layers below), not the parent's key: a stage that was rebuilt
+ * with identical output rejoins the cache (early cut-off).
+ */
+import { createHash } from 'node:crypto';
+
+/** Raised when the meaning of a key or of a cached result changes; old entries are then never found again. */
+const SCHEMA = 'slipway-step-1';
+
+export interface RunKeyParts {
+  readonly parent: string;
+  readonly platform: string;
+  readonly argv: readonly string[];
+  /** In order; a later one of the same name wins. */
+  readonly env: readonly (readonly [string, string])[];
+  readonly cwd: string;
+  readonly user: string;
+  readonly network: string;
+  /** Files made for the step by heredocs, mounted at their path. */
+  readonly files: readonly { readonly path: string; readonly text: string }[];
+}
+
+export interface CopyKeyParts {
+  readonly parent: string;
+  readonly destination: string;
+  /** What each selected source is: its base name, and the identity of its whole content. */
+  readonly selections: readonly { readonly name: string; readonly content: string }[];
+  readonly chown: string | undefined;
+  readonly chmod: string | undefined;
+  /** A source that is an archive is unpacked by ADD and copied by COPY. */
+  readonly instruction: 'ADD' | 'COPY';
+}
+
+export interface WorkdirKeyParts {
+  readonly parent: string;
+  readonly path: string;
+  readonly user: string;
+}
+
+export function runKey(parts: RunKeyParts): string {
+  // Sorted and without doubles: the order in which variables were declared cannot change what a process sees.
+  const env = [...new Map(parts.env)].sort(([a], [b]) => (a < b ? -1 : 1));
+  return key('run', { ...parts, env });
+}
+
+export function copyKey(parts: CopyKeyParts): string {
+  return key('copy', { ...parts, chown: parts.chown ?? null, chmod: parts.chmod ?? null });
+}
+
+export function workdirKey(parts: WorkdirKeyParts): string {
+  return key('workdir', parts);
+}
+
+/** A short, stable name for a list of contents: each part is length-delimited by JSON, so parts cannot run together. */
+export function hashOf(parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+function key(kind: string, parts: object): string {
+  const canonical = Object.entries(parts).sort(([a], [b]) => (a < b ? -1 : 1));
+  return hashOf([SCHEMA, kind, canonical]);
+}

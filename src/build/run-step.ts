@@ -1,0 +1,100 @@
+/** Executes a RUN: the layers below as an overlay, the command in the sandbox, what it changed as a new layer. */
+import { join } from 'node:path';
+import { writeUpperLayer } from '../../native/index.js';
+import type { Limits } from '../config.js';
+import type { RunStep } from '../dockerfile/types.js';
+import { SlipwayError } from '../errors.js';
+import type { Layer } from '../layers/layer.js';
+import { mountedOverlay } from '../layers/overlay.js';
+import type { BuilderStore } from './builder-store.js';
+import { LAYER_TYPE } from './image.js';
+import { rootfsReader } from './sandbox/rootfs.js';
+import type { Sandbox } from './sandbox/runtime.js';
+import type { StepOutcome } from './sandbox/step.js';
+import { resolveUser } from './sandbox/user.js';
+
+export interface RunTools {
+  readonly store: BuilderStore;
+  readonly sandbox: Sandbox;
+  readonly limits: Limits;
+  readonly output: (chunk: Buffer) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** Runs the command on `layers` and adds the layer that it made. Throws `step_failed`, `step_timeout`, `step_limit` or `disk_full`. */
+export async function runStep(step: RunStep, layers: readonly Layer[], tools: RunTools): Promise<Layer> {
+  const { store, sandbox, limits, signal } = tools;
+  const lowers = await store.layers.layout(layers, signal);
+  const scratch = await store.layers.newScratch();
+  try {
+    const upper = join(scratch, 'upper');
+    let outcome: StepOutcome;
+    {
+      await using overlay = await mountedOverlay({ scratch, lowers, upper });
+      outcome = await sandbox.run({
+        id: step.argv.join(' ').slice(0, 80),
+        rootfs: overlay.path,
+        argv: step.argv,
+        env: [...step.env, ...step.proxyEnv],
+        cwd: step.cwd,
+        user: await resolveUser(rootfsReader(overlay.path), step.user),
+        network: step.network,
+        files: step.files,
+        limits: { memoryBytes: limits.stepMemoryBytes, processes: limits.stepProcesses },
+        timeoutMs: limits.stepTimeoutMs,
+        onOutput: tools.output,
+        diskWatch: { path: upper, limitBytes: limits.stepDiskBytes },
+        signal,
+      });
+    }
+    signal.throwIfAborted();
+    checkOutcome(outcome, limits);
+    const temporary = await store.blobs.newTemporary();
+    try {
+      const written = await writeUpperLayer({ upper, lowers: [...lowers], path: temporary, compression: 'gzip', exclude: [...outcome.stubs], signal });
+      await store.blobs.commit(temporary, written.digest);
+      const layer: Layer = { diffId: written.diffId, digest: written.digest, sizeBytes: written.sizeBytes, mediaType: LAYER_TYPE };
+      await store.layers.adopt([...layers, layer], upper);
+      return layer;
+    } finally {
+      await store.blobs.discard(temporary);
+    }
+  } finally {
+    await store.layers.removeScratch(scratch);
+  }
+}
+
+const GiB = 1024 ** 3;
+
+/** What the user is told when a step did not end well; the caller adds the line. */
+function checkOutcome(outcome: StepOutcome, limits: Limits): void {
+  if (outcome.timedOut) {
+    throw new SlipwayError('step_timeout', `the command was stopped after ${limits.stepTimeoutMs / 1000} s`, {
+      hint: 'make it faster or split it, or have the operator raise SLIPWAY_LIMIT_STEP_TIMEOUT_MS',
+    });
+  }
+  if (outcome.diskFull) {
+    throw new SlipwayError('disk_full', "the builder's disk is almost full; the command was stopped", {
+      hint: 'have the operator free space or lower SLIPWAY_STORE_BUDGET_BYTES, then push again',
+    });
+  }
+  if (outcome.diskLimitExceeded) {
+    throw new SlipwayError('step_limit', `the command wrote more than ${(limits.stepDiskBytes / GiB).toFixed(1)} GiB`, {
+      hint: 'write less, or have the operator raise SLIPWAY_LIMIT_STEP_DISK_BYTES',
+    });
+  }
+  if (outcome.oomKilled) {
+    throw new SlipwayError('step_limit', `the command ran out of memory: it may use ${(limits.stepMemoryBytes / GiB).toFixed(1)} GiB`, {
+      hint: 'use less, or have the operator raise SLIPWAY_LIMIT_STEP_MEMORY_BYTES',
+    });
+  }
+  if (outcome.exitCode === 0) return;
+  if (outcome.processLimitHit) {
+    throw new SlipwayError('step_limit', `the command wanted more than ${limits.stepProcesses} processes and ended with exit code ${outcome.exitCode}`, {
+      hint: 'start fewer, or have the operator raise SLIPWAY_LIMIT_STEP_PROCESSES',
+    });
+  }
+  throw new SlipwayError('step_failed', outcome.startError ?? `the command ended with exit code ${outcome.exitCode}`, {
+    hint: 'its output is above; run the same command locally with: docker build .',
+  });
+}

@@ -1,0 +1,261 @@
+/**
+ * Walks one stage, instruction by instruction. Each step answers two questions: what is its key, and how is it run; a
+ * key that is known gives the layer without running anything.
+ */
+import type { Limits } from '../config.js';
+import { evaluate } from '../dockerfile/evaluate.js';
+import type { CopyStep, PlannedStage, RunStep, StageInstruction, StageState, Step, WorkdirStep } from '../dockerfile/types.js';
+import { SlipwayError, toSlipwayError } from '../errors.js';
+import { chainId, type Layer } from '../layers/layer.js';
+import type { BaseImages } from './base-images.js';
+import type { BuilderStore } from './builder-store.js';
+import { selectSources, writeCopyLayer, writeLayer } from './copy-step.js';
+import type { CopySource } from './copy-source.js';
+import { Destination, type TreeEntry } from './destination.js';
+import { firstDifference, type KeyPart, keyPart } from './explain.js';
+import type { GitContext } from './git-context.js';
+import { copyKey, runKey, workdirKey } from './keys.js';
+import type { Progress } from './progress.js';
+import { runStep } from './run-step.js';
+import type { Sandbox } from './sandbox/runtime.js';
+import { resolveChown, resolveUser } from './sandbox/user.js';
+import { laidOutTree, readInLayers } from './views.js';
+import { planWorkdir } from './workdir-step.js';
+
+export interface StageTools {
+  readonly store: BuilderStore;
+  readonly sandbox: Sandbox;
+  readonly limits: Limits;
+  readonly bases: BaseImages;
+  readonly context: GitContext;
+  readonly contextSource: CopySource;
+  /** The result of another stage or of an image, as something to copy from. */
+  readonly sourceOf: (from: NonNullable<CopyStep['from']>) => Promise<CopySource>;
+  readonly progress: Progress;
+  /** Its path, as errors name it. */
+  readonly dockerfile: string;
+  /** Whose cache history explains a miss: the app. */
+  readonly scope: string;
+  readonly platform: string;
+  readonly noCache: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface StageResult {
+  readonly state: StageState;
+  readonly layers: readonly Layer[];
+  /** History entries at the start that are the base's own. */
+  readonly baseHistory: number;
+}
+
+/** What a stage starts from. */
+export interface StageStart {
+  readonly state: StageState;
+  readonly layers: readonly Layer[];
+  readonly baseHistory: number;
+}
+
+/** A step's key, what it is made of, and how it is run when the key is not known. */
+interface Execution {
+  readonly key: string;
+  readonly parts: readonly KeyPart[];
+  /** The path of the context or stage behind a part's name, to name the file in it that changed. */
+  readonly pathOf?: ReadonlyMap<string, string>;
+  run(): Promise<{ layer: Layer; tree?: ReadonlyMap<string, TreeEntry> }>;
+}
+
+export class StageBuild {
+  readonly #stage: PlannedStage;
+  readonly #tools: StageTools;
+  #layers: readonly Layer[];
+  /** Entries of the topmost layers that this build wrote and laid out nowhere, and how many layers they are. */
+  #written = new Map<string, TreeEntry>();
+  #writtenLayers = 0;
+
+  constructor(stage: PlannedStage, start: StageStart, tools: StageTools) {
+    this.#stage = stage;
+    this.#tools = tools;
+    this.#layers = start.layers;
+  }
+
+  /** Throws what a step throws, with the line of its instruction as the place. */
+  async run(start: StageStart): Promise<StageResult> {
+    let state = start.state;
+    for (const [index, instruction] of this.#stage.instructions.entries()) {
+      this.#tools.signal.throwIfAborted();
+      try {
+        const { state: next, step } = evaluate(state, instruction);
+        if (step !== undefined) await this.#step(step, instruction, index);
+        state = next;
+      } catch (error) {
+        throw this.#located(error, instruction);
+      }
+    }
+    return { state, layers: this.#layers, baseHistory: start.baseHistory };
+  }
+
+  async #step(step: Step, instruction: StageInstruction, index: number): Promise<void> {
+    const { store, progress, scope, noCache, context } = this.#tools;
+    await progress.step(instruction.text);
+    const execution = await this.#execution(step, instruction);
+    const slot = `${this.#stage.name ?? this.#stage.index}-${index}`;
+    const cached = noCache ? undefined : await store.steps.get(execution.key);
+    if (cached !== undefined && (await store.blobs.has(cached.layer.digest))) {
+      await progress.cached();
+      this.#add(cached.layer, undefined);
+    } else {
+      await progress.missed(noCache ? 'no-cache was asked for' : await this.#whyMissed(execution, scope, slot));
+      const started = performance.now();
+      const { layer, tree } = await execution.run();
+      const ms = Math.round(performance.now() - started);
+      await store.steps.put(execution.key, { layer, ms });
+      await progress.done(ms);
+      this.#add(layer, tree);
+    }
+    await store.steps.remember(scope, slot, { commit: context.commit, parts: execution.parts });
+  }
+
+  #execution(step: Step, instruction: StageInstruction): Promise<Execution> {
+    switch (step.kind) {
+      case 'run':
+        return this.#run(step, instruction);
+      case 'copy':
+        return this.#copy(step, instruction);
+      case 'workdir':
+        return this.#workdir(step);
+    }
+  }
+
+  async #run(step: RunStep, instruction: StageInstruction): Promise<Execution> {
+    const { platform, progress } = this.#tools;
+    const { argv, env, cwd, user, network, files } = step;
+    const parent = this.#parent();
+    const pairs = env.map((pair): [string, string] => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]);
+    return {
+      key: runKey({ parent, platform, argv, env: pairs, cwd, user, network, files: files.map(({ path, content }) => ({ path, text: content })) }),
+      parts: [
+        keyPart('the instruction', [instruction.text, argv, files, network]),
+        ...pairs.map(([name, value]) => keyPart(`ARG or ENV ${name}`, value)),
+        keyPart('the user or working directory', [user, cwd]),
+        keyPart('the result of the steps above', parent),
+      ],
+      run: async () => {
+        await this.#layOut();
+        const layer = await runStep(step, this.#layers, { ...this.#tools, output: (chunk) => progress.output(chunk) });
+        await progress.endOutput();
+        return { layer };
+      },
+    };
+  }
+
+  async #copy(step: CopyStep, instruction: StageInstruction): Promise<Execution> {
+    const { store, signal, contextSource, sourceOf } = this.#tools;
+    const source = step.from === undefined ? contextSource : await sourceOf(step.from);
+    const selected = await selectSources(step, source);
+    const parent = this.#parent();
+    const { destination, chown, chmod } = step;
+    const selections = selected.map(({ selection }) => ({ name: selection.name, content: selection.content }));
+    const named = selected.map(({ argument, selection }) => [selected.length === 1 ? `"${argument}"` : `"${selection.path}"`, selection] as const);
+    return {
+      key: copyKey({ parent, destination, selections, chown, chmod, instruction: step.add ? 'ADD' : 'COPY' }),
+      parts: [
+        keyPart('the instruction', [instruction.text, destination, chown, chmod]),
+        ...named.map(([name, selection]) => keyPart(name, selection.content)),
+        keyPart('the result of the steps above', parent),
+      ],
+      ...(step.from === undefined ? { pathOf: new Map(named.map(([name, selection]) => [name, selection.path])) } : {}),
+      run: async () => {
+        const onto = await this.#destination();
+        const owner = chown === undefined ? undefined : await resolveChown(this.#files(), chown);
+        const { layer, tree } = await writeCopyLayer(step, selected, onto, owner, store, signal);
+        return { layer: step.from === undefined ? { ...layer, freshTimes: true } : layer, tree };
+      },
+    };
+  }
+
+  async #workdir(step: WorkdirStep): Promise<Execution> {
+    const parent = this.#parent();
+    const { path, user } = step;
+    return {
+      key: workdirKey({ parent, path, user }),
+      parts: [keyPart('the instruction', [path, user]), keyPart('the result of the steps above', parent)],
+      run: async () => {
+        const onto = await this.#destination();
+        const { uid, gid } = await resolveUser(this.#files(), user);
+        const planned = await planWorkdir(path, { uid, gid }, onto);
+        const layer = await writeLayer(planned, this.#tools.store, this.#tools.signal);
+        return { layer, tree: new Map(planned.map(({ entry }) => [entry.path, entry])) };
+      },
+    };
+  }
+
+  #parent(): string {
+    return this.#layers.length === 0 ? 'scratch' : chainId(this.#layers.map((layer) => layer.diffId));
+  }
+
+  #add(layer: Layer, tree: ReadonlyMap<string, TreeEntry> | undefined): void {
+    this.#layers = [...this.#layers, layer];
+    if (tree === undefined) {
+      // From the cache, or laid out already: the next look at the tree goes to the disk.
+      this.#written = new Map();
+      this.#writtenLayers = 0;
+      return;
+    }
+    for (const [path, entry] of tree) this.#written.set(path, entry);
+    this.#writtenLayers++;
+  }
+
+  async #destination(): Promise<Destination> {
+    return new Destination(laidOutTree(await this.#laidOut()), this.#written);
+  }
+
+  /** Directories of the layers that are not only in memory, the topmost first. */
+  async #laidOut(): Promise<readonly string[]> {
+    const { store, bases, signal } = this.#tools;
+    const below = this.#layers.slice(0, this.#layers.length - this.#writtenLayers);
+    await bases.fetch(below);
+    return store.layers.layout(below, signal);
+  }
+
+  async #layOut(): Promise<void> {
+    this.#written = new Map();
+    this.#writtenLayers = 0;
+    await this.#laidOut();
+  }
+
+  /** Reads files of the tree so far, for names of users; lays out what is only in memory when a file is really read. */
+  #files(): (path: string) => Promise<Buffer | undefined> {
+    return async (path) => {
+      await this.#layOut();
+      return readInLayers(await this.#laidOut(), path);
+    };
+  }
+
+  async #whyMissed(execution: Execution, scope: string, slot: string): Promise<string> {
+    const previous = await this.#tools.store.steps.previous(scope, slot);
+    if (previous === undefined) return 'it has not been built before';
+    const difference = firstDifference(previous, execution.parts);
+    if (difference === undefined) return 'its result is no longer in the cache';
+    const name = difference.replace(/ changed$/, '');
+    const path = execution.pathOf?.get(name);
+    const file = path === undefined ? undefined : await this.#tools.context.firstChange(previous.commit, path);
+    return file === undefined || `"${file}"` === name ? difference : `${difference}: ${file}`;
+  }
+
+  #located(thrown: unknown, instruction: StageInstruction): unknown {
+    if (this.#tools.signal.aborted) return this.#tools.signal.reason;
+    const error = toSlipwayError(thrown);
+    if (error.where !== undefined || error.code === 'internal') return error;
+    return new SlipwayError(error.code, `${shortInstruction(instruction)}: ${error.message}`, {
+      where: `${this.#tools.dockerfile}:${instruction.lines.start}`,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      temporary: error.temporary,
+      cause: error,
+    });
+  }
+}
+
+function shortInstruction(instruction: StageInstruction): string {
+  const text = instruction.text.replace(/\s+/g, ' ').trim();
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+}

@@ -1,0 +1,97 @@
+/** Apps: create, list, info, destroy. */
+import { fileURLToPath } from 'node:url';
+import type { ReleaseView } from '../../api/views.js';
+import { addRemote } from '../git-remote.js';
+import { shortTime, table } from '../output.js';
+import { type Command, EXIT, UsageError } from '../usage.js';
+
+interface AppView {
+  readonly name: string;
+  readonly url: string;
+  readonly gitUrl: string;
+  readonly deployBranch: string;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly release?: ReleaseView;
+}
+
+/** bin/slipway, from dist/src/cli/commands. */
+const LAUNCHER = fileURLToPath(new URL('../../../../bin/slipway', import.meta.url));
+
+const create: Command = {
+  name: 'apps:create',
+  usage: 'NAME',
+  help: 'Create an app, and add the git remote `slipway` to the repository here.',
+  examples: ['slipway apps:create hello'],
+  args: { min: 1, max: 1 },
+  options: { 'no-remote': { type: 'boolean', help: 'leave the git repository here as it is' } },
+  async run(invocation) {
+    const client = await invocation.client();
+    const app = await client.post<AppView>('/v1/apps', { name: invocation.args[0] });
+    const added = !invocation.options['no-remote'] && (await addRemote(app.gitUrl, client.url, LAUNCHER));
+    invocation.output.result(app, [
+      `Created ${app.name}`,
+      `  address   ${app.url}`,
+      `  git       ${app.gitUrl}`,
+      added
+        ? `  the git remote "slipway" is set; deploy with: git push slipway HEAD:${app.deployBranch}`
+        : `  deploy with: git push ${app.gitUrl} HEAD:${app.deployBranch}`,
+    ]);
+    return EXIT.done;
+  },
+};
+
+const list: Command = {
+  name: 'apps:list',
+  aliases: ['apps'],
+  usage: '',
+  help: 'List the apps that you may use.',
+  examples: ['slipway apps:list', 'slipway apps --json'],
+  args: { min: 0, max: 0 },
+  async run(invocation) {
+    const { apps } = await (await invocation.client()).get<{ apps: AppView[] }>('/v1/apps');
+    const rows = apps.map((app) => [app.name, app.release?.version ?? '-', app.url]);
+    invocation.output.result(apps, apps.length === 0 ? ['no apps yet; make one with: slipway apps:create NAME'] : table(['APP', 'LIVE', 'ADDRESS'], rows));
+    return EXIT.done;
+  },
+};
+
+const info: Command = {
+  name: 'apps:info',
+  usage: '',
+  help: 'Show one app.',
+  examples: ['slipway apps:info -a hello'],
+  args: { min: 0, max: 1 },
+  async run(invocation) {
+    const name = invocation.args[0] ?? (await invocation.app());
+    const app = await (await invocation.client()).get<AppView>(`/v1/apps/${encodeURIComponent(name)}`);
+    invocation.output.result(app, [
+      `app       ${app.name}`,
+      `address   ${app.url}`,
+      `git       ${app.gitUrl}`,
+      `branch    ${app.deployBranch}`,
+      `live      ${app.release === undefined ? 'nothing yet' : `${app.release.version}, ${app.release.description}`}`,
+      ...(app.release === undefined ? [] : [`image     ${app.release.image.repository}@${app.release.image.digest}`]),
+      `created   ${shortTime(app.createdAt)} by ${app.createdBy}`,
+    ]);
+    return EXIT.done;
+  },
+};
+
+const destroy: Command = {
+  name: 'apps:destroy',
+  usage: '--confirm NAME',
+  help: 'Destroy an app with its containers, releases and source. This cannot be undone.',
+  examples: ['slipway apps:destroy -a hello --confirm hello'],
+  args: { min: 0, max: 1 },
+  options: { confirm: { type: 'string', help: "the app's name, as a confirmation" } },
+  async run(invocation) {
+    const name = invocation.args[0] ?? (await invocation.app());
+    if (invocation.options.confirm !== name) throw new UsageError(`destroying ${name} cannot be undone`, `confirm it: slipway apps:destroy -a ${name} --confirm ${name}`);
+    const done = await (await invocation.client()).delete(`/v1/apps/${encodeURIComponent(name)}?confirm=${encodeURIComponent(name)}`);
+    invocation.output.result(done, [`destroyed ${name}`]);
+    return EXIT.done;
+  },
+};
+
+export const appCommands: readonly Command[] = [create, list, info, destroy];

@@ -1,0 +1,100 @@
+/** Builds: list, output, cancel; and how a followed one ends the command. */
+import type { BuildView } from '../../api/views.js';
+import { shortTime, table } from '../output.js';
+import { type Command, EXIT, type ExitCode, type Invocation } from '../usage.js';
+
+const endings: Partial<Record<BuildView['state'], ExitCode>> = {
+  live: EXIT.done,
+  built: EXIT.done,
+  cancelled: EXIT.cancelled,
+  superseded: EXIT.superseded,
+};
+
+/** The exit code that says how a build ended. */
+export function exitCodeOf(build: BuildView): ExitCode {
+  return endings[build.state] ?? (build.code === 'unhealthy' ? EXIT.unhealthy : EXIT.failed);
+}
+
+/** Shows the log until the build ends, and says how it ended. ^C only stops looking. */
+export async function followBuild(invocation: Invocation, build: BuildView, offset = 0): Promise<ExitCode> {
+  const client = await invocation.client();
+  const ended = await client.follow(build.app, build.id, offset, (data) => invocation.output.bytes(data));
+  if (ended === undefined) {
+    invocation.output.note(`build ${build.id} goes on; follow it with: slipway builds:output ${build.id} -f -a ${build.app}`);
+    return EXIT.done;
+  }
+  if (invocation.output.json) invocation.output.result(ended, []);
+  return exitCodeOf(ended);
+}
+
+const builds: Command = {
+  name: 'builds',
+  aliases: ['builds:list'],
+  usage: '',
+  help: 'List the latest builds of an app, newest first.',
+  examples: ['slipway builds', 'slipway builds -a hello --json'],
+  args: { min: 0, max: 0 },
+  options: { limit: { type: 'string', short: 'n', help: 'how many (20)' } },
+  async run(invocation) {
+    const limit = invocation.options.limit ?? '20';
+    const app = await invocation.app();
+    const client = await invocation.client();
+    const { builds: list } = await client.get<{ builds: BuildView[] }>(`/v1/apps/${app}/builds?limit=${encodeURIComponent(String(limit))}`);
+    const rows = list.map((build) => [
+      build.id,
+      build.state,
+      build.kind,
+      build.release === undefined ? '' : `v${build.release}`,
+      build.commit?.slice(0, 7) ?? '',
+      build.steps === undefined ? '' : `${build.steps.cached}/${build.steps.total}`,
+      shortTime(build.acceptedAt),
+      build.durationMs === undefined ? '' : `${(build.durationMs / 1000).toFixed(1)} s`,
+      build.who,
+      build.reason ?? '',
+    ]);
+    const head = ['BUILD', 'STATE', 'KIND', 'RELEASE', 'COMMIT', 'CACHED', 'STARTED', 'TIME', 'BY', 'REASON'];
+    invocation.output.result(list, list.length === 0 ? [`${app} has no build yet`] : table(head, rows));
+    return EXIT.done;
+  },
+};
+
+const output: Command = {
+  name: 'builds:output',
+  usage: '[BUILD]',
+  help: 'Print the log of a build, the newest one by default.',
+  examples: ['slipway builds:output', 'slipway builds:output b1k5xw3f9aq7m2c -f'],
+  args: { min: 0, max: 1 },
+  options: {
+    follow: { type: 'boolean', short: 'f', help: 'go on until the build ends; the exit code then says how' },
+    offset: { type: 'string', help: 'start at this byte' },
+  },
+  async run(invocation) {
+    const app = await invocation.app();
+    const client = await invocation.client();
+    const id = encodeURIComponent(invocation.args[0] ?? 'current');
+    const build = await client.get<BuildView>(`/v1/apps/${app}/builds/${id}`);
+    const offset = Number(invocation.options.offset ?? 0);
+    if (invocation.options.follow) return followBuild(invocation, build, offset);
+    const query = `offset=${encodeURIComponent(String(invocation.options.offset ?? 0))}`;
+    await client.readAll(`/v1/apps/${app}/builds/${build.id}/output`, query, (data) => invocation.output.bytes(data));
+    if (invocation.output.json) invocation.output.result(build, []);
+    return EXIT.done;
+  },
+};
+
+const cancel: Command = {
+  name: 'builds:cancel',
+  usage: '[BUILD]',
+  help: 'Cancel a build or a rollout that has not switched the traffic yet; the newest one by default.',
+  examples: ['slipway builds:cancel', 'slipway builds:cancel b1k5xw3f9aq7m2c -a hello'],
+  args: { min: 0, max: 1 },
+  async run(invocation) {
+    const app = await invocation.app();
+    const client = await invocation.client();
+    const build = await client.post<BuildView>(`/v1/apps/${app}/builds/${encodeURIComponent(invocation.args[0] ?? 'current')}/cancel`);
+    invocation.output.result(build, [build.state === 'cancelled' ? `build ${build.id} is cancelled` : `build ${build.id} is being cancelled`]);
+    return EXIT.done;
+  },
+};
+
+export const buildCommands: readonly Command[] = [builds, output, cancel];

@@ -1,0 +1,50 @@
+/** The git side of the user's working copy: which app its remote names, and setting the remote up. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** git in the current directory; undefined when it fails, for example outside of a repository. */
+async function git(args: readonly string[]): Promise<string | undefined> {
+  try {
+    return (await run('git', [...args], { timeout: 10_000 })).stdout;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The app that a remote of this repository names, the remote `slipway` first. */
+export async function appOfRemote(platformUrl: string): Promise<string | undefined> {
+  const listed = (await git(['config', '--get-regexp', '^remote\\..*\\.url$'])) ?? '';
+  const remotes = listed
+    .split('\n')
+    .map((line) => /^remote\.(.+)\.url (.+)$/.exec(line))
+    .filter((match) => match !== null)
+    .map(([, name = '', url = '']) => ({ name, app: appOfUrl(url, platformUrl) }))
+    .filter((remote) => remote.app !== undefined);
+  return (remotes.find((remote) => remote.name === 'slipway') ?? remotes[0])?.app;
+}
+
+/** `http://host/git/hello.git` → `hello`, when it is on that platform. User names in the URL do not matter. */
+export function appOfUrl(url: string, platformUrl: string): string | undefined {
+  const bare = url.replace(/^(https?:\/\/)[^/@]*@/, '$1');
+  const prefix = `${platformUrl.replace(/\/+$/, '')}/git/`;
+  if (!bare.startsWith(prefix)) return undefined;
+  return /^([a-z0-9-]+?)(\.git)?\/?$/.exec(bare.slice(prefix.length))?.[1];
+}
+
+/**
+ * Adds the remote `slipway` to the repository here, with this CLI as its credential helper, so that `git push slipway`
+ * asks for nothing. False when there is no repository here or it has such a remote already.
+ */
+export async function addRemote(gitUrl: string, platformUrl: string, launcher: string): Promise<boolean> {
+  if ((await git(['rev-parse', '--git-dir'])) === undefined) return false;
+  if ((await git(['remote', 'add', '--', 'slipway', gitUrl])) === undefined) return false;
+  await git(['config', '--local', `credential.${platformUrl}.helper`, `${quoted(launcher)} git:credential`]);
+  return true;
+}
+
+/** git hands a helper to the user's own shell (gitcredentials(7)). */
+function quoted(path: string): string {
+  return /^[A-Za-z0-9/._-]+$/.test(path) ? path : `!'${path.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,136 @@
+/** The command line: finds the command, reads its options, runs it, and turns every error into a message and an exit code. */
+import { parseArgs } from 'node:util';
+import { describeError, type ErrorCode, SlipwayError, toSlipwayError } from '../errors.js';
+import { isAppName } from '../model/app.js';
+import { ApiClient } from './client.js';
+import { appCommands } from './commands/apps.js';
+import { buildCommands } from './commands/builds.js';
+import { platformCommands } from './commands/platform.js';
+import { releaseCommands } from './commands/releases.js';
+import { loadCredentials } from './credentials.js';
+import { appOfRemote } from './git-remote.js';
+import { commandHelp, generalHelp, nearest } from './help.js';
+import { Output } from './output.js';
+import { type Command, EXIT, type ExitCode, type Invocation, type OptionSpec, UsageError } from './usage.js';
+
+const COMMANDS: readonly Command[] = [...appCommands, ...buildCommands, ...releaseCommands, ...platformCommands];
+
+/** Every command takes these. */
+const COMMON: Readonly<Record<string, OptionSpec>> = {
+  app: { type: 'string', short: 'a', help: 'the app; else that of the git remote here' },
+  json: { type: 'boolean', help: 'print the result as JSON' },
+  help: { type: 'boolean', short: 'h', help: 'show this' },
+};
+
+/** What the user did wrong, rather than what went wrong. */
+const USAGE_CODES: ReadonlySet<ErrorCode> = new Set(['bad_request', 'invalid_name']);
+
+export async function main(argv: readonly string[], signal: AbortSignal): Promise<ExitCode> {
+  const wantsJson = argv.includes('--json');
+  const output = new Output(wantsJson);
+  try {
+    const found = findCommand(argv);
+    if (found === undefined) {
+      output.result({ commands: COMMANDS.map((command) => command.name) }, generalHelp(COMMANDS));
+      return argv.length === 0 ? EXIT.usage : EXIT.done;
+    }
+    const { command, rest } = found;
+    const { positionals, values } = readOptions(command, rest);
+    if (values.help) {
+      output.result({ name: command.name, usage: command.usage, help: command.help }, commandHelp(command, COMMON));
+      return EXIT.done;
+    }
+    if (positionals.length < command.args.min || positionals.length > command.args.max) {
+      throw new UsageError(`usage: slipway ${command.name} ${command.usage}`.trim(), `see: slipway ${command.name} --help`);
+    }
+    return await command.run(invocation(positionals, values, output, signal));
+  } catch (thrown) {
+    return report(thrown, output);
+  }
+}
+
+function invocation(args: readonly string[], options: Invocation['options'], output: Output, signal: AbortSignal): Invocation {
+  let client: Promise<ApiClient> | undefined;
+  const connect = (): Promise<ApiClient> => {
+    client ??= loadCredentials(process.env).then(({ url, token }) => new ApiClient(url, token, signal));
+    return client;
+  };
+  return {
+    args,
+    options,
+    output,
+    signal,
+    client: connect,
+    async app() {
+      const named = options.app;
+      if (typeof named === 'string') {
+        if (!isAppName(named)) throw new UsageError(`${JSON.stringify(named)} is not an app name`);
+        return named;
+      }
+      const found = await appOfRemote((await connect()).url);
+      if (found === undefined) throw new UsageError('which app?', 'name it with -a APP, or run this in a repository with its git remote');
+      return found;
+    },
+  };
+}
+
+/** `noun:verb` and `noun verb` are the same. Undefined: show what there is. */
+function findCommand(argv: readonly string[]): { command: Command; rest: readonly string[] } | undefined {
+  const [first, second] = argv;
+  if (first === undefined || first === 'help' || first.startsWith('-')) {
+    if (first === 'help' && second !== undefined) return { command: byName(second), rest: ['--help'] };
+    if (first?.startsWith('-') && !['-h', '--help', '--json'].includes(first)) throw new UsageError(`unknown option ${first}`, 'the command comes first; see: slipway help');
+    return undefined;
+  }
+  const joined = second === undefined ? undefined : lookUp(`${first}:${second}`);
+  if (joined !== undefined && !second?.startsWith('-')) return { command: joined, rest: argv.slice(2) };
+  return { command: byName(first), rest: argv.slice(1) };
+}
+
+function lookUp(name: string): Command | undefined {
+  return COMMANDS.find((command) => command.name === name || command.aliases?.includes(name));
+}
+
+function byName(name: string): Command {
+  const found = lookUp(name);
+  if (found !== undefined) return found;
+  const near = nearest(name, COMMANDS.flatMap((command) => [command.name, ...(command.aliases ?? [])]));
+  throw new UsageError(`there is no command "${name.slice(0, 40)}"`, near === undefined ? 'see: slipway help' : `did you mean: slipway ${near}`);
+}
+
+function readOptions(command: Command, args: readonly string[]): { positionals: readonly string[]; values: Invocation['options'] } {
+  const specs = { ...command.options, ...COMMON };
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: Object.fromEntries(
+        Object.entries(specs).map(([name, { type, short }]) => [name, short === undefined ? { type } : { type, short }]),
+      ),
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message.split('. ')[0] ?? 'the options are not valid', `see: slipway ${command.name} --help`);
+  }
+}
+
+function report(thrown: unknown, output: Output): ExitCode {
+  if (thrown instanceof UsageError) {
+    output.problem(thrown.hint === undefined ? [thrown.message] : [thrown.message, thrown.hint]);
+    return EXIT.usage;
+  }
+  const error = toSlipwayError(thrown);
+  output.problem(describeError(error));
+  return error instanceof SlipwayError && USAGE_CODES.has(error.code) ? EXIT.usage : EXIT.failed;
+}
+
+/** Started by bin/slipway. ^C ends what waits, and the command says what goes on without it. */
+export async function runAsProgram(): Promise<void> {
+  const interrupted = new AbortController();
+  process.once('SIGINT', () => {
+    interrupted.abort();
+    process.once('SIGINT', () => process.exit(130));
+  });
+  // A reader such as `head` that has enough closes the pipe.
+  process.stdout.on('error', () => process.exit(EXIT.done));
+  process.exitCode = await main(process.argv.slice(2), interrupted.signal);
+}

@@ -1,0 +1,56 @@
+/** A command: what it is called, what it takes, what it does. The table of all of them is in commands.ts. */
+import type { ApiClient } from './client.js';
+import type { Output } from './output.js';
+
+export interface Invocation {
+  /** What is not an option. */
+  readonly args: readonly string[];
+  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+  /** The platform that the user is logged in to. Throws when there is none. */
+  client(): Promise<ApiClient>;
+  /** `-a APP`, or the app of the git remote here. Throws when neither is there. */
+  app(): Promise<string>;
+}
+
+export interface OptionSpec {
+  readonly type: 'string' | 'boolean';
+  readonly short?: string;
+  readonly help: string;
+}
+
+export interface Command {
+  readonly name: string;
+  readonly aliases?: readonly string[];
+  /** After the name: `[vN]`. */
+  readonly usage: string;
+  readonly help: string;
+  readonly examples: readonly string[];
+  readonly options?: Readonly<Record<string, OptionSpec>>;
+  /** How many arguments it takes. */
+  readonly args: { readonly min: number; readonly max: number };
+  run(invocation: Invocation): Promise<ExitCode>;
+}
+
+/** Documented in the README. A script can tell them apart. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  cancelled: 3,
+  superseded: 4,
+  unhealthy: 5,
+} as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** The user wrote something that cannot be meant: exit code 2. */
+export class UsageError extends Error {
+  readonly hint: string | undefined;
+
+  constructor(message: string, hint?: string) {
+    super(message);
+    this.name = 'UsageError';
+    this.hint = hint;
+  }
+}
