@@ -3,8 +3,6 @@ import type { Platform } from './platform.js';
 
 export function summary(platform: Platform): string[] {
   const { config, url, adminToken } = platform;
-  const remote = `${url}/<app>.git`;
-  const login = `bin/slipway login ${url}`;
   return [
     '',
     `Slipway is up. Data: ${config.home}`,
@@ -15,10 +13,10 @@ export function summary(platform: Platform): string[] {
     ...(adminToken?.isNew
       ? ["The administrator's token, shown this once:", `  ${adminToken.token}`, '']
       : []),
-    'Log in, create an app, push:',
-    `  ${login}`,
-    '  bin/slipway apps:create <app>',
-    `  git push ${remote} main`,
+    'Log in with it, and in a git repository with a Dockerfile create an app and push:',
+    `  slipway login ${url}`,
+    '  slipway apps:create <app>',
+    `  git push slipway ${config.deployBranch}`,
     '',
     'Stop everything with Ctrl-C.',
     '',
