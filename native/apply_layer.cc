@@ -49,6 +49,7 @@ class Extraction {
     while (std::optional<TarEntry> entry = reader_.next()) {
       cancel_.check();
       entry->path = plainPath(entry->path);
+      if (request_.mtime) entry->mtime = *request_.mtime;
       try {
         place(*entry);
       } catch (const Fault& fault) {
@@ -78,20 +79,16 @@ class Extraction {
     if (name.starts_with(".wh..wh.")) return;  // what AUFS kept for itself; no layer's content
     if (name.starts_with(kWhiteout)) return placeWhiteout(parent, name.substr(kWhiteout.size()), entry.path);
     switch (entry.type) {
-      case EntryType::kDirectory:
-        return placeDirectory(parent, name, entry);
-      case EntryType::kFile:
-        return placeFile(parent, name, entry);
-      case EntryType::kHardlink:
-        return placeHardlink(name, entry);
+      case EntryType::kDirectory: return placeDirectory(parent, name, entry);
+      case EntryType::kFile: return placeFile(parent, name, entry);
+      case EntryType::kHardlink: return placeHardlink(name, entry);
       case EntryType::kSymlink:
         if (entry.link.empty()) invalid(entry.path, "a symlink must name its target");
         clear(parent, name, entry.path);
         if (::symlinkat(entry.link.c_str(), parent, name.c_str()) != 0)
           throwErrno(errno, "symlink", entry.path);
         return setMetadata(parent, name, entry);
-      default:
-        return placeNode(parent, name, entry);
+      default: return placeNode(parent, name, entry);
     }
   }
 

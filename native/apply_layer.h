@@ -3,6 +3,8 @@
 // Verified while it is extracted: after a failure the caller removes the target.
 #pragma once
 
+#include <optional>
+
 #include "layer_stream.h"
 
 namespace slipway {
@@ -14,6 +16,7 @@ struct ApplyRequest {
   std::string target;               // an empty directory
   std::vector<std::string> lowers;  // top first
   StreamLimits limits;
+  std::optional<int64_t> mtime;  // of every entry, instead of the layer's
 };
 
 struct AppliedLayer {

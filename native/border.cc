@@ -20,7 +20,8 @@ using WriterHandle = std::shared_ptr<LayerWriter>;
 constexpr EntryType kTypes[] = {EntryType::kFile,     EntryType::kDirectory, EntryType::kSymlink,
                                 EntryType::kHardlink, EntryType::kFifo,      EntryType::kChar,
                                 EntryType::kBlock};
-constexpr const char* kTypeNames[] = {"file", "directory", "symlink", "hardlink", "fifo", "char", "block"};
+constexpr const char* kTypeNames[] = {"file", "directory", "symlink", "hardlink",
+                                      "fifo", "char",      "block",   "socket"};
 constexpr size_t kWhiteoutType = 7;
 constexpr size_t kFileFromHostType = 8;
 constexpr size_t kNumbersPerEntry = 9;
@@ -198,6 +199,7 @@ Napi::Value apply(Args args) {
   request.target = text(args[4]);
   request.lowers = texts(args[5]);
   if (args[6].IsNumber()) request.limits.max_bytes = static_cast<uint64_t>(numeric(args[6]));
+  if (args[8].IsNumber()) request.mtime = static_cast<int64_t>(numeric(args[8]));
   if (args[7].IsNumber()) request.limits.max_ratio = static_cast<uint64_t>(numeric(args[7]));
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
@@ -227,8 +229,7 @@ Napi::Value unmountAt(Args args) {
   });
 }
 
-Napi::Value fromScanned(Napi::Env env, const ScannedEntry& scanned) {
-  const TarEntry& entry = scanned.entry;
+Napi::Object fromEntry(Napi::Env env, const TarEntry& entry) {
   Napi::Object value = Napi::Object::New(env);
   value.Set("path", entry.path);
   value.Set("type", kTypeNames[static_cast<size_t>(entry.type)]);
@@ -242,10 +243,15 @@ Napi::Value fromScanned(Napi::Env env, const ScannedEntry& scanned) {
     value.Set("rdevMajor", entry.major);
     value.Set("rdevMinor", entry.minor);
   }
+  return value;
+}
+
+Napi::Value fromScanned(Napi::Env env, const ScannedEntry& scanned) {
+  Napi::Object value = fromEntry(env, scanned.entry);
   if (!scanned.sha256.empty()) value.Set("sha256", scanned.sha256);
-  if (!entry.xattrs.empty()) {
+  if (!scanned.entry.xattrs.empty()) {
     Napi::Object xattrs = Napi::Object::New(env);
-    for (const auto& [name, bytes] : entry.xattrs) {
+    for (const auto& [name, bytes] : scanned.entry.xattrs) {
       xattrs.Set(name, Napi::Buffer<char>::Copy(env, bytes.data(), bytes.size()));
     }
     value.Set("xattrs", xattrs);
@@ -264,6 +270,32 @@ Napi::Value scan(Args args) {
                        return all;
                      };
                    });
+}
+
+Napi::Value merged(Args args) {
+  const std::vector<std::string> layouts = texts(args[0]);
+  const std::string path = text(args[1]);
+  return startTask(args.Env(), std::make_shared<CancelFlag>(), [=](const CancelFlag&) -> ToValue {
+    auto found = std::make_shared<std::optional<std::vector<MergedEntry>>>(mergedDirectory(layouts, path));
+    return [found](Napi::Env env) -> Napi::Value {
+      if (!*found) return env.Undefined();
+      Napi::Array all = Napi::Array::New(env, (*found)->size());
+      for (uint32_t i = 0; i < (*found)->size(); i++) {
+        Napi::Object value = fromEntry(env, (**found)[i].entry);
+        value.Set("layer", static_cast<double>((**found)[i].layer));
+        all.Set(i, value);
+      }
+      return all;
+    };
+  });
+}
+
+Napi::Value remove(Args args) {
+  const std::string path = text(args[0]);
+  return startTask(args.Env(), std::make_shared<CancelFlag>(), [path](const CancelFlag&) -> ToValue {
+    removeTree(AT_FDCWD, path.c_str(), path);
+    return nothing;
+  });
 }
 
 Napi::Value resolve(Args args) {
@@ -295,6 +327,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("mount", Napi::Function::New(env, mount));
   exports.Set("unmount", Napi::Function::New(env, unmountAt));
   exports.Set("scan", Napi::Function::New(env, scan));
+  exports.Set("merged", Napi::Function::New(env, merged));
+  exports.Set("remove", Napi::Function::New(env, remove));
   exports.Set("resolve", Napi::Function::New(env, resolve));
   exports.Set("usage", Napi::Function::New(env, usage));
   return exports;

@@ -89,12 +89,9 @@ void BlobFile::write(Bytes bytes) {
 
 std::unique_ptr<Encoder> encoderFor(Compression compression) {
   switch (compression) {
-    case Compression::kGzip:
-      return std::make_unique<GzipEncoder>();
-    case Compression::kZstd:
-      return std::make_unique<ZstdEncoder>();
-    case Compression::kNone:
-      break;
+    case Compression::kGzip: return std::make_unique<GzipEncoder>();
+    case Compression::kZstd: return std::make_unique<ZstdEncoder>();
+    case Compression::kNone: break;
   }
   return std::make_unique<PlainEncoder>();
 }

@@ -69,10 +69,11 @@ export interface LayerWriter {
 export interface ScannedEntry {
   /** Relative to the scanned path; empty for what is at that path itself. */
   readonly path: string;
-  readonly type: Exclude<FileType, 'hardlink'>;
+  readonly type: Exclude<FileType, 'hardlink'> | 'socket';
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Bytes of a file's content; 0 of anything else. */
   readonly size: number;
   /** Seconds since the epoch. */
   readonly mtime: number;
@@ -83,6 +84,12 @@ export interface ScannedEntry {
   readonly xattrs?: Readonly<Record<string, Uint8Array>>;
   /** Hex, of files when hashes were asked for. */
   readonly sha256?: string;
+}
+
+/** An entry of a directory in a stack of lay-outs; `path` is its name. */
+export interface MergedEntry extends Omit<ScannedEntry, 'xattrs' | 'sha256'> {
+  /** Index of the lay-out that it is in. */
+  readonly layer: number;
 }
 
 declare const handleBrand: unique symbol;
@@ -120,10 +127,13 @@ interface Addon {
     lowers: readonly string[],
     maxBytes: number | undefined,
     maxRatio: number | undefined,
+    mtime: number | undefined,
   ): Promise<{ entries: number; contentBytes: number }>;
   mount(target: string, lowers: readonly string[], upper: string, work: string): Promise<void>;
   unmount(target: string): Promise<void>;
   scan(cancel: Handle, root: string, path: string, hash: boolean): Promise<ScannedEntry[]>;
+  merged(layouts: readonly string[], path: string): Promise<MergedEntry[] | undefined>;
+  remove(path: string): Promise<void>;
   resolve(root: string, path: string): Promise<string>;
   usage(cancel: Handle, path: string): Promise<number>;
 }
@@ -223,12 +233,14 @@ export interface ApplyOptions {
   readonly maxBytes?: number;
   /** Bytes of tar for each byte of blob, counted after 64 MiB; 200 by default. */
   readonly maxRatio?: number;
+  /** Given to every entry instead of the layer's own times, in seconds since the epoch. */
+  readonly mtime?: number;
   readonly signal?: AbortSignal;
 }
 
 /** Lays a layer out as a directory in overlay's format. Throws unless every byte was as promised. */
 export function applyLayer(options: ApplyOptions): Promise<{ entries: number; contentBytes: number }> {
-  const { blob, digest = '', diffId, target, lowers, maxBytes, maxRatio, signal } = options;
+  const { blob, digest = '', diffId, target, lowers, maxBytes, maxRatio, mtime, signal } = options;
   checkPath('blob', blob);
   checkPath('target', target);
   for (const lower of lowers) checkPath('lowers', lower);
@@ -241,7 +253,7 @@ export function applyLayer(options: ApplyOptions): Promise<{ entries: number; co
     if (limit !== undefined && !(limit >= 1)) throw new TypeError(`a limit must be at least 1, not ${limit}`);
   }
   return cancellable(signal, (cancel) =>
-    addon.apply(cancel, blob, digest, diffId, target, lowers, maxBytes, maxRatio),
+    addon.apply(cancel, blob, digest, diffId, target, lowers, maxBytes, maxRatio, mtime),
   );
 }
 
@@ -277,7 +289,7 @@ export interface ScanOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The entries at and below a path, in tree order, names in byte order. Sockets are left out. */
+/** The entries at and below a path, in tree order, names in byte order. */
 export function scanTree(options: ScanOptions): Promise<ScannedEntry[]> {
   const { root, path, hash, signal } = options;
   checkPath('root', root);
@@ -292,6 +304,29 @@ export function scanTree(options: ScanOptions): Promise<ScannedEntry[]> {
 export async function resolveIn(root: string, path: string): Promise<string> {
   if (path.includes('\0')) throw new TypeError('path holds a NUL');
   return await addon.resolve(checkPath('root', root), path);
+}
+
+/**
+ * What a directory holds in a stack of lay-outs (top first), as overlayfs would merge them, without mounting; by name.
+ * Undefined when there is no such directory. `path` is relative; no symlink on the way is followed.
+ */
+export async function mergedDirectory(
+  layouts: readonly string[],
+  path: string,
+): Promise<MergedEntry[] | undefined> {
+  for (const layout of layouts) checkPath('layouts', layout);
+  if (
+    path !== '' &&
+    path.split('/').some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'))
+  ) {
+    throw new TypeError(`not a plain relative path: ${JSON.stringify(path)}`);
+  }
+  return await addon.merged(layouts, path);
+}
+
+/** Removes a file or a whole tree, whatever its names and owners, without following a symlink. Fine when it is gone. */
+export async function removeTree(path: string): Promise<void> {
+  await addon.remove(checkPath('path', path));
 }
 
 /** Bytes on disk below a path; hard links once. */

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <numeric>
+#include <set>
 
 #include "fault.h"
 
@@ -47,8 +48,8 @@ std::optional<LowerStack::Found> LowerStack::find(const std::string& path) const
   return find(merge, path);
 }
 
-std::set<std::string> LowerStack::names(const Merge& merge, const std::string& path) const {
-  std::set<std::string> shown;
+std::map<std::string, LowerStack::Found> LowerStack::list(const Merge& merge, const std::string& path) const {
+  std::map<std::string, Found> shown;
   std::set<std::string> hidden;
   const char* const inside = path.empty() ? "." : path.c_str();
   for (const size_t layer : merge) {
@@ -57,7 +58,11 @@ std::set<std::string> LowerStack::names(const Merge& merge, const std::string& p
       if (shown.contains(name) || hidden.contains(name)) continue;
       const std::optional<struct stat> st = tryStatAt(directory.get(), name.c_str(), joinPath(path, name));
       if (!st) continue;
-      (isWhiteout(*st) ? hidden : shown).insert(std::move(name));
+      if (isWhiteout(*st)) {
+        hidden.insert(std::move(name));
+      } else {
+        shown.emplace(std::move(name), Found{layer, *st, {}});
+      }
     }
   }
   return shown;

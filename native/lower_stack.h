@@ -4,7 +4,6 @@
 #pragma once
 
 #include <optional>
-#include <set>
 
 #include "files.h"
 
@@ -30,8 +29,8 @@ class LowerStack {
   std::optional<Found> find(const Merge& parent, const std::string& path) const;
   // The same, from the root. Symlinks on the way are not followed: nothing is found through them.
   std::optional<Found> find(const std::string& path) const;
-  // The names that a merged directory shows.
-  std::set<std::string> names(const Merge& merge, const std::string& path) const;
+  // What a merged directory shows, by name; the merges of its directories are left out.
+  std::map<std::string, Found> list(const Merge& merge, const std::string& path) const;
 
   int rootOf(size_t layer) const { return roots_[layer].get(); }
   Fd open(const Found& found, const std::string& path) const;

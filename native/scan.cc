@@ -6,11 +6,40 @@
 #include <set>
 
 #include "block_pipe.h"
+#include "lower_stack.h"
 #include "resolve.h"
 #include "sha256.h"
 
 namespace slipway {
 namespace {
+
+EntryType typeOf(mode_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFDIR: return EntryType::kDirectory;
+    case S_IFLNK: return EntryType::kSymlink;
+    case S_IFIFO: return EntryType::kFifo;
+    case S_IFCHR: return EntryType::kChar;
+    case S_IFBLK: return EntryType::kBlock;
+    case S_IFSOCK: return EntryType::kSocket;
+    default: return EntryType::kFile;
+  }
+}
+
+TarEntry describe(const struct stat& st, const std::string& path) {
+  TarEntry entry;
+  entry.path = path;
+  entry.type = typeOf(st.st_mode);
+  entry.mode = st.st_mode & 07777;
+  entry.uid = st.st_uid;
+  entry.gid = st.st_gid;
+  entry.mtime = st.st_mtim.tv_sec;
+  if (S_ISREG(st.st_mode)) entry.size = static_cast<uint64_t>(st.st_size);
+  if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
+    entry.major = major(st.st_rdev);
+    entry.minor = minor(st.st_rdev);
+  }
+  return entry;
+}
 
 class Scan {
  public:
@@ -38,46 +67,21 @@ class Scan {
     cancel_.check();
     const std::string shown = joinPath(request_.path, path);
     const struct stat st = statAt(directory, name.c_str(), shown);
-    ScannedEntry scanned;
-    TarEntry& entry = scanned.entry;
-    entry.path = path;
-    entry.mode = st.st_mode & 07777;
-    entry.uid = st.st_uid;
-    entry.gid = st.st_gid;
-    entry.mtime = st.st_mtim.tv_sec;
-    switch (st.st_mode & S_IFMT) {
-      case S_IFDIR: {
-        entry.type = EntryType::kDirectory;
-        const Fd fd = openAt(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, shown);
-        entry.xattrs = layerXattrs(fd.get(), shown);
-        found_.push_back(std::move(scanned));
-        for (const std::string& child : sortedNames(fd.get(), shown))
-          visit(fd.get(), child, joinPath(path, child));
-        return;
-      }
-      case S_IFREG: {
-        const Fd fd = openAt(directory, name.c_str(), O_RDONLY | O_NOFOLLOW, 0, shown);
-        entry.type = EntryType::kFile;
-        entry.size = static_cast<uint64_t>(st.st_size);
-        entry.xattrs = layerXattrs(fd.get(), shown);
-        if (request_.hash) scanned.sha256 = hashOf(fd.get(), shown);
-        break;
-      }
-      case S_IFLNK:
-        entry.type = EntryType::kSymlink;
-        entry.link = readLinkAt(directory, name.c_str(), shown);
-        break;
-      case S_IFIFO:
-        entry.type = EntryType::kFifo;
-        break;
-      case S_IFCHR:
-      case S_IFBLK:
-        entry.type = S_ISCHR(st.st_mode) ? EntryType::kChar : EntryType::kBlock;
-        entry.major = major(st.st_rdev);
-        entry.minor = minor(st.st_rdev);
-        break;
-      default:
-        return;
+    ScannedEntry scanned{describe(st, path), ""};
+    if (S_ISDIR(st.st_mode)) {
+      const Fd fd = openAt(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, shown);
+      scanned.entry.xattrs = layerXattrs(fd.get(), shown);
+      found_.push_back(std::move(scanned));
+      for (const std::string& child : sortedNames(fd.get(), shown))
+        visit(fd.get(), child, joinPath(path, child));
+      return;
+    }
+    if (S_ISREG(st.st_mode)) {
+      const Fd fd = openAt(directory, name.c_str(), O_RDONLY | O_NOFOLLOW, 0, shown);
+      scanned.entry.xattrs = layerXattrs(fd.get(), shown);
+      if (request_.hash) scanned.sha256 = hashOf(fd.get(), shown);
+    } else if (S_ISLNK(st.st_mode)) {
+      scanned.entry.link = readLinkAt(directory, name.c_str(), shown);
     }
     found_.push_back(std::move(scanned));
   }
@@ -129,6 +133,27 @@ class Usage {
 
 std::vector<ScannedEntry> scanTree(const ScanRequest& request, const CancelFlag& cancel) {
   return Scan(request, cancel).run();
+}
+
+std::optional<std::vector<MergedEntry>> mergedDirectory(const std::vector<std::string>& layouts,
+                                                        const std::string& path) {
+  const LowerStack stack(layouts);
+  LowerStack::Merge merge = stack.root();
+  if (!path.empty()) {
+    const std::optional<LowerStack::Found> directory = stack.find(path);
+    if (!directory || directory->merge.empty()) return std::nullopt;
+    merge = directory->merge;
+  }
+  std::vector<MergedEntry> entries;
+  for (const auto& [name, found] : stack.list(merge, path)) {
+    MergedEntry merged{describe(found.st, name), found.layer};
+    if (S_ISLNK(found.st.st_mode)) {
+      const std::string inside = joinPath(path, name);
+      merged.entry.link = readLinkAt(stack.rootOf(found.layer), inside.c_str(), inside);
+    }
+    entries.push_back(std::move(merged));
+  }
+  return entries;
 }
 
 uint64_t diskUsage(const std::string& path, const CancelFlag& cancel) {

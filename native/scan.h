@@ -2,6 +2,8 @@
 // and the disk space that a tree takes.
 #pragma once
 
+#include <optional>
+
 #include "fault.h"
 #include "tar.h"
 
@@ -18,8 +20,18 @@ struct ScannedEntry {
   std::string sha256;  // hex, of files when asked for
 };
 
-// In tree order, names in byte order, a directory before what it holds. Sockets are left out.
+// In tree order, names in byte order, a directory before what it holds.
 std::vector<ScannedEntry> scanTree(const ScanRequest& request, const CancelFlag& cancel);
+
+struct MergedEntry {
+  TarEntry entry;    // its path is the name in the directory; attributes are left out
+  size_t layer = 0;  // index of the lay-out that it is in
+};
+
+// What a directory holds in a stack of lay-outs (top first), as overlayfs would merge them; by name. Empty
+// when there is no such directory. No symlink on the way is followed.
+std::optional<std::vector<MergedEntry>> mergedDirectory(const std::vector<std::string>& layouts,
+                                                        const std::string& path);
 
 // Bytes on disk; hard links once. What vanishes while it is looked at counts nothing.
 uint64_t diskUsage(const std::string& path, const CancelFlag& cancel);

@@ -8,7 +8,8 @@
 
 namespace slipway {
 
-enum class EntryType { kFile, kDirectory, kSymlink, kHardlink, kFifo, kChar, kBlock };
+// A socket is never in an archive.
+enum class EntryType { kFile, kDirectory, kSymlink, kHardlink, kFifo, kChar, kBlock, kSocket };
 
 struct TarEntry {
   std::string path;  // relative, without a trailing slash

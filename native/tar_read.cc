@@ -79,25 +79,16 @@ T decimal(const std::string& text, const std::string& key) {
 
 EntryType typeOf(char flag, const std::string& path) {
   switch (flag) {
-    case '\0':
-      return path.ends_with('/') ? EntryType::kDirectory : EntryType::kFile;
+    case '\0': return path.ends_with('/') ? EntryType::kDirectory : EntryType::kFile;
     case '0':
-    case '7':
-      return EntryType::kFile;
-    case '1':
-      return EntryType::kHardlink;
-    case '2':
-      return EntryType::kSymlink;
-    case '3':
-      return EntryType::kChar;
-    case '4':
-      return EntryType::kBlock;
-    case '5':
-      return EntryType::kDirectory;
-    case '6':
-      return EntryType::kFifo;
-    case 'S':
-      throw Fault(kLayerInvalid, path + ": GNU sparse files are not allowed in layers", path);
+    case '7': return EntryType::kFile;
+    case '1': return EntryType::kHardlink;
+    case '2': return EntryType::kSymlink;
+    case '3': return EntryType::kChar;
+    case '4': return EntryType::kBlock;
+    case '5': return EntryType::kDirectory;
+    case '6': return EntryType::kFifo;
+    case 'S': throw Fault(kLayerInvalid, path + ": GNU sparse files are not allowed in layers", path);
     default:
       throw Fault(kLayerInvalid, path + ": unknown entry type " + std::to_string(static_cast<int>(flag)),
                   path);

@@ -14,20 +14,14 @@ constexpr uint64_t kMax11 = 077777777777;  // what 11 octal digits hold: size, m
 
 char typeFlag(EntryType type) {
   switch (type) {
-    case EntryType::kFile:
-      return '0';
-    case EntryType::kHardlink:
-      return '1';
-    case EntryType::kSymlink:
-      return '2';
-    case EntryType::kChar:
-      return '3';
-    case EntryType::kBlock:
-      return '4';
-    case EntryType::kDirectory:
-      return '5';
-    case EntryType::kFifo:
-      return '6';
+    case EntryType::kFile: return '0';
+    case EntryType::kHardlink: return '1';
+    case EntryType::kSymlink: return '2';
+    case EntryType::kChar: return '3';
+    case EntryType::kBlock: return '4';
+    case EntryType::kDirectory: return '5';
+    case EntryType::kFifo: return '6';
+    case EntryType::kSocket: break;
   }
   return '0';
 }

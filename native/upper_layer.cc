@@ -74,7 +74,7 @@ class UpperWalk {
       }
     }
     if (pure && !below.empty()) {
-      for (const std::string& name : lowers_.names(below, path)) {
+      for (const auto& [name, found] : lowers_.list(below, path)) {
         if (!std::binary_search(names.begin(), names.end(), name)) gone.insert(name);
       }
     }
@@ -154,12 +154,9 @@ class UpperWalk {
       case EntryType::kSymlink:
         return entry.link == readLinkAt(lowers_.rootOf(lower.layer), entry.path.c_str(), entry.path);
       case EntryType::kChar:
-      case EntryType::kBlock:
-        return st.st_rdev == lower.st.st_rdev;
-      case EntryType::kFile:
-        break;
-      default:
-        return true;
+      case EntryType::kBlock: return st.st_rdev == lower.st.st_rdev;
+      case EntryType::kFile: break;
+      default: return true;
     }
     if (st.st_size != lower.st.st_size) return false;
     const Fd other = lowers_.open(lower, entry.path);
@@ -185,16 +182,11 @@ class UpperWalk {
 
   static EntryType typeOf(mode_t mode) {
     switch (mode & S_IFMT) {
-      case S_IFLNK:
-        return EntryType::kSymlink;
-      case S_IFIFO:
-        return EntryType::kFifo;
-      case S_IFCHR:
-        return EntryType::kChar;
-      case S_IFBLK:
-        return EntryType::kBlock;
-      default:
-        return EntryType::kFile;
+      case S_IFLNK: return EntryType::kSymlink;
+      case S_IFIFO: return EntryType::kFifo;
+      case S_IFCHR: return EntryType::kChar;
+      case S_IFBLK: return EntryType::kBlock;
+      default: return EntryType::kFile;
     }
   }
 
