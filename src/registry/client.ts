@@ -1,0 +1,126 @@
+/** The registry room's door: one client per process, for all registries it speaks to. */
+import type { Config } from '../config.js';
+import { SlipwayError } from '../errors.js';
+import type { Logger } from '../log.js';
+import { fetchBlobFrom } from './blob.js';
+import { asDigest, type Descriptor, type Digest, digestOf, isDigest, MEDIA_TYPES } from './image.js';
+import {
+  askInTurn,
+  hostPlatform,
+  type ImageSource,
+  type Mirror,
+  type ResolvedImage,
+  resolveImage,
+  type WantedPlatform,
+} from './pull.js';
+import { type ImagePush, type PushedImage, pushImageTo } from './push.js';
+import { type ImageReference, isTag } from './reference.js';
+import { type Place, Transport, type TransportOptions } from './transport.js';
+
+export interface RegistryClientOptions extends TransportOptions {
+  /** Asked before the registry itself, in order. */
+  readonly mirrors?: readonly Mirror[];
+}
+
+const MANIFEST_BYTES = 4 * 1024 * 1024;
+const MANIFEST_TYPES = [
+  MEDIA_TYPES.ociManifest,
+  MEDIA_TYPES.dockerManifest,
+  MEDIA_TYPES.ociIndex,
+  MEDIA_TYPES.dockerList,
+].join(', ');
+
+export class RegistryClient {
+  readonly #transport: Transport;
+  readonly #mirrors: readonly Mirror[];
+
+  constructor(options: RegistryClientOptions) {
+    this.#transport = new Transport(options);
+    this.#mirrors = options.mirrors ?? [];
+  }
+
+  /** With the credentials, mirrors and push guard of the settings. */
+  static fromConfig(config: Config, log?: Logger): RegistryClient {
+    const { host, username, password } = config.registry;
+    return new RegistryClient({
+      credentials: username === undefined ? {} : { [host]: { username, password: password ?? '' } },
+      insecure: config.insecureRegistries,
+      mirrors: config.mirrors,
+      pushAllowed: config.pushRegistries,
+      ...(log === undefined ? {} : { log }),
+    });
+  }
+
+  /** Closes kept-alive connections; requests under way fail. */
+  close(): void {
+    this.#transport.close();
+  }
+
+  /**
+   * The image that a reference names now, for this machine's platform unless another is asked for. Throws
+   * `image_not_found`, `image_invalid`, `registry_denied`, `registry_unavailable` (temporary), or the signal's reason.
+   */
+  resolve(
+    reference: ImageReference,
+    options: { readonly platform?: WantedPlatform; readonly signal?: AbortSignal } = {},
+  ): Promise<ResolvedImage> {
+    return resolveImage(
+      this.#transport,
+      reference,
+      this.#mirrors,
+      options.platform ?? hostPlatform(),
+      options.signal,
+    );
+  }
+
+  /**
+   * A blob into a file, which appears only when it is whole and verified. Errors as of `resolve`, and whatever the disk
+   * says.
+   */
+  fetchBlob(
+    source: ImageSource,
+    descriptor: Descriptor,
+    toFile: string,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { mirrorTries } = this.#transport.timing;
+    return askInTurn(
+      source,
+      `${source.registry}/${source.repository}@${descriptor.digest}`,
+      signal,
+      (place) =>
+        fetchBlobFrom(this.#transport, place, descriptor, toFile, signal, place.otherwise && mirrorTries),
+    );
+  }
+
+  /** The digest of what a tag or digest names in one repository, or undefined when it is not there. No mirror is asked. */
+  async headManifest(place: Place, digestOrTag: string, signal?: AbortSignal): Promise<Digest | undefined> {
+    if (!isDigest(digestOrTag) && !isTag(digestOrTag)) {
+      throw new SlipwayError('invalid_name', `${JSON.stringify(digestOrTag)} is neither a tag nor a digest`);
+    }
+    const retries = this.#transport.retries(signal);
+    const where = `${place.registry}/${place.repository}${isDigest(digestOrTag) ? '@' : ':'}${digestOrTag}`;
+    const request = {
+      place: { registry: place.registry, repository: place.repository },
+      target: `manifests/${digestOrTag}`,
+      headers: { accept: MANIFEST_TYPES },
+      actions: 'pull',
+      expect: [200, 404],
+      where,
+      maxBytes: MANIFEST_BYTES,
+      signal,
+    };
+    const head = await this.#transport.request({ ...request, method: 'HEAD' }, retries);
+    if (head.status === 404) return undefined;
+    const digest = head.header('docker-content-digest');
+    if (digest !== undefined) return asDigest(digest);
+    // The header is a SHOULD of the distribution-spec.
+    const whole = await this.#transport.request({ ...request, method: 'GET' }, retries);
+    return whole.status === 404 ? undefined : digestOf(whole.body);
+  }
+
+  /** See `pushImageTo`. */
+  pushImage(push: ImagePush): Promise<PushedImage> {
+    return pushImageTo(this.#transport, push);
+  }
+}
