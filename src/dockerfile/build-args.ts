@@ -30,11 +30,16 @@ export function proxyEnv(
 ): string[] {
   const pairs: string[] = [];
   for (const name of PROXIES) {
-    const value = buildArgs[name] ?? buildArgs[name.toLowerCase()];
+    const value = givenArg(buildArgs, name) ?? givenArg(buildArgs, name.toLowerCase());
     if (value === undefined || value === '') continue;
     for (const each of [name, name.toLowerCase()]) if (!env.has(each)) pairs.push(`${each}=${value}`);
   }
   return pairs;
+}
+
+/** The value that was given for a name, if one was. A name may be anything, `constructor` too. */
+export function givenArg(buildArgs: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(buildArgs, name) ? buildArgs[name] : undefined;
 }
 
 export function formatPlatform({ os, architecture, variant }: Platform): string {
@@ -60,7 +65,7 @@ export function globalArgs(
   automatic: ReadonlyMap<string, string>,
   buildArgs: Readonly<Record<string, string>>,
 ): ReadonlyMap<string, string> {
-  const values = new Map([...automatic].map(([name, value]) => [name, buildArgs[name] ?? value]));
+  const values = new Map([...automatic].map(([name, value]) => [name, givenArg(buildArgs, name) ?? value]));
   for (const instruction of dockerfile.globalArgs) {
     const where = `${dockerfile.name}:${instruction.lines.start}`;
     const budget = new ExpansionBudget(where);
@@ -68,7 +73,8 @@ export function globalArgs(
       const expansion = { env: values, escape: dockerfile.directives.escape, where, budget };
       const name = expandWord(key, expansion);
       if (name === '') throw invalid(where, 'ARG: the name is empty');
-      const given = buildArgs[name] ?? (value === undefined ? undefined : expandWord(value, expansion));
+      const given =
+        givenArg(buildArgs, name) ?? (value === undefined ? undefined : expandWord(value, expansion));
       if (given !== undefined) values.set(name, given);
     }
   }

@@ -3,7 +3,7 @@
  * makes a layer. The rules and the history are BuildKit's.
  */
 import { posix } from 'node:path';
-import { isExported, isProxyArg } from './build-args.js';
+import { givenArg, isExported, isProxyArg } from './build-args.js';
 import { copyStep } from './copy-step.js';
 import { expandWord, expandWords } from './expand.js';
 import { describeHealthcheck, quoteList } from './history.js';
@@ -204,7 +204,7 @@ function declare(state: StageState, instruction: ArgInstruction, where: string):
     const key = expandWord(writtenKey, expansion);
     if (key === '' || key.includes('='))
       throw invalid(where, `ARG ${writtenKey}: ${quoted(key)} is not a name`);
-    const given = Object.hasOwn(buildArgs, key) ? buildArgs[key] : undefined;
+    const given = givenArg(buildArgs, key);
     const value = given ?? (written === undefined ? globalArgs.get(key) : expandWord(written, expansion));
     if (value !== undefined && isExported(key)) env.set(key, value);
     args.push({ key, ...(value === undefined ? {} : { value }) });

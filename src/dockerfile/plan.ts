@@ -129,20 +129,23 @@ function planBase({ from }: SourceStage, index: number, scope: Scope): StageBase
   return image === 'scratch' ? { kind: 'scratch' } : { kind: 'image', reference: image };
 }
 
-const ARCHITECTURES: Readonly<Record<string, string>> = {
-  x86_64: 'amd64',
-  'x86-64': 'amd64',
-  aarch64: 'arm64',
-};
+const ARCHITECTURES: ReadonlyMap<string, string> = new Map([
+  ['x86_64', 'amd64'],
+  ['x86-64', 'amd64'],
+  ['aarch64', 'arm64'],
+]);
 /** The variant that is meant when none is written. */
-const VARIANTS: Readonly<Record<string, string>> = { arm64: 'v8', arm: 'v7' };
+const VARIANTS: ReadonlyMap<string, string> = new Map([
+  ['arm64', 'v8'],
+  ['arm', 'v7'],
+]);
 
 function checkPlatform(text: string, platform: Platform, where: string): void {
   const normal = (written: string): string => {
     const parts = written.toLowerCase().split('/');
     const [os, architecture = '', variant] = parts.length === 1 ? [platform.os, ...parts] : parts;
-    const name = ARCHITECTURES[architecture] ?? architecture;
-    return `${os}/${name}/${variant ?? VARIANTS[name] ?? ''}`;
+    const name = ARCHITECTURES.get(architecture) ?? architecture;
+    return `${os}/${name}/${variant ?? VARIANTS.get(name) ?? ''}`;
   };
   if (text.trim() === '' || normal(text) === normal(formatPlatform(platform))) return;
   throw unsupported(

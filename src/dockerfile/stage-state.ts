@@ -1,4 +1,7 @@
 /** A stage's state: where it starts, and the few ways in which an instruction changes it. Every change is a new object. */
+import { posix } from 'node:path';
+import { z } from 'zod';
+import { SlipwayError } from '../errors.js';
 import { type Expansion, ExpansionBudget } from './expand.js';
 import { HISTORY_COMMENT } from './history.js';
 import { invalid, unsupported } from './problems.js';
@@ -19,10 +22,11 @@ export type StageStartsFrom =
 /** Throws `dockerfile_unsupported` when the base image has ONBUILD triggers. */
 export function startStage(plan: BuildPlan, stage: PlannedStage, from: StageStartsFrom): StageState {
   if (from.kind === 'stage') return { ...from.state, plan, stage, cmdSet: false };
-  const base = from.kind === 'image' ? withoutNulls(from.document) : emptyImage(plan);
+  const where = `${plan.dockerfile}:${stage.from.lines.start}`;
+  const base = from.kind === 'image' ? checked(from.document, stage.from.image, where) : emptyImage(plan);
   if ((base.config?.OnBuild ?? []).length > 0) {
     throw unsupported(
-      `${plan.dockerfile}:${stage.from.lines.start}`,
+      where,
       `the image ${stage.from.image} has ONBUILD instructions, which are not supported yet`,
       'start from the image that it was made from, and write its ONBUILD instructions into this Dockerfile',
     );
@@ -41,6 +45,43 @@ function emptyImage({ platform }: BuildPlan): ImageDocument {
     ...(variant === undefined ? {} : { variant }),
     config: { Env: [`PATH=${DEFAULT_PATH}`], WorkingDir: '/' },
   };
+}
+
+const strings = z.array(z.string()).nullish();
+const text = z.string().nullish();
+const object = z.record(z.string(), z.unknown()).nullish();
+/** The fields that are read here; the others are passed on unseen. */
+const IMAGE = z.looseObject({
+  config: z
+    .looseObject({
+      User: text,
+      WorkingDir: text,
+      Env: strings,
+      Cmd: strings,
+      Entrypoint: strings,
+      Shell: strings,
+      OnBuild: strings,
+      ExposedPorts: object,
+      Volumes: object,
+      Labels: object,
+    })
+    .nullish(),
+  history: z.array(z.looseObject({ created_by: text })).nullish(),
+});
+
+/** A registry may answer anything. */
+function checked(document: ImageDocument, image: string, where: string): ImageDocument {
+  const result = IMAGE.safeParse(document);
+  if (result.success) return withoutNulls(document);
+  const fields = result.error.issues.map((issue) => issue.path.join('.') || 'the document');
+  throw new SlipwayError(
+    'image_invalid',
+    `the config of the image ${image} is not valid: ${fields.join(', ')}`,
+    {
+      where,
+      hint: 'the image is broken; use another one or build it anew',
+    },
+  );
 }
 
 /** Docker writes `"Cmd": null` where OCI leaves the field out. */
@@ -102,5 +143,5 @@ export function commit(state: StageState, change: Change, where: string): StageS
 
 /** The directory that relative paths start from. */
 export function workingDirectory(state: StageState): string {
-  return state.image.config?.WorkingDir || '/';
+  return posix.resolve('/', state.image.config?.WorkingDir ?? '').replace(/^\/+/, '/');
 }
