@@ -73,12 +73,13 @@ export async function serveRpc(
     });
     await answer(stdout, response, contentType, limits.stallMs).catch(stop);
     const { code, signal } = await exited;
-    if (failure === undefined && !response.headersSent) {
+    if (failure === undefined && (signal !== null || (code !== 0 && !response.headersSent))) {
       const words = cleanStderr(stderr) || (signal ?? `exit code ${code}`);
       failure = new SlipwayError('unavailable', `git ended early: ${words}`, { temporary: true });
     }
     if (failure !== undefined) {
       if (!response.headersSent) throw failure;
+      // An orderly end of half an answer would leave `git push` waiting for the rest for ever (seen with 2.39).
       response.destroy();
     } else response.end();
     // What git does not want any more is let pass, or the client would not read the answer before its upload is done.

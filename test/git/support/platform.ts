@@ -2,7 +2,7 @@
  * A platform as far as this room goes: the real HTTP server, hook, store and logs. What comes after acceptance is a script
  * that the test gives: it finds the work as the builder does, from the journals.
  */
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,7 +77,6 @@ export interface PlatformOptions {
   readonly script?: BuildScript;
   readonly signOfLifeMs?: number;
   readonly uploadIdleMs?: number;
-  readonly enqueue?: (app: string) => Promise<void>;
 }
 
 /** Goes live as the builder and the deployer do, in their order. */
@@ -118,12 +117,13 @@ export class Platform {
   readonly git: Git = new Git();
   readonly store: DeploymentStore;
   readonly repositories: AppRepositories;
-  readonly apps = new Map<string, string>();
+  readonly apps: Map<string, string> = new Map();
   readonly server: FastifyInstance;
   readonly hooks: HookServer;
-  readonly enqueued: string[] = [];
   readonly limits: Limits;
   script: BuildScript;
+  /** What enqueueing does: the work begins at once. */
+  take: (app: string) => Promise<void> = (app) => this.#enqueue(app);
   readonly #running = new Set<Promise<void>>();
 
   private constructor(home: string, options: PlatformOptions) {
@@ -143,7 +143,7 @@ export class Platform {
       repositories: this.repositories,
       git: this.git,
       apps: directory,
-      queues: { enqueueBuild: options.enqueue ?? ((app) => this.#enqueue(app)) },
+      queues: { enqueueBuild: (app) => this.take(app) },
       defaultDeployBranch: 'main',
       limits: this.limits,
       log,
@@ -215,6 +215,15 @@ export class Platform {
     }
   }
 
+  /** Starts the real git client and gives its output as it comes. */
+  start(tree: WorkTree, ...args: string[]): RunningClient {
+    const client = new RunningClient(
+      spawn('git', args, { cwd: tree.path, env: clientEnvironment(), detached: true }),
+    );
+    onTestFinished(() => client.stop());
+    return client;
+  }
+
   /** `git push` of HEAD to main, to a remote named slipway. */
   async push(tree: WorkTree, app: string, ...args: string[]): Promise<PushResult> {
     await this.addRemote(tree, app);
@@ -252,13 +261,13 @@ export class Platform {
   }
 
   async #enqueue(app: string): Promise<void> {
-    this.enqueued.push(app);
-    const work = this.#work(app);
+    const work = this.work(app);
     this.#running.add(work);
     void work.finally(() => this.#running.delete(work)).catch(() => {});
   }
 
-  async #work(app: string): Promise<void> {
+  /** What a builder does with a job: the newest that waits. */
+  async work(app: string): Promise<void> {
     const newest = (await this.store.open(app)).filter(({ state }) => state === 'accepted').at(-1);
     if (newest?.push === undefined) return;
     const claim = await this.store.claim(app, newest.id, 'build', 'builder');
@@ -278,6 +287,46 @@ export async function processesWith(text: string): Promise<number[]> {
       found.push(Number(pid));
   }
   return found;
+}
+
+/** A git client under way. */
+export class RunningClient {
+  readonly child: ChildProcess;
+  readonly ended: Promise<PushResult>;
+  #text = '';
+  #onText: () => void = () => {};
+
+  constructor(child: ChildProcess) {
+    this.child = child;
+    const read = (chunk: Buffer): void => {
+      this.#text += chunk.toString('utf8');
+      this.#onText();
+    };
+    child.stdout?.on('data', read);
+    child.stderr?.on('data', read);
+    this.ended = new Promise((resolve) => {
+      child.on('close', (code) => resolve({ exitCode: code ?? -1, text: this.#text }));
+    });
+  }
+
+  stop(): void {
+    if (this.child.exitCode === null && this.child.signalCode === null)
+      process.kill(-(this.child.pid ?? 0), 'SIGKILL');
+  }
+
+  /** As a terminal does on ^C: every process of the foreground hears it. */
+  interrupt(): void {
+    process.kill(-(this.child.pid ?? 0), 'SIGINT');
+  }
+
+  /** Resolves when the output contains the text. */
+  async shows(text: string): Promise<void> {
+    while (!this.#text.includes(text)) {
+      await new Promise<void>((resolve) => {
+        this.#onText = resolve;
+      });
+    }
+  }
 }
 
 /** Opens when told to; for scripts that wait for the test. */

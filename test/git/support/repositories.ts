@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
 import { Git } from '../../../src/git/git.js';
 
-export const git = new Git();
-export const run = promisify(execFile);
+export const git: Git = new Git();
+const run = promisify(execFile);
 
 export async function temporaryDirectory(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'slipway-git-'));
