@@ -1,0 +1,202 @@
+/**
+ * Lay-outs: layers as directories in overlay's format, each named by the chain of layers up to it. A lay-out is made
+ * under a temporary name and renamed, so one with its name is whole; nobody changes it afterwards.
+ *
+ *   sha256/<chain id>/root    the lay-out itself
+ *   sha256/<chain id>         its modification time says when it was used last
+ *   sha256/<chain id>/made    its modification time says when it was finished
+ */
+import { mkdir, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { applyLayer, diskUsage } from '../../native/index.js';
+import { isErrno, SlipwayError } from '../errors.js';
+import type { BlobStore } from './blob-store.js';
+import { possiblyTorn } from './boot.js';
+import { translated } from './failures.js';
+import { chainIds, digestHex, type Layer } from './layer.js';
+import { SingleFlight } from './single-flight.js';
+import { Temporaries } from './temporaries.js';
+
+export interface StoredLayout {
+  readonly chainId: string;
+  /** ms since the epoch. */
+  readonly lastUsedAt: number;
+}
+
+export interface LayerStoreOptions {
+  /** Bytes of tar that one layer may expand to. */
+  readonly maxLayerBytes?: number;
+}
+
+export class LayerStore {
+  readonly #directory: string;
+  readonly #layouts: string;
+  readonly #blobs: BlobStore;
+  readonly #options: LayerStoreOptions;
+  readonly #temporaries: Temporaries;
+  readonly #flights = new SingleFlight<void>();
+
+  constructor(directory: string, blobs: BlobStore, options: LayerStoreOptions = {}) {
+    this.#directory = directory;
+    this.#layouts = join(directory, 'sha256');
+    this.#blobs = blobs;
+    this.#options = options;
+    this.#temporaries = new Temporaries(join(directory, 'tmp'));
+  }
+
+  /** Before anything else. Removes what killed processes left: mounts, scratch directories, half-made lay-outs. */
+  async open(): Promise<void> {
+    await translated(this.#directory, 'the layer store', async () => {
+      await mkdir(this.#layouts, { recursive: true, mode: 0o700 });
+      await this.#temporaries.open();
+      const made: { name: string; at: number }[] = [];
+      for (const name of await readdir(this.#layouts)) {
+        made.push({ name, at: (await stat(join(this.#layouts, name, 'made'))).mtimeMs });
+      }
+      for (const { name } of await possiblyTorn(this.#directory, made)) await this.remove(`sha256:${name}`);
+    });
+  }
+
+  /**
+   * Directories of the lay-outs of `layers` (bottom first), the topmost first, as an overlay takes them. Lays out what
+   * is missing from the blob store. Throws `layer_invalid` (also when a blob is not there), `disk_full`.
+   */
+  async layout(layers: readonly Layer[], signal?: AbortSignal): Promise<readonly string[]> {
+    const lowers: string[] = [];
+    for (const [index, id] of chainIds(layers.map((layer) => layer.diffId)).entries()) {
+      const layer = layers[index] as Layer;
+      if (!(await this.#touch(id))) {
+        await this.#flights.run(id, signal, (shared) => this.#layOut(id, layer, [...lowers], shared));
+      }
+      lowers.unshift(this.#root(id));
+    }
+    return lowers;
+  }
+
+  async has(chain: string): Promise<boolean> {
+    return exists(this.#root(chain));
+  }
+
+  /**
+   * An overlay's upper directory becomes the lay-out of `layers`, whose last is the layer that was written from it. The
+   * directory is gone afterwards, also when the lay-out was there already.
+   */
+  async adopt(layers: readonly Layer[], upper: string): Promise<void> {
+    const id = chainIds(layers.map((layer) => layer.diffId)).at(-1);
+    if (id === undefined) throw new SlipwayError('internal', 'an upper directory without a layer');
+    await this.#make(id, (root) => rename(upper, root));
+    await this.#temporaries.remove(upper);
+  }
+
+  /** An empty directory for a step, on the file system of the lay-outs. Removed by `removeScratch`. */
+  async newScratch(): Promise<string> {
+    const path = await this.#temporaries.newPath();
+    await mkdir(path, { mode: 0o700 });
+    return path;
+  }
+
+  /** With what is mounted in it. Fine when it is gone. */
+  async removeScratch(scratch: string): Promise<void> {
+    await this.#temporaries.remove(scratch);
+  }
+
+  /** Whoever calls this knows that no build uses it. */
+  async remove(chain: string): Promise<void> {
+    const grave = await this.#temporaries.newPath();
+    try {
+      // First out of sight: a lay-out that is half removed must not be taken for a whole one.
+      await rename(this.#entry(chain), grave);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return;
+      throw error;
+    }
+    await this.#temporaries.remove(grave);
+  }
+
+  async list(): Promise<readonly StoredLayout[]> {
+    const found: StoredLayout[] = [];
+    for (const name of await readdir(this.#layouts)) {
+      const stats = await stat(join(this.#layouts, name)).catch(() => undefined);
+      if (stats !== undefined) found.push({ chainId: `sha256:${name}`, lastUsedAt: stats.mtimeMs });
+    }
+    return found;
+  }
+
+  /** Bytes on disk. */
+  async size(chain: string, signal?: AbortSignal): Promise<number> {
+    return diskUsage(this.#entry(chain), signal);
+  }
+
+  async #layOut(id: string, layer: Layer, lowers: readonly string[], signal: AbortSignal): Promise<void> {
+    if (await this.#touch(id)) return; // another process was quicker
+    if (!(await this.#blobs.has(layer.digest))) {
+      throw new SlipwayError('layer_invalid', `the layer ${layer.digest} is not in the store`, {
+        hint: 'push again: it is fetched or built anew',
+      });
+    }
+    await this.#make(
+      id,
+      async (root) => {
+        await mkdir(root, { mode: 0o755 });
+        await applyLayer({
+          blob: this.#blobs.path(layer.digest),
+          digest: layer.digest,
+          diffId: layer.diffId,
+          target: root,
+          lowers,
+          signal,
+          ...(this.#options.maxLayerBytes === undefined ? {} : { maxBytes: this.#options.maxLayerBytes }),
+          ...(layer.freshTimes === true ? { mtime: Math.floor(Date.now() / 1000) } : {}),
+        });
+      },
+      layer,
+    );
+  }
+
+  async #make(id: string, fill: (root: string) => Promise<void>, layer?: Layer): Promise<void> {
+    const temporary = await this.#temporaries.newPath();
+    const subject = layer === undefined ? `the lay-out ${id}` : `the layer ${layer.digest}`;
+    try {
+      await translated(this.#directory, subject, async () => {
+        await mkdir(temporary, { mode: 0o700 });
+        await fill(join(temporary, 'root'));
+        await writeFile(join(temporary, 'made'), '');
+      });
+      try {
+        await rename(temporary, this.#entry(id));
+      } catch (error) {
+        // Another process made the same lay-out meanwhile: it is as good as this one.
+        if (!isErrno(error, 'ENOTEMPTY') && !isErrno(error, 'EEXIST')) throw error;
+      }
+    } finally {
+      await this.#temporaries.remove(temporary);
+    }
+  }
+
+  /** Says that it was used, for the cleaning. False when there is no such lay-out. */
+  async #touch(id: string): Promise<boolean> {
+    try {
+      const now = new Date();
+      await utimes(this.#entry(id), now, now);
+      return true;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false;
+      throw error;
+    }
+  }
+
+  #entry(id: string): string {
+    return join(this.#layouts, digestHex(id));
+  }
+
+  #root(id: string): string {
+    return join(this.#entry(id), 'root');
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

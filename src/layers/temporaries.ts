@@ -1,0 +1,64 @@
+/**
+ * Names for what is half done, and the cleaning of what a killed process left. A name says which process it belongs to
+ * (its id and start time, since ids come back), so two builders can share a store.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { removeTree, unmount } from '../../native/index.js';
+
+export class Temporaries {
+  readonly #directory: string;
+  readonly #self: Promise<string>;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    this.#self = startTime(process.pid).then((start) => `${process.pid}-${start ?? 0}`);
+    this.#self.catch(() => {});
+  }
+
+  /** Makes the directory and removes what processes that are gone left in it: mounts first, then files. */
+  async open(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(this.#directory)) {
+      if (!(await belongsToTheLiving(name))) await this.remove(join(this.#directory, name));
+    }
+  }
+
+  /** A path that nothing else has. Nothing is there yet. */
+  async newPath(): Promise<string> {
+    return join(this.#directory, `${await this.#self}-${randomBytes(8).toString('hex')}`);
+  }
+
+  async remove(path: string): Promise<void> {
+    for (const mounted of await mountsBelow(path)) await unmount(mounted);
+    await removeTree(path);
+  }
+}
+
+async function belongsToTheLiving(name: string): Promise<boolean> {
+  const match = /^(\d+)-(\d+)-/.exec(name);
+  if (match?.[1] === undefined) return false;
+  return (await startTime(Number(match[1]))) === match[2];
+}
+
+/** Clock ticks after boot: field 22 of proc(5) "/proc/pid/stat". The second field may hold spaces and parentheses. */
+async function startTime(pid: number): Promise<string | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+}
+
+/** Mount points at and below a path, the innermost first. */
+async function mountsBelow(path: string): Promise<readonly string[]> {
+  const table = await readFile('/proc/self/mountinfo', 'utf8');
+  return table
+    .split('\n')
+    .map((line) => unescapeMount(line.split(' ')[4] ?? ''))
+    .filter((mounted) => mounted === path || mounted.startsWith(`${path}/`))
+    .reverse();
+}
+
+/** proc(5) writes space, tab, newline and backslash in octal. */
+function unescapeMount(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
