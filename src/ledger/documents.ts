@@ -8,9 +8,10 @@
  */
 import { createHash } from 'node:crypto';
 import { access, readFile, stat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../clock.js';
+import { syncDirectory } from '../durable.js';
 import { isErrno, SlipwayError } from '../errors.js';
 import type { Git } from '../git/git.js';
 
@@ -121,6 +122,8 @@ export class DocumentRef {
     const input = importStream(now?.head, change, Math.floor(this.#clock.now() / 1000));
     const args = [...DURABLE, 'fast-import', '--quiet', '--done', '--date-format=raw'];
     const head = await this.#git.text(args, { gitDir: this.#gitDir, input });
+    // git syncs the files, not the directory that names the ref (a journaling file system syncs the objects' with it).
+    await syncDirectory(dirname(join(this.#gitDir, LEDGER_REF)));
     const files = new Map(now?.files);
     const blobs = new Map(this.#blobs);
     for (const [path, content] of Object.entries(change.files)) {

@@ -32,7 +32,7 @@ export type ReleaseDraft = Omit<Release, 'number' | 'createdAt' | 'createdBy'>;
 
 export interface LedgerParts {
   /** Makes the app's bare repository, or leaves the one that is there; may run twice at once. Only `createApp` needs it. */
-  readonly createRepository?: (app: string) => Promise<void>;
+  readonly createRepository?: (app: string, deployBranch: string) => Promise<void>;
   readonly clock?: Clock;
 }
 
@@ -85,7 +85,7 @@ export class Ledger {
     if (this.#createRepository === undefined) {
       throw new SlipwayError('internal', 'this ledger was opened without a way to create repositories');
     }
-    await this.#createRepository(name);
+    await this.#createRepository(name, settings.deployBranch);
     const created: AppSettings = { ...settings, name, createdAt: this.#now(), createdBy: oneLine(who) };
     return this.#change(name, (now) => {
       if (now !== undefined) throw taken();

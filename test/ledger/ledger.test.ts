@@ -2,12 +2,13 @@ import { access, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { homePaths } from '../../src/config.js';
+import { AppRepositories } from '../../src/git/app-repository.js';
 import { Git } from '../../src/git/git.js';
 import { Ledger, type ReleaseDraft } from '../../src/ledger/ledger.js';
 import { Vault } from '../../src/ledger/vault.js';
 import { HeldClock } from '../support/clock.js';
 import { temporaryDirectory } from '../support/directories.js';
-import { commitFile, createBareRepository, git } from '../support/repository.js';
+import { commitFile, git } from '../support/repository.js';
 
 /** Counts the processes that are started. */
 class CountingGit extends Git {
@@ -25,10 +26,11 @@ let source: string;
 const clock = new HeldClock();
 
 const gitDir = (app: string): string => join(homePaths(home).appRepositories, `${app}.git`);
+const repositories = (): AppRepositories => new AppRepositories(homePaths(home), git);
 const open = (withGit: Git = git): Ledger =>
   new Ledger(homePaths(home), withGit, vault, {
     clock,
-    createRepository: (app) => createBareRepository(gitDir(app)),
+    createRepository: (app, branch) => repositories().ensure(app, branch),
   });
 const log = (format: string, app = 'hello'): Promise<string> =>
   git.text(['log', '--first-parent', `--format=${format}`, 'refs/slipway/ledger'], { gitDir: gitDir(app) });
@@ -57,7 +59,7 @@ beforeEach(async () => {
 
 describe('an app', () => {
   it('exists from its first ledger commit on, not from its repository', async () => {
-    await createBareRepository(gitDir('half'));
+    await repositories().create('half', 'main');
     expect(await ledger.appExists('half')).toBe(false);
     expect(await ledger.listApps()).toEqual(['hello']);
     await ledger.createApp('half', { deployBranch: 'main' }, 'bob');
@@ -384,11 +386,12 @@ describe('reading', () => {
     });
   });
 
-  it('needs nothing but a mirror clone', async () => {
+  it('needs nothing but a mirror of the repository', async () => {
     await ledger.appendRelease('hello', draft('b1'), 'alice');
     await ledger.recordOutcome('hello', 1, { state: 'live', at });
     const copy = join(await temporaryDirectory(), 'git', 'apps');
-    await git.run(['clone', '--quiet', '--mirror', gitDir('hello'), join(copy, 'hello.git')]);
+    await git.run(['init', '--quiet', '--bare', join(copy, 'hello.git')]);
+    await git.run(['push', '--quiet', '--mirror', join(copy, 'hello.git')], { gitDir: gitDir('hello') });
     const restored = new Ledger({ appRepositories: copy }, git, vault);
     expect(await restored.read('hello')).toEqual(await ledger.read('hello'));
   });

@@ -1,17 +1,7 @@
-/** Bare repositories with commits, made with git itself. */
-import { randomUUID } from 'node:crypto';
-import { mkdir, rename, rm } from 'node:fs/promises';
+/** Commits in bare repositories, made with git itself. */
 import { Git } from '../../src/git/git.js';
 
 export const git: Git = new Git();
-
-/** Leaves one that is there as it is; may run twice at once. */
-export async function createBareRepository(gitDir: string): Promise<void> {
-  const temporary = `${gitDir}.${randomUUID()}`;
-  await mkdir(temporary, { recursive: true });
-  await git.run(['init', '--quiet', '--bare', '--initial-branch=main'], { gitDir: temporary });
-  await rename(temporary, gitDir).catch(() => rm(temporary, { recursive: true }));
-}
 
 /** A commit of one file, on no branch; returns its id. */
 export async function commitFile(
