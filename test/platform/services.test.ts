@@ -14,6 +14,7 @@ import { checkRedis, startRedis } from '../../platform/services/redis.js';
 import { checkRegistry, startRegistry } from '../../platform/services/registry.js';
 import type { Service, ServiceContext } from '../../platform/services/service.js';
 import { loadConfig } from '../../src/config.js';
+import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
 
 let paths: PlatformPaths;
@@ -37,15 +38,6 @@ async function keep(starting: Promise<Service>): Promise<Service> {
   const service = await starting;
   services.push(service);
   return service;
-}
-
-/** A port that nothing listens on. */
-async function silentPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 describe('Redis', () => {
@@ -75,7 +67,7 @@ describe('Redis', () => {
   });
 
   it('of the environment that does not answer is named without its password', async () => {
-    const port = await silentPort();
+    const port = await freePort();
     await expect(checkRedis(`redis://user:secret@127.0.0.1:${port}`)).rejects.toMatchObject({
       code: 'unavailable',
       where: 'SLIPWAY_REDIS_URL',
@@ -88,14 +80,14 @@ describe('the registry', () => {
   const config = (host: string) => loadConfig({ SLIPWAY_REGISTRY: host });
 
   it('is started on a loopback port, and deletes manifests when asked', async () => {
-    const service = await keep(startRegistry(context, await silentPort()));
+    const service = await keep(startRegistry(context, await freePort()));
     await checkRegistry(config(service.address));
     const gone = `http://${service.address}/v2/apps/x/manifests/sha256:${'0'.repeat(64)}`;
     expect((await fetch(gone, { method: 'DELETE' })).status).toBe(404);
   });
 
   it('of the environment that does not answer is named with the cause', async () => {
-    const host = `127.0.0.1:${await silentPort()}`;
+    const host = `127.0.0.1:${await freePort()}`;
     await expect(checkRegistry(config(host))).rejects.toMatchObject({
       code: 'registry_unavailable',
       where: 'SLIPWAY_REGISTRY',
@@ -125,7 +117,7 @@ describe('the edge', () => {
   const edge = async () => ({
     masterSocket: join(paths.run, 'haproxy-master.sock'),
     configFile: join(paths.home, 'edge', 'haproxy.cfg'),
-    bind: `127.0.0.1:${await silentPort()}`,
+    bind: `127.0.0.1:${await freePort()}`,
   });
 
   it('answers 404 on a new home, before a deployer has configured it', async () => {

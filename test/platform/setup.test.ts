@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,11 +27,16 @@ let log: string;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'slipway-setup-'));
   log = join(dir, 'calls');
-  for (const folder of ['bin', 'native', 'node_modules', 'dist', 'fake']) mkdirSync(join(dir, folder));
+  for (const folder of ['bin', 'native/build', 'node_modules/.bin', 'dist', 'fake'])
+    mkdirSync(join(dir, folder), { recursive: true });
   copyFileSync(SETUP, join(dir, 'bin', 'setup'));
   writeFileSync(join(dir, 'package-lock.json'), '{}');
   writeFileSync(join(dir, 'node_modules', '.slipway-lock'), '{}');
   writeFileSync(join(dir, 'native', 'build.mjs'), '');
+  writeFileSync(join(dir, 'native', 'build', 'slipway.node'), '');
+  writeFileSync(join(dir, 'node_modules', '.bin', 'tsc'), `#!/bin/sh\necho "tsc $*" >>'${log}'\n`, {
+    mode: 0o755,
+  });
   writeFileSync(join(dir, 'dist', '.built'), '');
   writeFileSync(log, '');
   installed(PACKAGES);
@@ -139,6 +145,14 @@ describe('bin/setup', () => {
     ]);
     fake('npm', 'exit 1');
     expect((await setup()).code).toBe(0);
+  });
+
+  it('compiles when a source is newer than what was compiled, and only then', async () => {
+    writeFileSync(join(dir, 'native', 'index.ts'), '');
+    utimesSync(join(dir, 'dist', '.built'), new Date(0), new Date(0));
+    expect((await setup()).calls.filter((call) => call.startsWith('tsc'))).toEqual(['tsc -b']);
+    writeFileSync(log, '');
+    expect((await setup()).calls.filter((call) => call.startsWith('tsc'))).toEqual([]);
   });
 
   it('tells that npm failed, and tries again the next time', async () => {
