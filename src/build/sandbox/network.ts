@@ -1,5 +1,5 @@
 /**
- * The network of steps. `default` is a network namespace of its own with slirp4netns to the outside and blackhole
+ * The network of steps. `default` is a network namespace of its own with slirp4netns to the outside and closed
  * routes for everything that a step must not reach: the host under each of its addresses, what else runs on it, and the
  * clouds' metadata services. `none` needs nothing of this: an empty namespace that the runtime makes.
  *
@@ -104,7 +104,7 @@ export class Networks {
     try {
       // The way out comes last: there is no moment in which everything can be reached.
       const blocked = blockedNetworks(host, this.#options.allow);
-      await runOrThrow('ip', ['-n', name, '-batch', '-'], `link set lo up\n${blackholes(blocked)}`);
+      await runOrThrow('ip', ['-n', name, '-batch', '-'], `link set lo up\n${closedRoutes(blocked)}`);
       const slirp = await this.#startSlirp(namespace, inside);
       return { name, namespace, nameServer: formatAddress(nameServerOf(inside).start), slirp, blocked };
     } catch (error) {
@@ -139,7 +139,7 @@ export class Networks {
   async #block(network: Prepared, blocked: readonly string[]): Promise<void> {
     const missing = blocked.filter((cidr) => !network.blocked.includes(cidr));
     if (missing.length === 0) return;
-    await runOrThrow('ip', ['-n', network.name, '-batch', '-'], blackholes(missing));
+    await runOrThrow('ip', ['-n', network.name, '-batch', '-'], closedRoutes(missing));
     network.blocked = [...network.blocked, ...missing];
   }
 
@@ -154,6 +154,7 @@ export class Networks {
   }
 }
 
-function blackholes(cidrs: readonly string[]): string {
-  return cidrs.map((cidr) => `route replace blackhole ${cidr}\n`).join('');
+/** `prohibit` answers "permission denied" at once, where a blackhole's "invalid argument" would be taken for a bug. */
+function closedRoutes(cidrs: readonly string[]): string {
+  return cidrs.map((cidr) => `route replace prohibit ${cidr}\n`).join('');
 }

@@ -1,9 +1,9 @@
 /**
- * What a step prints: stdout and stderr are one pipe, so that lines keep their order, and a real one, so that
- * `> /dev/stderr` works in the step, which it does not on the sockets that Node makes for a child. Node cannot make a
- * pipe, so these are named ones, made by mkfifo and used again by later steps.
+ * What a step prints: stdout and stderr are one pipe, and a real one, so that `> /dev/stderr` works in the step, which it
+ * does not on the sockets that Node makes for a child. Node cannot make a pipe, so these are named ones, made by mkfifo
+ * and used again by later steps. crun hands it to the step, and lines keep their order; runc copies two pipes of its own
+ * into it, so that what is printed to both within a fraction of a millisecond may change places.
  */
-
 import { once } from 'node:events';
 import { closeSync, constants, openSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';

@@ -135,7 +135,7 @@ function bindReadOnly({ source, destination }: FileMount): object {
     destination,
     source,
     type: 'bind',
-    options: ['bind', 'ro', 'nosuid', 'noexec', 'nodev', 'private'],
+    options: ['bind', 'ro', 'nosuid', 'nodev', 'private'],
   };
 }
 

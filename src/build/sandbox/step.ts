@@ -41,7 +41,7 @@ export interface StepSpec {
   readonly files?: readonly StepFile[];
   readonly limits: StepLimits;
   readonly timeoutMs: number;
-  /** stdout and stderr in the order they were written. The next chunk waits for the promise: the step slows down. */
+  /** stdout and stderr as they come. The next chunk waits for the promise: the step slows down. */
   readonly onOutput: (chunk: Buffer) => void | Promise<void>;
   /** `path`: the directory that takes the step's writes (the overlay's upper), for example. */
   readonly diskWatch?: { readonly path: string; readonly limitBytes: number };
