@@ -2,10 +2,11 @@
  * The wishes that do not come by push: roll back, change config, cancel. Each makes a deployment and returns at once; the
  * deployer carries it out and everybody follows it by its log.
  */
-import type { Ledger, ReleaseDraft } from './ledger/ledger.js';
-import { BuildLog } from './logs/log-writer.js';
+
 import type { Limits } from './config.js';
 import { SlipwayError } from './errors.js';
+import type { Ledger, ReleaseDraft } from './ledger/ledger.js';
+import { BuildLog } from './logs/log-writer.js';
 import { type Deployment, isFinal, isWaiting } from './model/deployment.js';
 import { lastGoodBefore, type ReleaseWithOutcome } from './model/release.js';
 import type { Queues } from './queue/queues.js';
@@ -22,17 +23,34 @@ export interface ChangeTools {
  * Brings an earlier release back as a new one, with its image and its config. Without a number: the last one before the
  * live one that was live itself. Throws `no_release` or `release_unusable`.
  */
-export async function requestRollback(tools: ChangeTools, app: string, number: number | undefined, who: string): Promise<Deployment> {
+export async function requestRollback(
+  tools: ChangeTools,
+  app: string,
+  number: number | undefined,
+  who: string,
+): Promise<Deployment> {
   const { releases, live } = await tools.ledger.read(app);
-  if (live === undefined) throw new SlipwayError('no_release', `${app} has no live release to roll back from`, { hint: 'push to deploy first' });
-  const target = number === undefined ? lastGoodBefore(releases, live) : releases.find((release) => release.number === number);
+  if (live === undefined)
+    throw new SlipwayError('no_release', `${app} has no live release to roll back from`, {
+      hint: 'push to deploy first',
+    });
+  const target =
+    number === undefined
+      ? lastGoodBefore(releases, live)
+      : releases.find((release) => release.number === number);
   if (target === undefined) {
     throw number === undefined
-      ? new SlipwayError('no_release', `${app} has no earlier good release than v${live}`, { hint: `see: slipway releases -a ${app}` })
-      : new SlipwayError('no_release', `${app} has no release v${number}`, { hint: `see: slipway releases -a ${app}` });
+      ? new SlipwayError('no_release', `${app} has no earlier good release than v${live}`, {
+          hint: `see: slipway releases -a ${app}`,
+        })
+      : new SlipwayError('no_release', `${app} has no release v${number}`, {
+          hint: `see: slipway releases -a ${app}`,
+        });
   }
   if (target.number === live) {
-    throw new SlipwayError('release_unusable', `v${live} is the live release of ${app}`, { hint: 'name an earlier one' });
+    throw new SlipwayError('release_unusable', `v${live} is the live release of ${app}`, {
+      hint: 'name an earlier one',
+    });
   }
   if (target.outcome?.state !== 'live') {
     const state = target.outcome?.state ?? 'not finished';
@@ -40,13 +58,20 @@ export async function requestRollback(tools: ChangeTools, app: string, number: n
       hint: `choose a release that did: slipway releases -a ${app}`,
     });
   }
-  return startRelease(tools, app, who, 'rollback', `Rolling ${app} back to v${target.number}`, (deploymentId) => ({
-    ...contentOf(target),
-    kind: 'rollback',
-    deploymentId,
-    rollbackOf: target.number,
-    description: `rollback to v${target.number}`,
-  }));
+  return startRelease(
+    tools,
+    app,
+    who,
+    'rollback',
+    `Rolling ${app} back to v${target.number}`,
+    (deploymentId) => ({
+      ...contentOf(target),
+      kind: 'rollback',
+      deploymentId,
+      rollbackOf: target.number,
+      description: `rollback to v${target.number}`,
+    }),
+  );
 }
 
 /**
@@ -60,7 +85,9 @@ export async function requestConfigChange(
   who: string,
 ): Promise<Deployment | undefined> {
   if (Object.keys(changes).length === 0) {
-    throw new SlipwayError('bad_request', 'no config var is named', { hint: 'slipway config:set NAME=value' });
+    throw new SlipwayError('bad_request', 'no config var is named', {
+      hint: 'slipway config:set NAME=value',
+    });
   }
   await tools.ledger.setConfig(app, changes, who);
   const { releases, live, config } = await tools.ledger.read(app);
@@ -80,19 +107,35 @@ export async function requestConfigChange(
  * Asks for a deployment's end. One that waits ends here; one that is worked on ends when its worker has cleaned up.
  * Throws `conflict` when it has ended already.
  */
-export async function requestCancel(tools: Pick<ChangeTools, 'store' | 'ledger'>, app: string, id: string, who: string): Promise<Deployment> {
+export async function requestCancel(
+  tools: Pick<ChangeTools, 'store' | 'ledger'>,
+  app: string,
+  id: string,
+  who: string,
+): Promise<Deployment> {
   const deployment = await tools.store.get(app, id);
-  if (deployment === undefined) throw new SlipwayError('not_found', `${app} has no build ${id}`, { hint: `see: slipway builds -a ${app}` });
-  if (isFinal(deployment.state)) throw new SlipwayError('conflict', `build ${id} has ended: ${deployment.state}`);
+  if (deployment === undefined)
+    throw new SlipwayError('not_found', `${app} has no build ${id}`, {
+      hint: `see: slipway builds -a ${app}`,
+    });
+  if (isFinal(deployment.state))
+    throw new SlipwayError('conflict', `build ${id} has ended: ${deployment.state}`);
   const asked = await tools.store.append(app, id, { type: 'cancel', at: Date.now(), who });
   if (!isWaiting(asked.state)) return asked;
-  const ended = await tools.store.end(app, id, { state: 'cancelled', reason: `cancelled by ${who}`, code: 'cancelled' });
+  const ended = await tools.store.end(app, id, {
+    state: 'cancelled',
+    reason: `cancelled by ${who}`,
+    code: 'cancelled',
+  });
   if (ended.state === 'cancelled') await closeRelease(tools.ledger, ended);
   return ended;
 }
 
 /** Ends the app's older waiting deployments; each is told by which. The newest wish wins (invariant 3). */
-export async function supersedeOlder(tools: Pick<ChangeTools, 'store' | 'ledger'>, newest: Deployment): Promise<void> {
+export async function supersedeOlder(
+  tools: Pick<ChangeTools, 'store' | 'ledger'>,
+  newest: Deployment,
+): Promise<void> {
   for (const older of await tools.store.open(newest.app)) {
     if (older.id >= newest.id || !isWaiting(older.state)) continue;
     const ended = await tools.store.end(older.app, older.id, {
@@ -131,14 +174,20 @@ async function startRelease(
     await log.close();
   }
   const release = await tools.ledger.appendRelease(app, draft(id), who);
-  const ready = await tools.store.append(app, id, { type: 'release', at: Date.now(), number: release.number });
+  const ready = await tools.store.append(app, id, {
+    type: 'release',
+    at: Date.now(),
+    number: release.number,
+  });
   await supersedeOlder(tools, ready);
   // The reconciler finds it when the queue cannot be reached now.
-  await tools.queues.enqueueRollout(app).catch(() => undefined);
+  await tools.queues.enqueueRollout(app);
   return ready;
 }
 
-function contentOf(release: ReleaseWithOutcome): Pick<ReleaseDraft, 'image' | 'source' | 'config' | 'processes'> {
+function contentOf(
+  release: ReleaseWithOutcome,
+): Pick<ReleaseDraft, 'image' | 'source' | 'config' | 'processes'> {
   const { image, source, config, processes } = release;
   return { image, source, config, processes };
 }

@@ -1,5 +1,12 @@
 /** The web process's HTTP server: health, the API below /v1, and git below /git. Every error leaves as JSON that says what to do. */
-import { fastify, type FastifyError, type FastifyInstance, type FastifyPluginCallback, type FastifyReply } from 'fastify';
+import {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyPluginCallback,
+  type FastifyReply,
+  fastify,
+} from 'fastify';
 import { appRoutes } from './api/apps.js';
 import { buildRoutes } from './api/builds.js';
 import { releaseRoutes } from './api/releases.js';
@@ -15,7 +22,7 @@ const REQUEST_MS = 60_000;
 /** `git` is the plugin of src/git that receives pushes; it answers git's own paths and formats. */
 export function buildServer(tools: ApiTools, git: FastifyPluginCallback, log: Logger): FastifyInstance {
   const server = fastify({
-    loggerInstance: log,
+    loggerInstance: log as FastifyBaseLogger,
     disableRequestLogging: true,
     bodyLimit: tools.config.limits.apiBodyBytes,
     connectionTimeout: 0,
@@ -24,11 +31,18 @@ export function buildServer(tools: ApiTools, git: FastifyPluginCallback, log: Lo
   });
   server.setErrorHandler((error: FastifyError, request, reply) => {
     const translated = translate(error);
-    if (translated.code === 'internal') request.log.error({ err: error, url: request.url }, 'a request failed');
+    if (translated.code === 'internal')
+      request.log.error({ err: error, url: request.url }, 'a request failed');
     return sendError(reply, translated);
   });
   server.setNotFoundHandler((request, reply) =>
-    sendError(reply, new SlipwayError('not_found', `there is nothing at ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}`)),
+    sendError(
+      reply,
+      new SlipwayError(
+        'not_found',
+        `there is nothing at ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}`,
+      ),
+    ),
   );
   server.get('/healthz', () => ({ status: 'ok' }));
   void server.register(git);
@@ -48,7 +62,10 @@ export function buildServer(tools: ApiTools, git: FastifyPluginCallback, log: Lo
 
 function sendError(reply: FastifyReply, error: SlipwayError): FastifyReply {
   // What went wrong inside is for the operator's log, not for the caller.
-  const message = error.code === 'internal' ? 'Slipway failed; the operator finds the reason in the log of the web process' : error.message;
+  const message =
+    error.code === 'internal'
+      ? 'Slipway failed; the operator finds the reason in the log of the web process'
+      : error.message;
   return reply.code(error.httpStatus).send({
     code: error.code,
     message,

@@ -34,7 +34,10 @@ export class DeployerClient {
   }
 
   /** The app's output as text: the last `lines`, then, with `follow`, what comes. The caller destroys the stream. */
-  async logs(app: string, options: { readonly lines: number; readonly follow: boolean }): Promise<IncomingMessage> {
+  async logs(
+    app: string,
+    options: { readonly lines: number; readonly follow: boolean },
+  ): Promise<IncomingMessage> {
     return this.#get(`/apps/${app}/logs?lines=${options.lines}&follow=${options.follow ? '1' : '0'}`);
   }
 
@@ -64,7 +67,11 @@ export class DeployerClient {
 async function answerError(answer: IncomingMessage): Promise<SlipwayError> {
   const chunks: Buffer[] = [];
   for await (const chunk of answer) chunks.push(chunk as Buffer);
-  const { code = 'unavailable', message = 'the deployer failed', hint } = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Partial<
+  const {
+    code = 'unavailable',
+    message = 'the deployer failed',
+    hint,
+  } = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Partial<
     Pick<SlipwayError, 'code' | 'message' | 'hint'>
   >;
   return new SlipwayError(code, message, hint === undefined ? {} : { hint });

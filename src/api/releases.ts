@@ -15,7 +15,11 @@ export function releaseRoutes(api: FastifyInstance, tools: ApiTools): void {
   api.get<{ Params: AppParams }>('/apps/:app/releases', async (request) => {
     const app = await requireApp(tools, request, request.params.app);
     const { releases, live } = await tools.ledger.read(app);
-    return { releases: [...releases].sort((a, b) => b.number - a.number).map((release) => releaseView(release, live)) };
+    return {
+      releases: [...releases]
+        .sort((a, b) => b.number - a.number)
+        .map((release) => releaseView(release, live)),
+    };
   });
 
   api.get<{ Params: AppParams & { release: string } }>('/apps/:app/releases/:release', async (request) => {
@@ -23,7 +27,10 @@ export function releaseRoutes(api: FastifyInstance, tools: ApiTools): void {
     const { releases, live } = await tools.ledger.read(app);
     const number = releaseNumber(request.params.release);
     const release = releases.find((candidate) => candidate.number === number);
-    if (release === undefined) throw new SlipwayError('no_release', `${app} has no release v${number}`, { hint: `see: slipway releases -a ${app}` });
+    if (release === undefined)
+      throw new SlipwayError('no_release', `${app} has no release v${number}`, {
+        hint: `see: slipway releases -a ${app}`,
+      });
     return releaseView(release, live);
   });
 
@@ -31,7 +38,9 @@ export function releaseRoutes(api: FastifyInstance, tools: ApiTools): void {
     const app = await requireApp(tools, request, request.params.app);
     const { release } = parseBody(Rollback, request.body);
     const number = release === undefined ? undefined : releaseNumber(String(release));
-    return reply.code(202).send(buildView(await requestRollback(tools, app, number, identityOf(request).name)));
+    return reply
+      .code(202)
+      .send(buildView(await requestRollback(tools, app, number, identityOf(request).name)));
   });
 
   api.get<{ Params: AppParams }>('/apps/:app/config', async (request) => {
@@ -45,12 +54,16 @@ export function releaseRoutes(api: FastifyInstance, tools: ApiTools): void {
     const app = await requireApp(tools, request, request.params.app);
     const changes = parseBody(ConfigChange, request.body);
     const deployment = await requestConfigChange(tools, app, changes, identityOf(request).name);
-    return reply.code(deployment === undefined ? 200 : 202).send(deployment === undefined ? {} : { build: buildView(deployment) });
+    return reply
+      .code(deployment === undefined ? 200 : 202)
+      .send(deployment === undefined ? {} : { build: buildView(deployment) });
   });
 }
 
 function releaseNumber(text: string): number {
   const number = parseReleaseNumber(text);
   if (number !== undefined) return number;
-  throw new SlipwayError('bad_request', `${JSON.stringify(text.slice(0, 20))} is not a release`, { hint: 'write it as v12' });
+  throw new SlipwayError('bad_request', `${JSON.stringify(text.slice(0, 20))} is not a release`, {
+    hint: 'write it as v12',
+  });
 }

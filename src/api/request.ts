@@ -15,7 +15,11 @@ export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
 }
 
 /** A whole number from a query string within bounds, or the default when it is absent. */
-export function wholeNumber(text: string | undefined, name: string, bounds: { min: number; max: number; absent: number }): number {
+export function wholeNumber(
+  text: string | undefined,
+  name: string,
+  bounds: { min: number; max: number; absent: number },
+): number {
   if (text === undefined || text === '') return bounds.absent;
   const value = Number(text);
   if (Number.isInteger(value) && value >= bounds.min && value <= bounds.max) return value;

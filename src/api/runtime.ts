@@ -9,11 +9,14 @@ export function runtimeRoutes(api: FastifyInstance, tools: ApiTools): void {
     return { processes: await tools.deployer.processes(app) };
   });
 
-  api.get<{ Params: AppParams; Querystring: { lines?: string; follow?: string } }>('/apps/:app/logs', async (request, reply) => {
-    const app = await requireApp(tools, request, request.params.app);
-    const lines = wholeNumber(request.query.lines, 'lines', { min: 1, max: 10_000, absent: 100 });
-    const output = await tools.deployer.logs(app, { lines, follow: request.query.follow === '1' });
-    request.raw.once('close', () => output.destroy());
-    return reply.type('text/plain; charset=utf-8').send(output);
-  });
+  api.get<{ Params: AppParams; Querystring: { lines?: string; follow?: string } }>(
+    '/apps/:app/logs',
+    async (request, reply) => {
+      const app = await requireApp(tools, request, request.params.app);
+      const lines = wholeNumber(request.query.lines, 'lines', { min: 1, max: 10_000, absent: 100 });
+      const output = await tools.deployer.logs(app, { lines, follow: request.query.follow === '1' });
+      request.raw.once('close', () => output.destroy());
+      return reply.type('text/plain; charset=utf-8').send(output);
+    },
+  );
 }

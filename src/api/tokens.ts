@@ -33,7 +33,8 @@ export function tokenRoutes(api: FastifyInstance, tools: ApiTools): void {
 
   api.delete<{ Params: { id: string } }>('/tokens/:id', async (request) => {
     const admin = requireAdmin(request);
-    if (!/^[a-z0-9]{1,40}$/.test(request.params.id)) throw new SlipwayError('not_found', 'there is no such token', { hint: 'see: slipway tokens:list' });
+    if (!/^[a-z0-9]{1,40}$/.test(request.params.id))
+      throw new SlipwayError('not_found', 'there is no such token', { hint: 'see: slipway tokens:list' });
     await tools.platform.tokens.revoke(request.params.id, admin.name);
     return { id: request.params.id, revoked: true };
   });

@@ -18,16 +18,20 @@ const identities = new WeakMap<FastifyRequest, Identity>();
 /** Checks the bearer token; every route below /v1 runs it first. Throws `unauthorized`. */
 export async function authenticate(platform: PlatformLedger, request: FastifyRequest): Promise<void> {
   const [scheme, token] = (request.headers.authorization ?? '').split(' ');
-  const identity = scheme?.toLowerCase() === 'bearer' && token ? await platform.tokens.verify(token) : undefined;
+  const identity =
+    scheme?.toLowerCase() === 'bearer' && token ? await platform.tokens.verify(token) : undefined;
   if (identity === undefined) {
-    throw new SlipwayError('unauthorized', 'the token is missing, wrong or revoked', { hint: 'slipway login URL' });
+    throw new SlipwayError('unauthorized', 'the token is missing, wrong or revoked', {
+      hint: 'slipway login URL',
+    });
   }
   identities.set(request, identity);
 }
 
 export function identityOf(request: FastifyRequest): Identity {
   const identity = identities.get(request);
-  if (identity === undefined) throw new SlipwayError('unauthorized', 'the token is missing, wrong or revoked');
+  if (identity === undefined)
+    throw new SlipwayError('unauthorized', 'the token is missing, wrong or revoked');
   return identity;
 }
 
@@ -35,13 +39,19 @@ export function identityOf(request: FastifyRequest): Identity {
 export async function requireApp(tools: ApiTools, request: FastifyRequest, app: string): Promise<string> {
   const identity = identityOf(request);
   if (isAppName(app) && identity.may(app) && (await tools.ledger.appExists(app))) return app;
-  throw new SlipwayError('not_found', `there is no app ${JSON.stringify(app.slice(0, 60))} that you may use`, {
-    hint: 'see: slipway apps:list',
-  });
+  throw new SlipwayError(
+    'not_found',
+    `there is no app ${JSON.stringify(app.slice(0, 60))} that you may use`,
+    {
+      hint: 'see: slipway apps:list',
+    },
+  );
 }
 
 export function requireAdmin(request: FastifyRequest): Identity {
   const identity = identityOf(request);
   if (identity.admin) return identity;
-  throw new SlipwayError('forbidden', 'this needs an admin token', { hint: 'ask the operator of this platform' });
+  throw new SlipwayError('forbidden', 'this needs an admin token', {
+    hint: 'ask the operator of this platform',
+  });
 }

@@ -23,7 +23,22 @@ export interface BuildView {
 }
 
 export function buildView(deployment: Deployment): BuildView {
-  const { id, app, kind, state, who, push, release, digest, steps, phases, acceptedAt, endedAt, reason, code } = deployment;
+  const {
+    id,
+    app,
+    kind,
+    state,
+    who,
+    push,
+    release,
+    digest,
+    steps,
+    phases,
+    acceptedAt,
+    endedAt,
+    reason,
+    code,
+  } = deployment;
   return {
     id,
     app,
@@ -36,7 +51,9 @@ export function buildView(deployment: Deployment): BuildView {
     ...(steps === undefined ? {} : { steps }),
     phases,
     acceptedAt: new Date(acceptedAt).toISOString(),
-    ...(endedAt === undefined ? {} : { endedAt: new Date(endedAt).toISOString(), durationMs: endedAt - acceptedAt }),
+    ...(endedAt === undefined
+      ? {}
+      : { endedAt: new Date(endedAt).toISOString(), durationMs: endedAt - acceptedAt }),
     ...(reason === undefined ? {} : { reason }),
     ...(code === undefined ? {} : { code }),
   };
@@ -62,7 +79,12 @@ export interface ReleaseView {
 /** `live` is the number of the release that is live now; a release that was and is no more says so. */
 export function releaseView(release: ReleaseWithOutcome, live: number | undefined): ReleaseView {
   const { outcome } = release;
-  const state = outcome === undefined ? 'pending' : outcome.state === 'live' && release.number !== live ? 'was live' : outcome.state;
+  const state =
+    outcome === undefined
+      ? 'pending'
+      : outcome.state === 'live' && release.number !== live
+        ? 'was live'
+        : outcome.state;
   return {
     version: `v${release.number}`,
     number: release.number,

@@ -1,7 +1,8 @@
 /** The images that a build starts from or copies from: resolved once a build, their layers fetched only when needed. */
 import type { ImageDocument, Platform } from '../dockerfile/types.js';
 import type { Layer } from '../layers/layer.js';
-import type { RegistryClient, ResolvedImage } from '../registry/client.js';
+import type { RegistryClient } from '../registry/client.js';
+import type { ResolvedImage } from '../registry/pull.js';
 import { parseReference } from '../registry/reference.js';
 import type { BuilderStore } from './builder-store.js';
 
@@ -41,8 +42,23 @@ export class BaseImages {
     await Promise.all(missing.map((layer) => this.#fetchBlob(layer)));
   }
 
+  /** The blob's file, fetched if need be: for a push to a registry that lacks it. */
+  async blob(layer: Layer): Promise<string> {
+    await this.fetch([layer]);
+    return this.#store.blobs.path(layer.digest);
+  }
+
+  /** The repository of that registry which has the layer already, as the base image's. */
+  repositoryOf(layer: Layer, registryHost: string): string | undefined {
+    const source = this.#origins.get(layer.digest)?.image.source;
+    return source?.registry === registryHost ? source.repository : undefined;
+  }
+
   async #resolve(reference: string): Promise<BaseImage> {
-    const image = await this.#registry.resolve(parseReference(reference), { platform: this.#platform, signal: this.#signal });
+    const image = await this.#registry.resolve(parseReference(reference), {
+      platform: this.#platform,
+      signal: this.#signal,
+    });
     const layers = image.layers.map((descriptor, index): Layer => {
       if (!this.#origins.has(descriptor.digest)) this.#origins.set(descriptor.digest, { image, index });
       return {
@@ -52,7 +68,7 @@ export class BaseImages {
         mediaType: descriptor.mediaType,
       };
     });
-    return { reference, digest: image.digest, document: image.config as ImageDocument, layers };
+    return { reference, digest: image.digest, document: image.config.json as ImageDocument, layers };
   }
 
   async #fetchBlob(layer: Layer): Promise<void> {

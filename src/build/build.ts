@@ -5,11 +5,11 @@
  */
 import type { Limits } from '../config.js';
 import { startStage } from '../dockerfile/evaluate.js';
-import { type IgnoreMatcher, parseIgnore } from '../dockerfile/ignore.js';
+import { type IgnoreMatcher, ignoreFiles, parseIgnore } from '../dockerfile/ignore.js';
 import { parseDockerfile } from '../dockerfile/parse.js';
 import { planBuild } from '../dockerfile/plan.js';
 import type { BuildPlan, CopyStep, PlannedStage, Platform } from '../dockerfile/types.js';
-import { SlipwayError } from '../errors.js';
+import { SlipwayError, toSlipwayError } from '../errors.js';
 import type { Layer } from '../layers/layer.js';
 import { mountedOverlay } from '../layers/overlay.js';
 import type { BuildLog } from '../logs/log-writer.js';
@@ -20,7 +20,7 @@ import type { CopySource } from './copy-source.js';
 import { type ContextSource, GitContext } from './git-context.js';
 import { assembleImage, type BuiltImage } from './image.js';
 import { makesLayer, Progress } from './progress.js';
-import type { Sandbox } from './sandbox/sandbox.js';
+import type { Sandbox } from './sandbox/runtime.js';
 import { StageBuild, type StageResult, type StageStart, type StageTools } from './stage.js';
 import { TreeSource } from './tree-source.js';
 
@@ -49,6 +49,8 @@ export interface BuildTools {
 
 export interface BuildResult {
   readonly image: BuiltImage;
+  /** Where the layers come from that the build did not need itself. */
+  readonly bases: BaseImages;
   readonly steps: { readonly cached: number; readonly total: number };
 }
 
@@ -59,9 +61,8 @@ export async function buildImage(request: BuildRequest, tools: BuildTools): Prom
   const ignore = await readIgnore(request.dockerfile, context);
   await using run = new BuildRun(request, plan, context, context.source(ignore.matcher, ignore.file), tools);
   const { state, layers, baseHistory } = await run.stage(plan.target);
-  await run.bases.fetch(layers);
   const image = assembleImage(state.image, layers, baseHistory, tools.limits.layers);
-  return { image, steps: run.progress.counts };
+  return { image, bases: run.bases, steps: run.progress.counts };
 }
 
 /** The parts of one build that its stages share, and the mounts that it holds. */
@@ -77,7 +78,13 @@ class BuildRun {
   /** What frees the mounts, in the order in which they were taken. */
   readonly #held: (() => Promise<void>)[] = [];
 
-  constructor(request: BuildRequest, plan: BuildPlan, context: GitContext, contextSource: CopySource, tools: BuildTools) {
+  constructor(
+    request: BuildRequest,
+    plan: BuildPlan,
+    context: GitContext,
+    contextSource: CopySource,
+    tools: BuildTools,
+  ) {
     this.#request = request;
     this.#plan = plan;
     this.#context = context;
@@ -116,24 +123,36 @@ class BuildRun {
     const image = await this.#image(base.reference, `${this.#request.dockerfile}:${from.lines.start}`);
     const document = image.document;
     return {
-      state: startStage(this.#plan, stage, { kind: 'image', image: document }),
+      state: startStage(this.#plan, stage, { kind: 'image', document }),
       layers: image.layers,
       baseHistory: document.history?.length ?? 0,
     };
   }
 
-  async #image(reference: string, where: string): ReturnType<BaseImages['resolve']> {
+  /** `where` is the line that names it; an instruction inside a stage adds its own. */
+  async #image(reference: string, where?: string): ReturnType<BaseImages['resolve']> {
     try {
       const image = await this.bases.resolve(reference);
       await this.progress.note(`${reference} is ${image.digest}`);
       return image;
-    } catch (error) {
-      if (!(error instanceof SlipwayError) || error.code !== 'image_not_found') throw error;
-      throw new SlipwayError('base_image_missing', error.message, {
-        where,
-        hint: error.hint ?? 'check its name and tag, or push it to the registry that this platform reads from (SLIPWAY_MIRRORS)',
-        cause: error,
-      });
+    } catch (thrown) {
+      const error = toSlipwayError(thrown);
+      if (error.code !== 'image_not_found' && error.code !== 'registry_unavailable') throw thrown;
+      const stages = this.#plan.stageNames.filter((name) => name !== undefined);
+      const mistyped = /^[a-z][a-z0-9_.-]*$/i.test(reference) && where === undefined;
+      throw new SlipwayError(
+        error.code === 'image_not_found' ? 'base_image_missing' : error.code,
+        error.message,
+        {
+          ...(where === undefined ? {} : { where }),
+          hint: mistyped
+            ? `there is no stage "${reference}" either; the stages with a name are: ${stages.join(', ') || 'none'}`
+            : (error.hint ??
+              'check its name and tag, or push it to the registry that this platform reads from (SLIPWAY_MIRRORS)'),
+          temporary: error.temporary,
+          cause: error,
+        },
+      );
     }
   }
 
@@ -170,17 +189,18 @@ class BuildRun {
   async #mountSource(from: NonNullable<CopyStep['from']>): Promise<CopySource> {
     const { store, signal } = this.#tools;
     const stageName = from.kind === 'stage' ? this.#plan.stageNames[from.index] : undefined;
-    const described = from.kind === 'stage' ? `the stage "${stageName ?? from.index}"` : `the image ${from.reference}`;
+    const described =
+      from.kind === 'stage' ? `the stage "${stageName ?? from.index}"` : `the image ${from.reference}`;
     const layers: readonly Layer[] =
       from.kind === 'stage'
         ? (await this.stage(this.#stageAt(from.index))).layers
-        : (await this.#image(from.reference, this.#request.dockerfile)).layers;
+        : (await this.#image(from.reference)).layers;
     await this.bases.fetch(layers);
     const lowers = await store.layers.layout(layers, signal);
     const scratch = await store.layers.newScratch();
     this.#held.push(() => store.layers.removeScratch(scratch));
     const overlay = await mountedOverlay({ scratch, lowers });
-    this.#held.push(() => overlay[Symbol.asyncDispose]());
+    this.#held.push(async () => await overlay[Symbol.asyncDispose]());
     return new TreeSource(overlay.path, described, signal);
   }
 
@@ -207,10 +227,13 @@ async function readPlan(request: BuildRequest, context: GitContext, limits: Limi
 }
 
 /** The file beside the Dockerfile goes before the one at the root. */
-async function readIgnore(dockerfile: string, context: GitContext): Promise<{ matcher: IgnoreMatcher; file: string }> {
-  for (const file of [`${dockerfile}.dockerignore`, '.dockerignore']) {
+async function readIgnore(
+  dockerfile: string,
+  context: GitContext,
+): Promise<{ matcher: IgnoreMatcher; file: string }> {
+  for (const file of ignoreFiles(dockerfile)) {
     const text = await context.read(file);
     if (text !== undefined) return { matcher: parseIgnore(text.toString('utf8'), file), file };
   }
-  return { matcher: parseIgnore('', '.dockerignore'), file: '.dockerignore' };
+  return { matcher: parseIgnore(''), file: '.dockerignore' };
 }

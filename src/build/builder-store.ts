@@ -1,6 +1,7 @@
 /** The builder's directory: blobs, lay-outs and the step cache, opened together. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Limits } from '../config.js';
 import { BlobStore } from '../layers/blob-store.js';
 import { LayerStore } from '../layers/layer-store.js';
 import { StepCache } from './step-cache.js';
@@ -15,12 +16,15 @@ export interface BuilderStore {
 }
 
 /** Opens the store below `directory` and removes what a killed builder left half done. */
-export async function openBuilderStore(directory: string): Promise<BuilderStore> {
+export async function openBuilderStore(
+  directory: string,
+  limits: Pick<Limits, 'stepDiskBytes'>,
+): Promise<BuilderStore> {
   const sandboxDirectory = join(directory, 'sandbox');
   await mkdir(sandboxDirectory, { recursive: true, mode: 0o700 });
   const blobs = new BlobStore(join(directory, 'blobs'));
   await blobs.open();
-  const layers = new LayerStore(join(directory, 'layers'), blobs);
+  const layers = new LayerStore(join(directory, 'layers'), blobs, { maxLayerBytes: limits.stepDiskBytes });
   await layers.open();
   const steps = new StepCache(join(directory, 'cache'));
   await steps.open();

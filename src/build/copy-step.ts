@@ -1,5 +1,7 @@
 /** Executes a COPY (or an ADD of local files): selects, keys, and writes the layer straight from the source's bytes. */
+import { open } from 'node:fs/promises';
 import { type LayerEntry, openLayerWriter } from '../../native/index.js';
+import { archiveFormat, refuseArchive } from '../dockerfile/add.js';
 import type { CopyStep } from '../dockerfile/types.js';
 import { SlipwayError } from '../errors.js';
 import type { Layer } from '../layers/layer.js';
@@ -30,11 +32,39 @@ export async function selectSources(step: CopyStep, source: CopySource): Promise
   }
   for (const heredoc of step.heredocs) selected.push(inlineFile(heredoc.name, heredoc.content));
   if (selected.length > 1 && !/(^|\/)\.?$/.test(step.destination)) {
-    throw new SlipwayError('dockerfile_invalid', `several sources are copied to "${step.destination}", which is not written as a directory`, {
-      hint: `end the destination with a slash: ${step.destination}/`,
-    });
+    throw new SlipwayError(
+      'dockerfile_invalid',
+      `several sources are copied to "${step.destination}", which is not written as a directory`,
+      {
+        hint: `end the destination with a slash: ${step.destination}/`,
+      },
+    );
   }
   return selected;
+}
+
+/** ADD unpacks what is an archive by its content (Dockerfile reference, "ADD"); that is refused, never copied instead. */
+export async function refuseArchives(selected: readonly SelectedSource[], where: string): Promise<void> {
+  for (const { argument, source, selection } of selected) {
+    const [root] = await selection.entries();
+    if (root?.type !== 'file') continue;
+    const format = archiveFormat(await headOf(await source.content(root)));
+    if (format !== undefined) throw refuseArchive(argument, format, where);
+  }
+}
+
+/** A tar header has 512 bytes; every other mark of an archive is in fewer. */
+const HEAD_BYTES = 512;
+
+async function headOf(content: Awaited<ReturnType<CopySource['content']>>): Promise<Uint8Array> {
+  if ('data' in content) return content.data.subarray(0, HEAD_BYTES);
+  const file = await open(content.file);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
 
 export interface WrittenCopy {
@@ -63,14 +93,22 @@ export async function writeCopyLayer(
 }
 
 /** One layer from planned entries, streamed in batches into the blob store. */
-export async function writeLayer(planned: readonly PlannedEntry[], store: BuilderStore, signal: AbortSignal): Promise<Layer> {
+export async function writeLayer(
+  planned: readonly PlannedEntry[],
+  store: BuilderStore,
+  signal: AbortSignal,
+): Promise<Layer> {
   const temporary = await store.blobs.newTemporary();
   const writer = openLayerWriter({ path: temporary, compression: 'gzip' });
   try {
     for (let next = 0; next < planned.length; ) {
       signal.throwIfAborted();
       const batch: PlannedEntry[] = [];
-      for (let bytes = 0; next < planned.length && bytes < BATCH_BYTES && batch.length < BATCH_ENTRIES; next++) {
+      for (
+        let bytes = 0;
+        next < planned.length && bytes < BATCH_BYTES && batch.length < BATCH_ENTRIES;
+        next++
+      ) {
         const entry = planned[next] as PlannedEntry;
         bytes += entry.from?.file.sizeBytes ?? 0;
         batch.push(entry);
@@ -79,7 +117,12 @@ export async function writeLayer(planned: readonly PlannedEntry[], store: Builde
     }
     const written = await writer.finish();
     await store.blobs.commit(temporary, written.digest);
-    return { diffId: written.diffId, digest: written.digest, sizeBytes: written.sizeBytes, mediaType: LAYER_TYPE };
+    return {
+      diffId: written.diffId,
+      digest: written.digest,
+      sizeBytes: written.sizeBytes,
+      mediaType: LAYER_TYPE,
+    };
   } catch (error) {
     await writer.abort().catch(() => undefined);
     await store.blobs.discard(temporary);
@@ -94,7 +137,16 @@ async function withContent({ entry, from }: PlannedEntry): Promise<LayerEntry> {
 /** A heredoc's file: named by its delimiter, 0644, root's (Dockerfile reference, "Here-Documents"). */
 function inlineFile(name: string, text: string): SelectedSource {
   const data = Buffer.from(text);
-  const file = { path: '', type: 'file', mode: 0o644, uid: 0, gid: 0, mtime: CONTEXT_MTIME, sizeBytes: data.length, handle: name } as const;
+  const file = {
+    path: '',
+    type: 'file',
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtime: CONTEXT_MTIME,
+    sizeBytes: data.length,
+    handle: name,
+  } as const;
   return {
     argument: `<<${name}`,
     selection: { name, path: name, content: `inline:${hashOf([text])}`, entries: async () => [file] },

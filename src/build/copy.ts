@@ -47,7 +47,9 @@ export async function planCopy(
     else {
       const existing = target === '' ? 'directory' : (await onto.lstat(target))?.type;
       const asChild = wantsDirectory || existing === 'directory' || layer.isDirectory(target);
-      const path = asChild ? await onto.resolve(target === '' ? selection.name : `${target}/${selection.name}`) : target;
+      const path = asChild
+        ? await onto.resolve(target === '' ? selection.name : `${target}/${selection.name}`)
+        : target;
       await layer.addLeaf(path, root, source);
     }
   }
@@ -69,10 +71,18 @@ class CopyLayer {
   }
 
   /** A directory's contents into `target`. The top keeps its mode and owner where it existed; those below take the source's. */
-  async addTree(target: string, root: SourceEntry, below: readonly SourceEntry[], source: CopySource): Promise<void> {
+  async addTree(
+    target: string,
+    root: SourceEntry,
+    below: readonly SourceEntry[],
+    source: CopySource,
+  ): Promise<void> {
     const existing = target === '' ? undefined : await this.#lstat(target);
     if (existing !== undefined && existing.type !== 'directory') {
-      throw new SlipwayError('context_invalid', `cannot copy a directory onto "/${target}", which is not a directory`);
+      throw new SlipwayError(
+        'context_invalid',
+        `cannot copy a directory onto "/${target}", which is not a directory`,
+      );
     }
     if (target !== '') {
       await this.#ancestors(target);
@@ -84,7 +94,10 @@ class CopyLayer {
       if (file.type === 'directory') {
         const there = await this.#lstat(path);
         if (there !== undefined && there.type !== 'directory') {
-          throw new SlipwayError('context_invalid', `cannot copy a directory onto "/${path}", which is not a directory`);
+          throw new SlipwayError(
+            'context_invalid',
+            `cannot copy a directory onto "/${path}", which is not a directory`,
+          );
         }
         this.#put(path, this.#fromSource(path, file));
       } else {
@@ -95,7 +108,10 @@ class CopyLayer {
 
   /** Anything but a directory. What was there is replaced, unless it is a directory. */
   async addLeaf(path: string, file: SourceEntry, source: CopySource): Promise<void> {
-    if (path === '') throw new SlipwayError('context_invalid', 'cannot copy a file onto the root directory', { hint: 'end the destination with a slash and a name' });
+    if (path === '')
+      throw new SlipwayError('context_invalid', 'cannot copy a file onto the root directory', {
+        hint: 'end the destination with a slash and a name',
+      });
     if ((await this.#lstat(path))?.type === 'directory') {
       throw new SlipwayError('context_invalid', `cannot replace the directory "/${path}" with a file`);
     }
@@ -106,9 +122,7 @@ class CopyLayer {
 
   /** In the order of a walk: parents first, and each directory's contents together. */
   entries(): readonly PlannedEntry[] {
-    return [...this.#planned.entries()]
-      .sort(([a], [b]) => comparePaths(a, b))
-      .map(([, planned]) => planned);
+    return [...this.#planned.entries()].sort(([a], [b]) => comparePaths(a, b)).map(([, planned]) => planned);
   }
 
   async #lstat(path: string): Promise<TreeEntry | undefined> {
@@ -125,7 +139,9 @@ class CopyLayer {
     await this.#ancestors(above);
     const existing = await this.#onto.lstat(above);
     if (existing !== undefined && existing.type !== 'directory') {
-      throw new SlipwayError('context_invalid', `"/${above}" is not a directory`, { hint: 'choose another destination' });
+      throw new SlipwayError('context_invalid', `"/${above}" is not a directory`, {
+        hint: 'choose another destination',
+      });
     }
     if (existing !== undefined) this.#put(above, { entry: kept(above, existing) });
     else {
@@ -137,7 +153,10 @@ class CopyLayer {
 
   #fromSource(path: string, file: SourceEntry): PlannedEntry {
     const { chown, chmod } = this.#options;
-    const mode = chmod === undefined || file.type === 'symlink' ? file.mode : chmod(file.mode, file.type === 'directory');
+    const mode =
+      chmod === undefined || file.type === 'symlink'
+        ? file.mode
+        : chmod(file.mode, file.type === 'directory');
     return {
       entry: {
         path,

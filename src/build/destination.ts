@@ -7,7 +7,8 @@ import type { LayerEntry } from '../../native/index.js';
 
 /** What is known of a path in the merged tree; a whiteout never shows up here. */
 export interface TreeEntry {
-  readonly type: LayerEntry['type'];
+  /** As in a layer's entries, or `socket`. */
+  readonly type: LayerEntry['type'] | 'socket';
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;

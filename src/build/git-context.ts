@@ -10,8 +10,8 @@ import type { Git } from '../git/git.js';
 import type { ObjectReader } from '../git/objects.js';
 import {
   baseName,
-  cleanSourcePath,
   type CopySource,
+  cleanSourcePath,
   hasWildcard,
   parentPath,
   type Selection,
@@ -33,7 +33,10 @@ interface ContextEntry {
   readonly sizeBytes: number;
 }
 
-export type ContextLimits = Pick<Limits, 'contextFiles' | 'contextBytes' | 'contextFileBytes' | 'contextDepth'>;
+export type ContextLimits = Pick<
+  Limits,
+  'contextFiles' | 'contextBytes' | 'contextFileBytes' | 'contextDepth'
+>;
 
 const MODES: Readonly<Record<string, Pick<ContextEntry, 'type' | 'mode'>>> = {
   '100644': { type: 'file', mode: 0o644 },
@@ -59,7 +62,12 @@ export class GitContext {
   readonly #source: ContextSource;
   readonly #linkTargets = new Map<string, string>();
 
-  private constructor(commit: string, tree: string, entries: ReadonlyMap<string, ContextEntry>, source: ContextSource) {
+  private constructor(
+    commit: string,
+    tree: string,
+    entries: ReadonlyMap<string, ContextEntry>,
+    source: ContextSource,
+  ) {
     this.commit = commit;
     this.#tree = tree;
     this.#entries = entries;
@@ -74,7 +82,9 @@ export class GitContext {
     signal?: AbortSignal,
   ): Promise<GitContext> {
     const options = { gitDir: source.gitDir, ...(signal === undefined ? {} : { signal }) };
-    const tree = (await source.git.text(['rev-parse', '--verify', '--end-of-options', `${commit}^{tree}`], options)).trim();
+    const tree = (
+      await source.git.text(['rev-parse', '--verify', '--end-of-options', `${commit}^{tree}`], options)
+    ).trim();
     const listing = await source.git.run(['ls-tree', '-r', '-t', '-l', '-z', '--full-tree', tree], options);
     const context = new GitContext(commit, tree, parseListing(listing, limits), source);
     await context.#readLinks();
@@ -93,7 +103,10 @@ export class GitContext {
     const { git, gitDir } = this.#source;
     try {
       const below = path === '' ? [] : ['--', `:(literal)${path}`];
-      const changed = await git.text(['diff-tree', '-r', '-z', '--name-only', '--end-of-options', since, this.commit, ...below], { gitDir });
+      const changed = await git.text(
+        ['diff-tree', '-r', '-z', '--name-only', '--end-of-options', since, this.commit, ...below],
+        { gitDir },
+      );
       return changed.split('\0')[0] || undefined;
     } catch {
       return undefined;
@@ -110,7 +123,11 @@ export class GitContext {
     for (const entry of this.#entries.values()) {
       if (ignore.ignores(entry.path)) continue;
       // A file that an exception brings back brings the directories above it.
-      for (let above = parentPath(entry.path); above !== '' && !visible.has(above); above = parentPath(above)) {
+      for (
+        let above = parentPath(entry.path);
+        above !== '' && !visible.has(above);
+        above = parentPath(above)
+      ) {
         const directory = this.#entries.get(above);
         if (directory !== undefined) visible.set(above, directory);
       }
@@ -175,9 +192,13 @@ export class GitContext {
         const listed = [root, ...below()];
         const submodule = listed.find((entry) => entry.type === 'submodule');
         if (submodule !== undefined) {
-          throw new SlipwayError('context_invalid', `"${submodule.path}" is a git submodule, and submodules are not fetched`, {
-            hint: 'commit its files to this repository, or leave it out with .dockerignore',
-          });
+          throw new SlipwayError(
+            'context_invalid',
+            `"${submodule.path}" is a git submodule, and submodules are not fetched`,
+            {
+              hint: 'commit its files to this repository, or leave it out with .dockerignore',
+            },
+          );
         }
         const cut = root.path === '' ? 0 : root.path.length + 1;
         return listed.map((entry) => this.#sourceEntry(entry, entry === root ? '' : entry.path.slice(cut)));
@@ -208,14 +229,19 @@ export class GitContext {
   /** Reads the targets of all symlinks, so that paths can be resolved at once. Links are few and small. */
   async #readLinks(): Promise<void> {
     const links = [...this.#entries.values()].filter((entry) => entry.type === 'symlink');
-    for (const link of links) this.#linkTargets.set(link.oid, (await this.#source.objects.read(link.oid)).data.toString('utf8'));
+    for (const link of links)
+      this.#linkTargets.set(link.oid, (await this.#source.objects.read(link.oid)).data.toString('utf8'));
   }
 
   #missing(argument: string, wanted: string, ignoreFile: string): SlipwayError {
     if (this.#resolve(wanted, this.#entries) !== undefined) {
-      return new SlipwayError('source_missing', `"${argument}" is excluded from the build context by ${ignoreFile}`, {
-        hint: `remove the pattern from ${ignoreFile}, or add an exception: !${wanted}`,
-      });
+      return new SlipwayError(
+        'source_missing',
+        `"${argument}" is excluded from the build context by ${ignoreFile}`,
+        {
+          hint: `remove the pattern from ${ignoreFile}, or add an exception: !${wanted}`,
+        },
+      );
     }
     return new SlipwayError('source_missing', `"${argument}" is not in the commit that is being built`, {
       hint: 'is the file committed? Paths are relative to the root of the repository, and symlinks cannot leave it',
@@ -236,7 +262,8 @@ function resolveLink(
   let current: ContextEntry | undefined;
   for (let links = 0; ; ) {
     const [part, ...more] = rest;
-    if (part === undefined) return current ?? { path: '', type: 'directory', mode: 0o755, oid: '', sizeBytes: 0 };
+    if (part === undefined)
+      return current ?? { path: '', type: 'directory', mode: 0o755, oid: '', sizeBytes: 0 };
     rest = more;
     if (part === '..') {
       at = parentPath(at);
@@ -273,22 +300,37 @@ function parseListing(listing: Buffer, limits: ContextLimits): ReadonlyMap<strin
       path = decoder.decode(listing.subarray(tab + 1, end));
     } catch {
       const shown = JSON.stringify(listing.toString('latin1', tab + 1, end));
-      throw new SlipwayError('context_invalid', `the file name ${shown} is not UTF-8`, { hint: 'rename it, commit, and push again' });
+      throw new SlipwayError('context_invalid', `the file name ${shown} is not UTF-8`, {
+        hint: 'rename it, commit, and push again',
+      });
     }
     start = end + 1;
     const kind = MODES[mode];
     if (kind === undefined) {
-      throw new SlipwayError('context_invalid', `"${path}" has the unknown git mode ${mode}`, { hint: 'remove it from the repository' });
+      throw new SlipwayError('context_invalid', `"${path}" has the unknown git mode ${mode}`, {
+        hint: 'remove it from the repository',
+      });
     }
     checkName(path, limits);
     const sizeBytes = size === '-' ? 0 : Number(size);
     if (kind.type !== 'directory') {
       files++;
       bytes += sizeBytes;
-      if (files > limits.contextFiles) throw tooLarge(`the context has more than ${limits.contextFiles} files`, 'SLIPWAY_LIMIT_CONTEXT_FILES');
-      if (bytes > limits.contextBytes) throw tooLarge(`the context is larger than ${limits.contextBytes} bytes`, 'SLIPWAY_LIMIT_CONTEXT_BYTES');
+      if (files > limits.contextFiles)
+        throw tooLarge(
+          `the context has more than ${limits.contextFiles} files`,
+          'SLIPWAY_LIMIT_CONTEXT_FILES',
+        );
+      if (bytes > limits.contextBytes)
+        throw tooLarge(
+          `the context is larger than ${limits.contextBytes} bytes`,
+          'SLIPWAY_LIMIT_CONTEXT_BYTES',
+        );
       if (sizeBytes > limits.contextFileBytes) {
-        throw tooLarge(`"${path}" has ${sizeBytes} bytes; one file may have ${limits.contextFileBytes}`, 'SLIPWAY_LIMIT_CONTEXT_FILE_BYTES');
+        throw tooLarge(
+          `"${path}" has ${sizeBytes} bytes; one file may have ${limits.contextFileBytes}`,
+          'SLIPWAY_LIMIT_CONTEXT_FILE_BYTES',
+        );
       }
     }
     entries.set(path, { path, ...kind, oid, sizeBytes });
@@ -299,7 +341,10 @@ function parseListing(listing: Buffer, limits: ContextLimits): ReadonlyMap<strin
 function checkName(path: string, limits: ContextLimits): void {
   const parts = path.split('/');
   if (parts.length > limits.contextDepth) {
-    throw tooLarge(`"${path.slice(0, 200)}" is more than ${limits.contextDepth} directories deep`, 'SLIPWAY_LIMIT_CONTEXT_DEPTH');
+    throw tooLarge(
+      `"${path.slice(0, 200)}" is more than ${limits.contextDepth} directories deep`,
+      'SLIPWAY_LIMIT_CONTEXT_DEPTH',
+    );
   }
   for (const part of parts) {
     // A layer cannot hold such a name: it means that a lower file is removed (OCI image-spec layer.md, "Whiteouts").

@@ -34,14 +34,23 @@ export function ociLayerType(mediaType: string): string {
 }
 
 /** `baseHistory` entries at the start of the document's history are the base image's and are kept as they are. */
-export function assembleImage(document: ImageDocument, layers: readonly Layer[], baseHistory: number, maxLayers: number): BuiltImage {
+export function assembleImage(
+  document: ImageDocument,
+  layers: readonly Layer[],
+  baseHistory: number,
+  maxLayers: number,
+): BuiltImage {
   if (layers.length > maxLayers) {
-    throw new SlipwayError('layer_invalid', `the image has ${layers.length} layers; ${maxLayers} are allowed`, {
-      hint: 'join RUN instructions with && or use a later stage that copies the results',
-    });
+    throw new SlipwayError(
+      'layer_invalid',
+      `the image has ${layers.length} layers; ${maxLayers} are allowed`,
+      {
+        hint: 'join RUN instructions with && or use a later stage that copies the results',
+      },
+    );
   }
-  const history = (document.history ?? []).map((entry, index): HistoryEntry =>
-    index < baseHistory ? entry : { created: CREATED, ...entry },
+  const history = (document.history ?? []).map(
+    (entry, index): HistoryEntry => (index < baseHistory ? entry : { created: CREATED, ...entry }),
   );
   const complete: ImageDocument = {
     ...document,

@@ -2,8 +2,9 @@
  * The builder's job for one app: take its newest accepted push, build it, push the image, append the release, and hand
  * over to the deployer. Steps 4 to 8 of a push's way (ARCHITECTURE.md).
  */
-import type { Config } from '../config.js';
+
 import { supersedeOlder } from '../changes.js';
+import type { Config } from '../config.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import type { AppRepositories } from '../git/app-repository.js';
 import type { Git } from '../git/git.js';
@@ -16,12 +17,12 @@ import type { Queues } from '../queue/queues.js';
 import type { Claim, DeploymentStore } from '../records/deployments.js';
 import type { RegistryClient } from '../registry/client.js';
 import { hostPlatform } from '../registry/pull.js';
-import { buildImage, type BuildResult } from './build.js';
+import { type BuildResult, buildImage } from './build.js';
 import type { BuilderStore } from './builder-store.js';
 
 import { seconds } from './progress.js';
 import { pushBuiltImage } from './push-image.js';
-import type { Sandbox } from './sandbox/sandbox.js';
+import type { Sandbox } from './sandbox/runtime.js';
 
 export interface BuilderTools {
   readonly config: Config;
@@ -41,7 +42,9 @@ export interface BuilderTools {
 
 /** Builds the app's newest waiting push; nothing when there is none. A failure of the build is its result, not an exception. */
 export async function buildNext(tools: BuilderTools, app: string, lease: AbortSignal): Promise<void> {
-  const open = (await tools.store.open(app)).filter((deployment) => deployment.state === 'accepted' || deployment.state === 'building');
+  const open = (await tools.store.open(app)).filter(
+    (deployment) => deployment.state === 'accepted' || deployment.state === 'building',
+  );
   const newest = open.filter((deployment) => deployment.kind === 'push').at(-1);
   if (newest === undefined) return;
   await supersedeOlder(tools, newest);
@@ -67,7 +70,10 @@ class BuildJob {
     const log = await BuildLog.open(store.logPath(app, id), config.limits);
     const stop = new AbortController();
     const watching = this.#stopWhenCancelled(stop, AbortSignal.any([lease, stop.signal]));
-    const timer = setTimeout(() => stop.abort(timeoutError(config.limits.buildTimeoutMs)), config.limits.buildTimeoutMs);
+    const timer = setTimeout(
+      () => stop.abort(timeoutError(config.limits.buildTimeoutMs)),
+      config.limits.buildTimeoutMs,
+    );
     const signal = AbortSignal.any([lease, stop.signal]);
     try {
       await this.#build(log, signal);
@@ -77,28 +83,42 @@ class BuildJob {
       clearTimeout(timer);
       stop.abort();
       await watching;
-      await log.close().catch((error) => this.#tools.log.warn({ err: error, build: id }, 'the end of a log was lost'));
+      await log
+        .close()
+        .catch((error) => this.#tools.log.warn({ err: error, build: id }, 'the end of a log was lost'));
     }
   }
 
   async #build(log: BuildLog, signal: AbortSignal): Promise<void> {
-    const { store, queues } = this.#tools;
+    const { store, queues, config, registry } = this.#tools;
     const { app, id, push } = this.#deployment;
     if (push === undefined) throw new SlipwayError('internal', `build ${id} has no commit`);
     await this.#checkBranch();
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
-    const built = await this.#phase('build', () => this.#image(push.newOid, push.options.noCache, log, signal));
+    const built = await this.#phase('build', () =>
+      this.#image(push.newOid, push.options.noCache, log, signal),
+    );
     const { cached, total } = built.steps;
     await log.body(`${total} steps, ${cached} cached: ${built.image.digest}`);
 
     await log.headline('Pushing the image');
-    const pushed = await this.#phase('push', () => pushBuiltImage(this.#tools, app, id, push.newOid, built.image, signal));
+    const pushed = await this.#phase('push', () =>
+      pushBuiltImage(config, registry, built, { app, buildId: id, commit: push.newOid }, signal),
+    );
     await log.body(`sent ${megabytes(pushed.pushedBytes)}, ${megabytes(pushed.skippedBytes)} were there`);
 
     const { token } = this.#claim;
-    await store.append(app, id, { type: 'built', at: Date.now(), claim: token, digest: built.image.digest, steps: built.steps });
+    await store.append(app, id, {
+      type: 'built',
+      at: Date.now(),
+      claim: token,
+      digest: built.image.digest,
+      steps: built.steps,
+    });
     if (push.options.buildOnly) {
-      await log.final(`Built ${built.image.digest} (${cached}/${total} steps cached); nothing was released, as build-only asked`);
+      await log.final(
+        `Built ${built.image.digest} (${cached}/${total} steps cached); nothing was released, as build-only asked`,
+      );
       await log.flush();
       await store.end(app, id, { state: 'built', claim: token });
       return;
@@ -108,7 +128,7 @@ class BuildJob {
     await log.flush();
     await store.append(app, id, { type: 'release', at: Date.now(), claim: token, number: release });
     // The reconciler finds it when the queue cannot be reached now.
-    await queues.enqueueRollout(app).catch(() => undefined);
+    await queues.enqueueRollout(app);
   }
 
   async #image(commit: string, noCache: boolean, log: BuildLog, signal: AbortSignal): Promise<BuildResult> {
@@ -132,7 +152,8 @@ class BuildJob {
   async #release(built: BuildResult): Promise<number> {
     const { ledger } = this.#tools;
     const { app, id, push, who } = this.#deployment;
-    if (!(await this.#claim.isCurrent())) throw new SlipwayError('lease_lost', 'another builder has taken this build over');
+    if (!(await this.#claim.isCurrent()))
+      throw new SlipwayError('lease_lost', 'another builder has taken this build over');
     const { config } = await ledger.read(app);
     const source = push?.newOid ?? '';
     const release = await ledger.appendRelease(
@@ -158,17 +179,32 @@ class BuildJob {
     if (push === undefined) return;
     const branch = push.ref.replace('refs/heads/', '');
     const current = await repositories.branch(app, branch);
-    if (current === undefined || current === push.oldOid || (await repositories.isAncestor(app, current, push.newOid))) return;
-    throw new SlipwayError('not_fast_forward', `${branch} moved to ${current.slice(0, 7)} while this push was waiting`, {
-      hint: `fetch and merge it, then push again`,
-    });
+    if (
+      current === undefined ||
+      current === push.oldOid ||
+      (await repositories.isAncestor(app, current, push.newOid))
+    )
+      return;
+    throw new SlipwayError(
+      'not_fast_forward',
+      `${branch} moved to ${current.slice(0, 7)} while this push was waiting`,
+      {
+        hint: `fetch and merge it, then push again`,
+      },
+    );
   }
 
   async #phase<T>(name: string, work: () => Promise<T>): Promise<T> {
     const started = performance.now();
     const result = await work();
     const ms = Math.round(performance.now() - started);
-    await this.#tools.store.append(this.#deployment.app, this.#deployment.id, { type: 'phase', at: Date.now(), claim: this.#claim.token, name, ms });
+    await this.#tools.store.append(this.#deployment.app, this.#deployment.id, {
+      type: 'phase',
+      at: Date.now(),
+      claim: this.#claim.token,
+      name,
+      ms,
+    });
     return result;
   }
 
@@ -181,10 +217,21 @@ class BuildJob {
       return;
     }
     const error = toSlipwayError(thrown);
-    if (error.code === 'internal') this.#tools.log.error({ err: thrown, build: id, app }, 'a build failed inside Slipway');
-    const lines = error.code === 'internal' ? [`Slipway failed (build ${id})`, 'push again; if it stays, the operator finds the reason in the log of the builder'] : describeError(error);
+    if (error.code === 'internal')
+      this.#tools.log.error({ err: thrown, build: id, app }, 'a build failed inside Slipway');
+    const lines =
+      error.code === 'internal'
+        ? [
+            `Slipway failed (build ${id})`,
+            'push again; if it stays, the operator finds the reason in the log of the builder',
+          ]
+        : describeError(error);
     for (const line of lines) await log.problem(line);
-    await log.flush().catch((lost) => this.#tools.log.warn({ err: lost, build: id }, 'the reason could not be written to the log'));
+    await log
+      .flush()
+      .catch((lost) =>
+        this.#tools.log.warn({ err: lost, build: id }, 'the reason could not be written to the log'),
+      );
     await store.end(app, id, {
       state: error.code === 'cancelled' ? 'cancelled' : 'failed',
       reason: lines[0] ?? error.message,
@@ -196,7 +243,8 @@ class BuildJob {
   async #stopWhenCancelled(stop: AbortController, until: AbortSignal): Promise<void> {
     const { app, id } = this.#deployment;
     for await (const now of this.#tools.store.watch(app, id, until)) {
-      if (now.cancelledBy !== undefined) stop.abort(new SlipwayError('cancelled', `cancelled by ${now.cancelledBy}`));
+      if (now.cancelledBy !== undefined)
+        stop.abort(new SlipwayError('cancelled', `cancelled by ${now.cancelledBy}`));
     }
   }
 }

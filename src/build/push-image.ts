@@ -1,30 +1,36 @@
 /** Step 7 of a push's way: the built image into the registry. Only the digest counts from here on; the tags are for people. */
 import type { Config } from '../config.js';
 import type { RegistryClient } from '../registry/client.js';
-import type { BuilderStore } from './builder-store.js';
-import { type BuiltImage, ociLayerType } from './image.js';
+import { asDigest } from '../registry/image.js';
+import type { PushedImage } from '../registry/push.js';
+import type { BuildResult } from './build.js';
+import { ociLayerType } from './image.js';
 
-export interface PushTools {
-  readonly config: Pick<Config, 'registry'>;
-  readonly registry: RegistryClient;
-  readonly builderStore: BuilderStore;
+export interface ImageNames {
+  readonly app: string;
+  readonly buildId: string;
+  readonly commit: string;
 }
 
+/** A base image's layers that nothing in the build needed are fetched only if the registry lacks them. */
 export async function pushBuiltImage(
-  tools: PushTools,
-  app: string,
-  buildId: string,
-  commit: string,
-  image: BuiltImage,
+  config: Pick<Config, 'registry'>,
+  registry: RegistryClient,
+  { image, bases }: BuildResult,
+  { app, buildId, commit }: ImageNames,
   signal: AbortSignal,
-): Promise<{ pushedBytes: number; skippedBytes: number }> {
-  const { config, registry, builderStore } = tools;
+): Promise<PushedImage> {
   return registry.pushImage({
     registry: config.registry.host,
     repository: `apps/${app}`,
     layers: image.layers.map((layer) => ({
-      descriptor: { mediaType: ociLayerType(layer.mediaType), digest: layer.digest, size: layer.sizeBytes },
-      file: builderStore.blobs.path(layer.digest),
+      descriptor: {
+        mediaType: ociLayerType(layer.mediaType),
+        digest: asDigest(layer.digest),
+        size: layer.sizeBytes,
+      },
+      file: () => bases.blob(layer),
+      mountFrom: bases.repositoryOf(layer, config.registry.host),
     })),
     config: image.config,
     manifest: image.manifest,

@@ -51,9 +51,21 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
     checkOutcome(outcome, limits);
     const temporary = await store.blobs.newTemporary();
     try {
-      const written = await writeUpperLayer({ upper, lowers: [...lowers], path: temporary, compression: 'gzip', exclude: [...outcome.stubs], signal });
+      const written = await writeUpperLayer({
+        upper,
+        lowers: [...lowers],
+        path: temporary,
+        compression: 'gzip',
+        exclude: [...outcome.stubs],
+        signal,
+      });
       await store.blobs.commit(temporary, written.digest);
-      const layer: Layer = { diffId: written.diffId, digest: written.digest, sizeBytes: written.sizeBytes, mediaType: LAYER_TYPE };
+      const layer: Layer = {
+        diffId: written.diffId,
+        digest: written.digest,
+        sizeBytes: written.sizeBytes,
+        mediaType: LAYER_TYPE,
+      };
       await store.layers.adopt([...layers, layer], upper);
       return layer;
     } finally {
@@ -79,22 +91,38 @@ function checkOutcome(outcome: StepOutcome, limits: Limits): void {
     });
   }
   if (outcome.diskLimitExceeded) {
-    throw new SlipwayError('step_limit', `the command wrote more than ${(limits.stepDiskBytes / GiB).toFixed(1)} GiB`, {
-      hint: 'write less, or have the operator raise SLIPWAY_LIMIT_STEP_DISK_BYTES',
-    });
+    throw new SlipwayError(
+      'step_limit',
+      `the command wrote more than ${(limits.stepDiskBytes / GiB).toFixed(1)} GiB`,
+      {
+        hint: 'write less, or have the operator raise SLIPWAY_LIMIT_STEP_DISK_BYTES',
+      },
+    );
   }
   if (outcome.oomKilled) {
-    throw new SlipwayError('step_limit', `the command ran out of memory: it may use ${(limits.stepMemoryBytes / GiB).toFixed(1)} GiB`, {
-      hint: 'use less, or have the operator raise SLIPWAY_LIMIT_STEP_MEMORY_BYTES',
-    });
+    throw new SlipwayError(
+      'step_limit',
+      `the command ran out of memory: it may use ${(limits.stepMemoryBytes / GiB).toFixed(1)} GiB`,
+      {
+        hint: 'use less, or have the operator raise SLIPWAY_LIMIT_STEP_MEMORY_BYTES',
+      },
+    );
   }
   if (outcome.exitCode === 0) return;
   if (outcome.processLimitHit) {
-    throw new SlipwayError('step_limit', `the command wanted more than ${limits.stepProcesses} processes and ended with exit code ${outcome.exitCode}`, {
-      hint: 'start fewer, or have the operator raise SLIPWAY_LIMIT_STEP_PROCESSES',
-    });
+    throw new SlipwayError(
+      'step_limit',
+      `the command wanted more than ${limits.stepProcesses} processes and ended with exit code ${outcome.exitCode}`,
+      {
+        hint: 'start fewer, or have the operator raise SLIPWAY_LIMIT_STEP_PROCESSES',
+      },
+    );
   }
-  throw new SlipwayError('step_failed', outcome.startError ?? `the command ended with exit code ${outcome.exitCode}`, {
-    hint: 'its output is above; run the same command locally with: docker build .',
-  });
+  throw new SlipwayError(
+    'step_failed',
+    outcome.startError ?? `the command ended with exit code ${outcome.exitCode}`,
+    {
+      hint: 'its output is above; run the same command locally with: docker build .',
+    },
+  );
 }

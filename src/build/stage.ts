@@ -4,13 +4,22 @@
  */
 import type { Limits } from '../config.js';
 import { evaluate } from '../dockerfile/evaluate.js';
-import type { CopyStep, PlannedStage, RunStep, StageInstruction, StageState, Step, WorkdirStep } from '../dockerfile/types.js';
+import type {
+  CopyStep,
+  PlannedStage,
+  RunStep,
+  StageInstruction,
+  StageState,
+  Step,
+  WorkdirStep,
+} from '../dockerfile/types.js';
 import { SlipwayError, toSlipwayError } from '../errors.js';
 import { chainId, type Layer } from '../layers/layer.js';
+import { StackView } from '../layers/stack-view.js';
 import type { BaseImages } from './base-images.js';
 import type { BuilderStore } from './builder-store.js';
-import { selectSources, writeCopyLayer, writeLayer } from './copy-step.js';
 import type { CopySource } from './copy-source.js';
+import { refuseArchives, selectSources, writeCopyLayer, writeLayer } from './copy-step.js';
 import { Destination, type TreeEntry } from './destination.js';
 import { firstDifference, type KeyPart, keyPart } from './explain.js';
 import type { GitContext } from './git-context.js';
@@ -19,8 +28,10 @@ import type { Progress } from './progress.js';
 import { runStep } from './run-step.js';
 import type { Sandbox } from './sandbox/runtime.js';
 import { resolveChown, resolveUser } from './sandbox/user.js';
-import { laidOutTree, readInLayers } from './views.js';
 import { planWorkdir } from './workdir-step.js';
+
+/** /etc/passwd and /etc/group are not larger; a hostile image's are not read. */
+const NAMES_BYTES = 10 * 1024 * 1024;
 
 export interface StageTools {
   readonly store: BuilderStore;
@@ -104,7 +115,9 @@ export class StageBuild {
       await progress.cached();
       this.#add(cached.layer, undefined);
     } else {
-      await progress.missed(noCache ? 'no-cache was asked for' : await this.#whyMissed(execution, scope, slot));
+      await progress.missed(
+        noCache ? 'no-cache was asked for' : await this.#whyMissed(execution, scope, slot),
+      );
       const started = performance.now();
       const { layer, tree } = await execution.run();
       const ms = Math.round(performance.now() - started);
@@ -130,9 +143,21 @@ export class StageBuild {
     const { platform, progress } = this.#tools;
     const { argv, env, cwd, user, network, files } = step;
     const parent = this.#parent();
-    const pairs = env.map((pair): [string, string] => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]);
+    const pairs = env.map((pair): [string, string] => [
+      pair.slice(0, pair.indexOf('=')),
+      pair.slice(pair.indexOf('=') + 1),
+    ]);
     return {
-      key: runKey({ parent, platform, argv, env: pairs, cwd, user, network, files: files.map(({ path, content }) => ({ path, text: content })) }),
+      key: runKey({
+        parent,
+        platform,
+        argv,
+        env: pairs,
+        cwd,
+        user,
+        network,
+        files: files.map(({ path, content }) => ({ path, text: content })),
+      }),
       parts: [
         keyPart('the instruction', [instruction.text, argv, files, network]),
         ...pairs.map(([name, value]) => keyPart(`ARG or ENV ${name}`, value)),
@@ -141,7 +166,10 @@ export class StageBuild {
       ],
       run: async () => {
         await this.#layOut();
-        const layer = await runStep(step, this.#layers, { ...this.#tools, output: (chunk) => progress.output(chunk) });
+        const layer = await runStep(step, this.#layers, {
+          ...this.#tools,
+          output: (chunk) => progress.output(chunk),
+        });
         await progress.endOutput();
         return { layer };
       },
@@ -152,10 +180,17 @@ export class StageBuild {
     const { store, signal, contextSource, sourceOf } = this.#tools;
     const source = step.from === undefined ? contextSource : await sourceOf(step.from);
     const selected = await selectSources(step, source);
+    if (step.add) await refuseArchives(selected, `${this.#tools.dockerfile}:${instruction.lines.start}`);
     const parent = this.#parent();
     const { destination, chown, chmod } = step;
-    const selections = selected.map(({ selection }) => ({ name: selection.name, content: selection.content }));
-    const named = selected.map(({ argument, selection }) => [selected.length === 1 ? `"${argument}"` : `"${selection.path}"`, selection] as const);
+    const selections = selected.map(({ selection }) => ({
+      name: selection.name,
+      content: selection.content,
+    }));
+    const named = selected.map(
+      ({ argument, selection }) =>
+        [selected.length === 1 ? `"${argument}"` : `"${selection.path}"`, selection] as const,
+    );
     return {
       key: copyKey({ parent, destination, selections, chown, chmod, instruction: step.add ? 'ADD' : 'COPY' }),
       parts: [
@@ -163,7 +198,9 @@ export class StageBuild {
         ...named.map(([name, selection]) => keyPart(name, selection.content)),
         keyPart('the result of the steps above', parent),
       ],
-      ...(step.from === undefined ? { pathOf: new Map(named.map(([name, selection]) => [name, selection.path])) } : {}),
+      ...(step.from === undefined
+        ? { pathOf: new Map(named.map(([name, selection]) => [name, selection.path])) }
+        : {}),
       run: async () => {
         const onto = await this.#destination();
         const owner = chown === undefined ? undefined : await resolveChown(this.#files(), chown);
@@ -206,7 +243,7 @@ export class StageBuild {
   }
 
   async #destination(): Promise<Destination> {
-    return new Destination(laidOutTree(await this.#laidOut()), this.#written);
+    return new Destination(new StackView(await this.#laidOut()), this.#written);
   }
 
   /** Directories of the layers that are not only in memory, the topmost first. */
@@ -227,7 +264,7 @@ export class StageBuild {
   #files(): (path: string) => Promise<Buffer | undefined> {
     return async (path) => {
       await this.#layOut();
-      return readInLayers(await this.#laidOut(), path);
+      return new StackView(await this.#laidOut()).readFile(path, NAMES_BYTES);
     };
   }
 
@@ -238,16 +275,19 @@ export class StageBuild {
     if (difference === undefined) return 'its result is no longer in the cache';
     const name = difference.replace(/ changed$/, '');
     const path = execution.pathOf?.get(name);
-    const file = path === undefined ? undefined : await this.#tools.context.firstChange(previous.commit, path);
+    const file =
+      path === undefined ? undefined : await this.#tools.context.firstChange(previous.commit, path);
     return file === undefined || `"${file}"` === name ? difference : `${difference}: ${file}`;
   }
 
   #located(thrown: unknown, instruction: StageInstruction): unknown {
     if (this.#tools.signal.aborted) return this.#tools.signal.reason;
     const error = toSlipwayError(thrown);
-    if (error.where !== undefined || error.code === 'internal') return error;
-    return new SlipwayError(error.code, `${shortInstruction(instruction)}: ${error.message}`, {
-      where: `${this.#tools.dockerfile}:${instruction.lines.start}`,
+    const file = this.#tools.dockerfile;
+    if (error.code === 'internal' || error.where?.startsWith(`${file}:`)) return error;
+    const message = error.where === undefined ? error.message : `${error.where}: ${error.message}`;
+    return new SlipwayError(error.code, `${shortInstruction(instruction)}: ${message}`, {
+      where: `${file}:${instruction.lines.start}`,
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       temporary: error.temporary,
       cause: error,

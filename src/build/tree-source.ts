@@ -50,7 +50,9 @@ export class TreeSource implements CopySource {
     const literal = parts.slice(0, parts.findIndex(hasWildcard)).join('/');
     const start = literal === '' ? '' : await resolveIn(this.#root, literal);
     const entries = await this.#scan(start, false);
-    return (entries ?? []).filter((entry) => entry.path !== '').map((entry) => (literal === '' ? entry.path : `${literal}/${entry.path}`));
+    return (entries ?? [])
+      .filter((entry) => entry.path !== '')
+      .map((entry) => (literal === '' ? entry.path : `${literal}/${entry.path}`));
   }
 
   async #selection(path: string, name: string, argument: string): Promise<Selection> {
@@ -61,7 +63,9 @@ export class TreeSource implements CopySource {
       });
     }
     // Sockets never reach a layer.
-    const entries = scanned.filter((entry) => entry.type !== 'socket').map((entry) => sourceEntry(entry, path));
+    const entries = scanned
+      .filter((entry) => entry.type !== 'socket')
+      .map((entry) => sourceEntry(entry, path));
     return {
       name,
       path,
@@ -105,5 +109,16 @@ function identity(entry: ScannedEntry): unknown {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => [name, Buffer.from(value).toString('base64')]);
   const { path, type, mode, uid, gid, linkname, rdevMajor, rdevMinor, sha256 } = entry;
-  return [path, type, mode, uid, gid, linkname ?? null, rdevMajor ?? null, rdevMinor ?? null, sha256 ?? null, xattrs];
+  return [
+    path,
+    type,
+    mode,
+    uid,
+    gid,
+    linkname ?? null,
+    rdevMajor ?? null,
+    rdevMinor ?? null,
+    sha256 ?? null,
+    xattrs,
+  ];
 }

@@ -1,6 +1,7 @@
 /** Speaks the public HTTP API and nothing else. Errors of the API come back as they were thrown there. */
-import { ERROR_CODES, type ErrorCode, SlipwayError } from '../errors.js';
+
 import type { BuildView } from '../api/views.js';
+import { ERROR_CODES, type ErrorCode, SlipwayError } from '../errors.js';
 
 const ANSWER_MS = 30_000;
 
@@ -35,12 +36,22 @@ export class ApiClient {
    * The build's log from a byte offset until the build ends; a cut connection resumes at the exact byte. Answers with the
    * build as it ended, or undefined when the signal ended it.
    */
-  async follow(app: string, id: string, offset: number, onData: (data: Uint8Array) => void): Promise<BuildView | undefined> {
+  async follow(
+    app: string,
+    id: string,
+    offset: number,
+    onData: (data: Uint8Array) => void,
+  ): Promise<BuildView | undefined> {
     let next = offset;
     for (let failures = 0; ; ) {
       if (this.#signal?.aborted) return undefined;
       try {
-        const response = await this.#send('GET', `/v1/apps/${app}/builds/${id}/output/stream?offset=${next}`, undefined, this.#signal);
+        const response = await this.#send(
+          'GET',
+          `/v1/apps/${app}/builds/${id}/output/stream?offset=${next}`,
+          undefined,
+          this.#signal,
+        );
         for await (const event of serverSentEvents(response)) {
           failures = 0;
           if (event.name === 'end') return JSON.parse(event.data) as BuildView;
@@ -82,16 +93,29 @@ export class ApiClient {
 
   async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
     const limit = AbortSignal.timeout(ANSWER_MS);
-    const response = await this.#send(method, path, body, this.#signal === undefined ? limit : AbortSignal.any([limit, this.#signal]));
+    const response = await this.#send(
+      method,
+      path,
+      body,
+      this.#signal === undefined ? limit : AbortSignal.any([limit, this.#signal]),
+    );
     return (await response.json()) as T;
   }
 
-  async #send(method: string, path: string, body: unknown, signal: AbortSignal | undefined): Promise<Response> {
+  async #send(
+    method: string,
+    path: string,
+    body: unknown,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
     let response: Response;
     try {
       response = await fetch(`${this.url}${path}`, {
         method,
-        headers: { authorization: `Bearer ${this.#token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        headers: {
+          authorization: `Bearer ${this.#token}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         ...(signal === undefined ? {} : { signal }),
       });
@@ -115,7 +139,8 @@ async function apiError(response: Response): Promise<SlipwayError> {
   } catch {
     // Not Slipway's answer: a proxy in between, or another service at that address.
   }
-  const code: ErrorCode = answer.code !== undefined && answer.code in ERROR_CODES ? (answer.code as ErrorCode) : 'unavailable';
+  const code: ErrorCode =
+    answer.code !== undefined && answer.code in ERROR_CODES ? (answer.code as ErrorCode) : 'unavailable';
   return new SlipwayError(code, answer.message ?? `the platform answered with HTTP ${response.status}`, {
     ...(answer.where === undefined ? {} : { where: answer.where }),
     ...(answer.hint === undefined ? {} : { hint: answer.hint }),

@@ -9,7 +9,10 @@ export function generalHelp(commands: readonly Command[]): string[] {
     '',
     'usage: slipway COMMAND [-a APP] [--json] ...',
     '',
-    ...commands.map((command, index) => `  ${(names[index] ?? '').padEnd(width)}  ${command.help.split('. ')[0]?.replace(/\.$/, '')}`),
+    ...commands.map(
+      (command, index) =>
+        `  ${(names[index] ?? '').padEnd(width)}  ${command.help.split('. ')[0]?.replace(/\.$/, '')}`,
+    ),
     '',
     'slipway COMMAND --help shows its options and examples.',
   ];
@@ -36,7 +39,9 @@ export function commandHelp(command: Command, common: Readonly<Record<string, Op
 
 /** The known word that is fewest edits away, when that is at most three. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  const ranked = known.map((candidate) => ({ candidate, edits: editDistance(word, candidate) })).sort((a, b) => a.edits - b.edits);
+  const ranked = known
+    .map((candidate) => ({ candidate, edits: editDistance(word, candidate) }))
+    .sort((a, b) => a.edits - b.edits);
   return ranked[0] !== undefined && ranked[0].edits <= 3 ? ranked[0].candidate : undefined;
 }
 
@@ -46,7 +51,13 @@ function editDistance(a: string, b: string): number {
   for (const [index, letter] of [...a].entries()) {
     const next = [index + 1];
     for (const [column, other] of [...b].entries()) {
-      next.push(Math.min((row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1, (row[column] ?? 0) + (letter === other ? 0 : 1)));
+      next.push(
+        Math.min(
+          (row[column + 1] ?? 0) + 1,
+          (next[column] ?? 0) + 1,
+          (row[column] ?? 0) + (letter === other ? 0 : 1),
+        ),
+      );
     }
     row = next;
   }

@@ -13,7 +13,12 @@ import { commandHelp, generalHelp, nearest } from './help.js';
 import { Output } from './output.js';
 import { type Command, EXIT, type ExitCode, type Invocation, type OptionSpec, UsageError } from './usage.js';
 
-const COMMANDS: readonly Command[] = [...appCommands, ...buildCommands, ...releaseCommands, ...platformCommands];
+const COMMANDS: readonly Command[] = [
+  ...appCommands,
+  ...buildCommands,
+  ...releaseCommands,
+  ...platformCommands,
+];
 
 /** Every command takes these. */
 const COMMON: Readonly<Record<string, OptionSpec>> = {
@@ -37,11 +42,17 @@ export async function main(argv: readonly string[], signal: AbortSignal): Promis
     const { command, rest } = found;
     const { positionals, values } = readOptions(command, rest);
     if (values.help) {
-      output.result({ name: command.name, usage: command.usage, help: command.help }, commandHelp(command, COMMON));
+      output.result(
+        { name: command.name, usage: command.usage, help: command.help },
+        commandHelp(command, COMMON),
+      );
       return EXIT.done;
     }
     if (positionals.length < command.args.min || positionals.length > command.args.max) {
-      throw new UsageError(`usage: slipway ${command.name} ${command.usage}`.trim(), `see: slipway ${command.name} --help`);
+      throw new UsageError(
+        `usage: slipway ${command.name} ${command.usage}`.trim(),
+        `see: slipway ${command.name} --help`,
+      );
     }
     return await command.run(invocation(positionals, values, output, signal));
   } catch (thrown) {
@@ -49,7 +60,12 @@ export async function main(argv: readonly string[], signal: AbortSignal): Promis
   }
 }
 
-function invocation(args: readonly string[], options: Invocation['options'], output: Output, signal: AbortSignal): Invocation {
+function invocation(
+  args: readonly string[],
+  options: Invocation['options'],
+  output: Output,
+  signal: AbortSignal,
+): Invocation {
   let client: Promise<ApiClient> | undefined;
   const connect = (): Promise<ApiClient> => {
     client ??= loadCredentials(process.env).then(({ url, token }) => new ApiClient(url, token, signal));
@@ -68,7 +84,11 @@ function invocation(args: readonly string[], options: Invocation['options'], out
         return named;
       }
       const found = await appOfRemote((await connect()).url);
-      if (found === undefined) throw new UsageError('which app?', 'name it with -a APP, or run this in a repository with its git remote');
+      if (found === undefined)
+        throw new UsageError(
+          'which app?',
+          'name it with -a APP, or run this in a repository with its git remote',
+        );
       return found;
     },
   };
@@ -79,7 +99,8 @@ function findCommand(argv: readonly string[]): { command: Command; rest: readonl
   const [first, second] = argv;
   if (first === undefined || first === 'help' || first.startsWith('-')) {
     if (first === 'help' && second !== undefined) return { command: byName(second), rest: ['--help'] };
-    if (first?.startsWith('-') && !['-h', '--help', '--json'].includes(first)) throw new UsageError(`unknown option ${first}`, 'the command comes first; see: slipway help');
+    if (first?.startsWith('-') && !['-h', '--help', '--json'].includes(first))
+      throw new UsageError(`unknown option ${first}`, 'the command comes first; see: slipway help');
     return undefined;
   }
   const joined = second === undefined ? undefined : lookUp(`${first}:${second}`);
@@ -94,22 +115,37 @@ function lookUp(name: string): Command | undefined {
 function byName(name: string): Command {
   const found = lookUp(name);
   if (found !== undefined) return found;
-  const near = nearest(name, COMMANDS.flatMap((command) => [command.name, ...(command.aliases ?? [])]));
-  throw new UsageError(`there is no command "${name.slice(0, 40)}"`, near === undefined ? 'see: slipway help' : `did you mean: slipway ${near}`);
+  const near = nearest(
+    name,
+    COMMANDS.flatMap((command) => [command.name, ...(command.aliases ?? [])]),
+  );
+  throw new UsageError(
+    `there is no command "${name.slice(0, 40)}"`,
+    near === undefined ? 'see: slipway help' : `did you mean: slipway ${near}`,
+  );
 }
 
-function readOptions(command: Command, args: readonly string[]): { positionals: readonly string[]; values: Invocation['options'] } {
+function readOptions(
+  command: Command,
+  args: readonly string[],
+): { positionals: readonly string[]; values: Invocation['options'] } {
   const specs = { ...command.options, ...COMMON };
   try {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
       options: Object.fromEntries(
-        Object.entries(specs).map(([name, { type, short }]) => [name, short === undefined ? { type } : { type, short }]),
+        Object.entries(specs).map(([name, { type, short }]) => [
+          name,
+          short === undefined ? { type } : { type, short },
+        ]),
       ),
     });
   } catch (error) {
-    throw new UsageError((error as Error).message.split('. ')[0] ?? 'the options are not valid', `see: slipway ${command.name} --help`);
+    throw new UsageError(
+      (error as Error).message.split('. ')[0] ?? 'the options are not valid',
+      `see: slipway ${command.name} --help`,
+    );
   }
 }
 

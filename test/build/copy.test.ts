@@ -5,38 +5,77 @@ import { Destination, type TreeEntry } from '../../src/build/destination.js';
 
 const noSource: CopySource = { select: async () => [], content: async () => ({ data: new Uint8Array() }) };
 
-function entry(path: string, type: SourceEntry['type'] = 'file', more: Partial<SourceEntry> = {}): SourceEntry {
-  return { path, type, mode: type === 'directory' ? 0o755 : 0o644, uid: 0, gid: 0, mtime: 1, sizeBytes: 0, handle: path, ...more };
+function entry(
+  path: string,
+  type: SourceEntry['type'] = 'file',
+  more: Partial<SourceEntry> = {},
+): SourceEntry {
+  return {
+    path,
+    type,
+    mode: type === 'directory' ? 0o755 : 0o644,
+    uid: 0,
+    gid: 0,
+    mtime: 1,
+    sizeBytes: 0,
+    handle: path,
+    ...more,
+  };
 }
 
 function file(name: string, more: Partial<SourceEntry> = {}): { source: CopySource; selection: Selection } {
-  return { source: noSource, selection: { name, path: name, content: name, entries: async () => [entry('', 'file', more)] } };
+  return {
+    source: noSource,
+    selection: { name, path: name, content: name, entries: async () => [entry('', 'file', more)] },
+  };
 }
 
-function tree(name: string, below: readonly SourceEntry[], root: Partial<SourceEntry> = {}): { source: CopySource; selection: Selection } {
+function tree(
+  name: string,
+  below: readonly SourceEntry[],
+  root: Partial<SourceEntry> = {},
+): { source: CopySource; selection: Selection } {
   const entries = [entry('', 'directory', root), ...below];
   return { source: noSource, selection: { name, path: name, content: name, entries: async () => entries } };
 }
 
 function onto(existing: Record<string, Partial<TreeEntry>>): Destination {
   const entries = new Map(
-    Object.entries(existing).map(([path, more]) => [path, { type: 'directory', mode: 0o755, uid: 0, gid: 0, mtime: 7, ...more } as TreeEntry]),
+    Object.entries(existing).map(([path, more]) => [
+      path,
+      { type: 'directory', mode: 0o755, uid: 0, gid: 0, mtime: 7, ...more } as TreeEntry,
+    ]),
   );
   return new Destination({ lstat: async () => undefined }, entries);
 }
 
-async function plan(sources: { source: CopySource; selection: Selection }[], destination: string, below: Destination, more = {}): Promise<string[]> {
+async function plan(
+  sources: { source: CopySource; selection: Selection }[],
+  destination: string,
+  below: Destination,
+  more = {},
+): Promise<string[]> {
   const planned = await planCopy(sources, below, { destination, directoryMtime: 99, ...more });
-  return planned.map(({ entry: { path, type, mode, uid, gid } }) => `${path}${type === 'directory' ? '/' : ''} ${mode.toString(8)} ${uid}:${gid}`);
+  return planned.map(
+    ({ entry: { path, type, mode, uid, gid } }) =>
+      `${path}${type === 'directory' ? '/' : ''} ${mode.toString(8)} ${uid}:${gid}`,
+  );
 }
 
 describe('where COPY puts things', () => {
   it('a file to a name, with the directories above made as root with 755', async () => {
-    expect(await plan([file('a.js')], '/srv/app/main.js', onto({}))).toEqual(['srv/ 755 0:0', 'srv/app/ 755 0:0', 'srv/app/main.js 644 0:0']);
+    expect(await plan([file('a.js')], '/srv/app/main.js', onto({}))).toEqual([
+      'srv/ 755 0:0',
+      'srv/app/ 755 0:0',
+      'srv/app/main.js 644 0:0',
+    ]);
   });
 
   it('a file into a directory that exists, although the destination has no slash', async () => {
-    expect(await plan([file('a.js')], '/app', onto({ app: {} }))).toEqual(['app/ 755 0:0', 'app/a.js 644 0:0']);
+    expect(await plan([file('a.js')], '/app', onto({ app: {} }))).toEqual([
+      'app/ 755 0:0',
+      'app/a.js 644 0:0',
+    ]);
   });
 
   it.each(['/app/', '/app/.'])('a file into a directory that does not exist, for %s', async (destination) => {
@@ -45,17 +84,29 @@ describe('where COPY puts things', () => {
 
   it("a directory's contents, not the directory", async () => {
     const source = tree('src', [entry('lib', 'directory'), entry('lib/x.js'), entry('.env')]);
-    expect(await plan([source], '/app', onto({}))).toEqual(['app/ 755 0:0', 'app/.env 644 0:0', 'app/lib/ 755 0:0', 'app/lib/x.js 644 0:0']);
+    expect(await plan([source], '/app', onto({}))).toEqual([
+      'app/ 755 0:0',
+      'app/.env 644 0:0',
+      'app/lib/ 755 0:0',
+      'app/lib/x.js 644 0:0',
+    ]);
   });
 
   it('keeps mode and owner of the directory above, so that /tmp stays sticky', async () => {
-    expect(await plan([file('a')], '/tmp/a', onto({ tmp: { mode: 0o1777, uid: 5 } }))).toEqual(['tmp/ 1777 5:0', 'tmp/a 644 0:0']);
+    expect(await plan([file('a')], '/tmp/a', onto({ tmp: { mode: 0o1777, uid: 5 } }))).toEqual([
+      'tmp/ 1777 5:0',
+      'tmp/a 644 0:0',
+    ]);
   });
 
   it("keeps the destination directory's own mode, but gives those below the source's", async () => {
     const source = tree('src', [entry('in', 'directory', { mode: 0o700 }), entry('in/f')], { mode: 0o711 });
     const below = onto({ app: { mode: 0o1777 }, 'app/in': { mode: 0o1777 } });
-    expect(await plan([source], '/app', below)).toEqual(['app/ 1777 0:0', 'app/in/ 700 0:0', 'app/in/f 644 0:0']);
+    expect(await plan([source], '/app', below)).toEqual([
+      'app/ 1777 0:0',
+      'app/in/ 700 0:0',
+      'app/in/f 644 0:0',
+    ]);
   });
 
   it("gives a destination that it makes the source directory's mode", async () => {
@@ -64,7 +115,11 @@ describe('where COPY puts things', () => {
 
   it('follows symlinks of the destination inside the image, also the last one', async () => {
     const below = onto({ link: { type: 'symlink', linkname: '/data/real' }, data: {}, 'data/real': {} });
-    expect(await plan([file('a')], '/link/a', below)).toEqual(['data/ 755 0:0', 'data/real/ 755 0:0', 'data/real/a 644 0:0']);
+    expect(await plan([file('a')], '/link/a', below)).toEqual([
+      'data/ 755 0:0',
+      'data/real/ 755 0:0',
+      'data/real/a 644 0:0',
+    ]);
     const toFile = onto({ out: { type: 'symlink', linkname: '../../etc/target' } });
     expect(await plan([file('a')], '/out', toFile)).toEqual(['etc/ 755 0:0', 'etc/target 644 0:0']);
   });
@@ -72,21 +127,42 @@ describe('where COPY puts things', () => {
   it('applies owner and mode to what it copies and to the directories that it makes, not to those that were there', async () => {
     const more = { chown: { uid: 7, gid: 8 }, chmod: () => 0o500 };
     const source = tree('src', [entry('f'), entry('l', 'symlink', { mode: 0o777, linkname: 'f' })]);
-    expect(await plan([source], '/was/new', onto({ was: {} }), more)).toEqual(['was/ 755 0:0', 'was/new/ 500 7:8', 'was/new/f 500 7:8', 'was/new/l 777 7:8']);
+    expect(await plan([source], '/was/new', onto({ was: {} }), more)).toEqual([
+      'was/ 755 0:0',
+      'was/new/ 500 7:8',
+      'was/new/f 500 7:8',
+      'was/new/l 777 7:8',
+    ]);
   });
 
   it('lets a later source replace what an earlier one put there', async () => {
-    const planned = await plan([tree('a', [entry('f')]), tree('b', [entry('f', 'file', { mode: 0o755 })])], '/app/', onto({}));
+    const planned = await plan(
+      [tree('a', [entry('f')]), tree('b', [entry('f', 'file', { mode: 0o755 })])],
+      '/app/',
+      onto({}),
+    );
     expect(planned).toEqual(['app/ 755 0:0', 'app/f 755 0:0']);
   });
 
-  it.each<[string, { source: CopySource; selection: Selection }, string, Record<string, Partial<TreeEntry>>]>([
-    ['a file onto a directory below', tree('s', [entry('x')]), '/app', { app: {}, 'app/x': {} }],
-    ['a directory onto a file', tree('s', []), '/app', { app: { type: 'file' } }],
-    ['a directory onto a symlink below', tree('s', [entry('d', 'directory')]), '/app', { app: {}, 'app/d': { type: 'symlink', linkname: '/etc' } }],
-    ['into something that is a file', file('a'), '/etc/passwd/a', { etc: {}, 'etc/passwd': { type: 'file' } }],
-    ['a file onto the root', file(''), '/', {}],
-  ])('refuses %s', async (_what, source, destination, below) => {
+  it.each<[string, { source: CopySource; selection: Selection }, string, Record<string, Partial<TreeEntry>>]>(
+    [
+      ['a file onto a directory below', tree('s', [entry('x')]), '/app', { app: {}, 'app/x': {} }],
+      ['a directory onto a file', tree('s', []), '/app', { app: { type: 'file' } }],
+      [
+        'a directory onto a symlink below',
+        tree('s', [entry('d', 'directory')]),
+        '/app',
+        { app: {}, 'app/d': { type: 'symlink', linkname: '/etc' } },
+      ],
+      [
+        'into something that is a file',
+        file('a'),
+        '/etc/passwd/a',
+        { etc: {}, 'etc/passwd': { type: 'file' } },
+      ],
+      ['a file onto the root', file(''), '/', {}],
+    ],
+  )('refuses %s', async (_what, source, destination, below) => {
     await expect(plan([source], destination, onto(below))).rejects.toMatchObject({ code: 'context_invalid' });
   });
 

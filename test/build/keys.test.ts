@@ -36,7 +36,15 @@ describe('the key of a RUN', () => {
     ['the platform', { platform: 'linux/arm64' }],
     ['the command', { argv: ['/bin/sh', '-c', 'make all'] }],
     ['where the words of the command end', { argv: ['/bin/sh', '-c make'] }],
-    ['a value of the environment', { env: [['PATH', '/bin'], ['CI', '2']] }],
+    [
+      'a value of the environment',
+      {
+        env: [
+          ['PATH', '/bin'],
+          ['CI', '2'],
+        ],
+      },
+    ],
     ['the working directory', { cwd: '/' }],
     ['the user', { user: 'nobody' }],
     ['the network', { network: 'none' }],

@@ -51,7 +51,12 @@ const list: Command = {
   async run(invocation) {
     const { apps } = await (await invocation.client()).get<{ apps: AppView[] }>('/v1/apps');
     const rows = apps.map((app) => [app.name, app.release?.version ?? '-', app.url]);
-    invocation.output.result(apps, apps.length === 0 ? ['no apps yet; make one with: slipway apps:create NAME'] : table(['APP', 'LIVE', 'ADDRESS'], rows));
+    invocation.output.result(
+      apps,
+      apps.length === 0
+        ? ['no apps yet; make one with: slipway apps:create NAME']
+        : table(['APP', 'LIVE', 'ADDRESS'], rows),
+    );
     return EXIT.done;
   },
 };
@@ -71,7 +76,9 @@ const info: Command = {
       `git       ${app.gitUrl}`,
       `branch    ${app.deployBranch}`,
       `live      ${app.release === undefined ? 'nothing yet' : `${app.release.version}, ${app.release.description}`}`,
-      ...(app.release === undefined ? [] : [`image     ${app.release.image.repository}@${app.release.image.digest}`]),
+      ...(app.release === undefined
+        ? []
+        : [`image     ${app.release.image.repository}@${app.release.image.digest}`]),
       `created   ${shortTime(app.createdAt)} by ${app.createdBy}`,
     ]);
     return EXIT.done;
@@ -87,8 +94,14 @@ const destroy: Command = {
   options: { confirm: { type: 'string', help: "the app's name, as a confirmation" } },
   async run(invocation) {
     const name = invocation.args[0] ?? (await invocation.app());
-    if (invocation.options.confirm !== name) throw new UsageError(`destroying ${name} cannot be undone`, `confirm it: slipway apps:destroy -a ${name} --confirm ${name}`);
-    const done = await (await invocation.client()).delete(`/v1/apps/${encodeURIComponent(name)}?confirm=${encodeURIComponent(name)}`);
+    if (invocation.options.confirm !== name)
+      throw new UsageError(
+        `destroying ${name} cannot be undone`,
+        `confirm it: slipway apps:destroy -a ${name} --confirm ${name}`,
+      );
+    const done = await (await invocation.client()).delete(
+      `/v1/apps/${encodeURIComponent(name)}?confirm=${encodeURIComponent(name)}`,
+    );
     invocation.output.result(done, [`destroyed ${name}`]);
     return EXIT.done;
   },

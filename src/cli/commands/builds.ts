@@ -20,7 +20,9 @@ export async function followBuild(invocation: Invocation, build: BuildView, offs
   const client = await invocation.client();
   const ended = await client.follow(build.app, build.id, offset, (data) => invocation.output.bytes(data));
   if (ended === undefined) {
-    invocation.output.note(`build ${build.id} goes on; follow it with: slipway builds:output ${build.id} -f -a ${build.app}`);
+    invocation.output.note(
+      `build ${build.id} goes on; follow it with: slipway builds:output ${build.id} -f -a ${build.app}`,
+    );
     return EXIT.done;
   }
   if (invocation.output.json) invocation.output.result(ended, []);
@@ -39,7 +41,9 @@ const builds: Command = {
     const limit = invocation.options.limit ?? '20';
     const app = await invocation.app();
     const client = await invocation.client();
-    const { builds: list } = await client.get<{ builds: BuildView[] }>(`/v1/apps/${app}/builds?limit=${encodeURIComponent(String(limit))}`);
+    const { builds: list } = await client.get<{ builds: BuildView[] }>(
+      `/v1/apps/${app}/builds?limit=${encodeURIComponent(String(limit))}`,
+    );
     const rows = list.map((build) => [
       build.id,
       build.state,
@@ -76,7 +80,9 @@ const output: Command = {
     const offset = Number(invocation.options.offset ?? 0);
     if (invocation.options.follow) return followBuild(invocation, build, offset);
     const query = `offset=${encodeURIComponent(String(invocation.options.offset ?? 0))}`;
-    await client.readAll(`/v1/apps/${app}/builds/${build.id}/output`, query, (data) => invocation.output.bytes(data));
+    await client.readAll(`/v1/apps/${app}/builds/${build.id}/output`, query, (data) =>
+      invocation.output.bytes(data),
+    );
     if (invocation.output.json) invocation.output.result(build, []);
     return EXIT.done;
   },
@@ -91,8 +97,12 @@ const cancel: Command = {
   async run(invocation) {
     const app = await invocation.app();
     const client = await invocation.client();
-    const build = await client.post<BuildView>(`/v1/apps/${app}/builds/${encodeURIComponent(invocation.args[0] ?? 'current')}/cancel`);
-    invocation.output.result(build, [build.state === 'cancelled' ? `build ${build.id} is cancelled` : `build ${build.id} is being cancelled`]);
+    const build = await client.post<BuildView>(
+      `/v1/apps/${app}/builds/${encodeURIComponent(invocation.args[0] ?? 'current')}/cancel`,
+    );
+    invocation.output.result(build, [
+      build.state === 'cancelled' ? `build ${build.id} is cancelled` : `build ${build.id} is being cancelled`,
+    ]);
     return EXIT.done;
   },
 };

@@ -15,13 +15,21 @@ const login: Command = {
   async run(invocation) {
     const [url = ''] = invocation.args;
     if (!/^https?:\/\/[^/]+/.test(url)) throw new UsageError(`"${url}" is not an http:// or https:// URL`);
-    if (process.env.SLIPWAY_TOKEN === undefined && process.stdin.isTTY) invocation.output.note('Paste the token, then press Enter and Ctrl-D:');
+    if (process.env.SLIPWAY_TOKEN === undefined && process.stdin.isTTY)
+      invocation.output.note('Paste the token, then press Enter and Ctrl-D:');
     const token = (process.env.SLIPWAY_TOKEN ?? (await text(process.stdin))).trim();
-    if (token === '') throw new UsageError('no token was given', 'write it to standard input: slipway login URL < token-file');
+    if (token === '')
+      throw new UsageError(
+        'no token was given',
+        'write it to standard input: slipway login URL < token-file',
+      );
     const client = new ApiClient(url, token, invocation.signal);
     const identity = await client.get<{ name: string }>('/v1/whoami');
     const path = await saveCredentials(process.env, { url: client.url, token });
-    invocation.output.result(identity, [`Logged in to ${client.url} as ${identity.name}`, `the token is kept in ${path}`]);
+    invocation.output.result(identity, [
+      `Logged in to ${client.url} as ${identity.name}`,
+      `the token is kept in ${path}`,
+    ]);
     return EXIT.done;
   },
 };
@@ -33,7 +41,11 @@ const whoami: Command = {
   examples: ['slipway whoami'],
   args: { min: 0, max: 0 },
   async run(invocation) {
-    const identity = await (await invocation.client()).get<{ name: string; admin: boolean; apps: '*' | string[] }>('/v1/whoami');
+    const identity = await (await invocation.client()).get<{
+      name: string;
+      admin: boolean;
+      apps: '*' | string[];
+    }>('/v1/whoami');
     const apps = identity.apps === '*' ? 'all apps' : identity.apps.join(', ');
     invocation.output.result(identity, [`${identity.name}${identity.admin ? ' (admin)' : ''}: ${apps}`]);
     return EXIT.done;
@@ -48,7 +60,9 @@ const processes: Command = {
   args: { min: 0, max: 0 },
   async run(invocation) {
     const app = await invocation.app();
-    const { processes: list } = await (await invocation.client()).get<{ processes: ProcessView[] }>(`/v1/apps/${app}/ps`);
+    const { processes: list } = await (await invocation.client()).get<{ processes: ProcessView[] }>(
+      `/v1/apps/${app}/ps`,
+    );
     const rows = list.map((entry) => [
       entry.process,
       `v${entry.release}`,
@@ -80,11 +94,24 @@ const logs: Command = {
     const follow = invocation.options.tail ? '1' : '0';
     const collected: Uint8Array[] = [];
     const live = !invocation.output.json || follow === '1';
-    await (await invocation.client()).stream(`/v1/apps/${app}/logs?lines=${lines}&follow=${follow}`, (data) => {
-      if (live) invocation.output.bytes(data);
-      else collected.push(data);
-    });
-    if (!live) invocation.output.result({ app, lines: Buffer.concat(collected).toString('utf8').split('\n').filter((line) => line !== '') }, []);
+    await (await invocation.client()).stream(
+      `/v1/apps/${app}/logs?lines=${lines}&follow=${follow}`,
+      (data) => {
+        if (live) invocation.output.bytes(data);
+        else collected.push(data);
+      },
+    );
+    if (!live)
+      invocation.output.result(
+        {
+          app,
+          lines: Buffer.concat(collected)
+            .toString('utf8')
+            .split('\n')
+            .filter((line) => line !== ''),
+        },
+        [],
+      );
     return EXIT.done;
   },
 };
@@ -102,7 +129,10 @@ const createToken: Command = {
   name: 'tokens:create',
   usage: 'NAME',
   help: 'Make a token for a person or a CI job (admins only). It is shown once.',
-  examples: ['slipway tokens:create ci --apps hello', 'slipway tokens:create alice --apps hello,shop --may-create'],
+  examples: [
+    'slipway tokens:create ci --apps hello',
+    'slipway tokens:create alice --apps hello,shop --may-create',
+  ],
   args: { min: 1, max: 1 },
   options: {
     apps: { type: 'string', help: 'the apps it may use, separated by commas, or *' },
@@ -111,11 +141,13 @@ const createToken: Command = {
   },
   async run(invocation) {
     const { apps, admin } = invocation.options;
-    if (!admin && typeof apps !== 'string') throw new UsageError('which apps may it use?', 'name them: --apps hello,shop (or --apps "*")');
+    if (!admin && typeof apps !== 'string')
+      throw new UsageError('which apps may it use?', 'name them: --apps hello,shop (or --apps "*")');
     const made = await (await invocation.client()).post<TokenView & { token: string }>('/v1/tokens', {
       name: invocation.args[0],
       apps: admin || apps === '*' ? '*' : String(apps).split(','),
-      mayCreateApps: Boolean(admin ?? invocation.options['may-create']) || Boolean(invocation.options['may-create']),
+      mayCreateApps:
+        Boolean(admin ?? invocation.options['may-create']) || Boolean(invocation.options['may-create']),
       admin: Boolean(admin),
     });
     invocation.output.result(made, [made.token]);
@@ -132,7 +164,14 @@ const listTokens: Command = {
   args: { min: 0, max: 0 },
   async run(invocation) {
     const { tokens } = await (await invocation.client()).get<{ tokens: TokenView[] }>('/v1/tokens');
-    const rows = tokens.map((token) => [token.id, token.name, token.apps === '*' ? '*' : token.apps.join(','), token.admin ? 'admin' : '', shortTime(token.createdAt), token.revokedAt === undefined ? '' : 'revoked']);
+    const rows = tokens.map((token) => [
+      token.id,
+      token.name,
+      token.apps === '*' ? '*' : token.apps.join(','),
+      token.admin ? 'admin' : '',
+      shortTime(token.createdAt),
+      token.revokedAt === undefined ? '' : 'revoked',
+    ]);
     invocation.output.result(tokens, table(['TOKEN', 'NAME', 'APPS', 'RIGHTS', 'MADE', 'STATE'], rows));
     return EXIT.done;
   },
@@ -145,7 +184,9 @@ const revokeToken: Command = {
   examples: ['slipway tokens:revoke t4k2m9'],
   args: { min: 1, max: 1 },
   async run(invocation) {
-    const done = await (await invocation.client()).delete(`/v1/tokens/${encodeURIComponent(invocation.args[0] ?? '')}`);
+    const done = await (await invocation.client()).delete(
+      `/v1/tokens/${encodeURIComponent(invocation.args[0] ?? '')}`,
+    );
     invocation.output.result(done, ['revoked']);
     return EXIT.done;
   },
@@ -160,13 +201,28 @@ const gitCredential: Command = {
   args: { min: 1, max: 1 },
   async run(invocation) {
     if (invocation.args[0] !== 'get') return EXIT.done;
-    const asked = Object.fromEntries((await text(process.stdin)).split('\n').map((line) => line.split('=', 2) as [string, string]));
+    const asked = Object.fromEntries(
+      (await text(process.stdin)).split('\n').map((line) => line.split('=', 2) as [string, string]),
+    );
     const { url, token } = await loadCredentials(process.env);
     const platform = new URL(url);
-    if (asked.protocol !== platform.protocol.replace(':', '') || asked.host !== platform.host) return EXIT.done;
-    invocation.output.result({ username: 'slipway', password: token }, ['username=slipway', `password=${token}`]);
+    if (asked.protocol !== platform.protocol.replace(':', '') || asked.host !== platform.host)
+      return EXIT.done;
+    invocation.output.result({ username: 'slipway', password: token }, [
+      'username=slipway',
+      `password=${token}`,
+    ]);
     return EXIT.done;
   },
 };
 
-export const platformCommands: readonly Command[] = [login, whoami, processes, logs, createToken, listTokens, revokeToken, gitCredential];
+export const platformCommands: readonly Command[] = [
+  login,
+  whoami,
+  processes,
+  logs,
+  createToken,
+  listTokens,
+  revokeToken,
+  gitCredential,
+];

@@ -13,8 +13,18 @@ const releases: Command = {
   args: { min: 0, max: 0 },
   async run(invocation) {
     const app = await invocation.app();
-    const { releases: list } = await (await invocation.client()).get<{ releases: ReleaseView[] }>(`/v1/apps/${app}/releases`);
-    const rows = list.map((release) => [release.version, release.state, release.description, release.commit.slice(0, 7), shortTime(release.createdAt), release.createdBy, release.reason ?? '']);
+    const { releases: list } = await (await invocation.client()).get<{ releases: ReleaseView[] }>(
+      `/v1/apps/${app}/releases`,
+    );
+    const rows = list.map((release) => [
+      release.version,
+      release.state,
+      release.description,
+      release.commit.slice(0, 7),
+      shortTime(release.createdAt),
+      release.createdBy,
+      release.reason ?? '',
+    ]);
     const head = ['RELEASE', 'STATE', 'WHAT', 'COMMIT', 'MADE', 'BY', 'REASON'];
     invocation.output.result(list, list.length === 0 ? [`${app} has no release yet`] : table(head, rows));
     return EXIT.done;
@@ -29,7 +39,9 @@ const info: Command = {
   args: { min: 1, max: 1 },
   async run(invocation) {
     const app = await invocation.app();
-    const release = await (await invocation.client()).get<ReleaseView>(`/v1/apps/${app}/releases/${encodeURIComponent(invocation.args[0] ?? '')}`);
+    const release = await (await invocation.client()).get<ReleaseView>(
+      `/v1/apps/${app}/releases/${encodeURIComponent(invocation.args[0] ?? '')}`,
+    );
     invocation.output.result(release, [
       `release   ${release.version} of ${app}`,
       `state     ${release.state}${release.reason === undefined ? '' : `: ${release.reason}`}`,
@@ -55,20 +67,26 @@ const rollback: Command = {
   async run(invocation) {
     const app = await invocation.app();
     const [release] = invocation.args;
-    const build = await (await invocation.client()).post<BuildView>(`/v1/apps/${app}/rollback`, release === undefined ? {} : { release });
+    const build = await (await invocation.client()).post<BuildView>(
+      `/v1/apps/${app}/rollback`,
+      release === undefined ? {} : { release },
+    );
     return followUnlessDetached(invocation, build);
   },
 };
 
 async function followUnlessDetached(invocation: Invocation, build: BuildView): Promise<ExitCode> {
   if (!invocation.options.detach) return followBuild(invocation, build);
-  invocation.output.result(build, [`v${build.release} is being rolled out; follow it with: slipway builds:output ${build.id} -f -a ${build.app}`]);
+  invocation.output.result(build, [
+    `v${build.release} is being rolled out; follow it with: slipway builds:output ${build.id} -f -a ${build.app}`,
+  ]);
   return EXIT.done;
 }
 
 async function readConfig(invocation: Invocation): Promise<Record<string, string>> {
   const app = await invocation.app();
-  return (await (await invocation.client()).get<{ config: Record<string, string> }>(`/v1/apps/${app}/config`)).config;
+  return (await (await invocation.client()).get<{ config: Record<string, string> }>(`/v1/apps/${app}/config`))
+    .config;
 }
 
 const config: Command = {
@@ -104,11 +122,19 @@ const get: Command = {
   },
 };
 
-async function changeConfig(invocation: Invocation, changes: Record<string, string | null>): Promise<ExitCode> {
+async function changeConfig(
+  invocation: Invocation,
+  changes: Record<string, string | null>,
+): Promise<ExitCode> {
   const app = await invocation.app();
-  const { build } = await (await invocation.client()).patch<{ build?: BuildView }>(`/v1/apps/${app}/config`, changes);
+  const { build } = await (await invocation.client()).patch<{ build?: BuildView }>(
+    `/v1/apps/${app}/config`,
+    changes,
+  );
   if (build !== undefined) return followUnlessDetached(invocation, build);
-  invocation.output.result({ app, changed: Object.keys(changes) }, [`stored; ${app} gets it with its first deploy`]);
+  invocation.output.result({ app, changed: Object.keys(changes) }, [
+    `stored; ${app} gets it with its first deploy`,
+  ]);
   return EXIT.done;
 }
 
@@ -137,7 +163,8 @@ const unset: Command = {
   examples: ['slipway config:unset LEVEL'],
   args: { min: 1, max: 1000 },
   options: { detach: { type: 'boolean', help: 'do not wait for the rollout' } },
-  run: (invocation) => changeConfig(invocation, Object.fromEntries(invocation.args.map((name) => [name, null]))),
+  run: (invocation) =>
+    changeConfig(invocation, Object.fromEntries(invocation.args.map((name) => [name, null]))),
 };
 
 export const releaseCommands: readonly Command[] = [releases, info, rollback, config, get, set, unset];

@@ -1,0 +1,59 @@
+/** Everything a builder process holds, opened together and closed together. */
+import { type Config, homePaths } from '../config.js';
+import { AppRepositories } from '../git/app-repository.js';
+import { Git } from '../git/git.js';
+import { ObjectPool } from '../git/object-pool.js';
+import { Ledger } from '../ledger/ledger.js';
+import { Vault } from '../ledger/vault.js';
+import type { Logger } from '../log.js';
+import { Queues } from '../queue/queues.js';
+import { DeploymentStore } from '../records/deployments.js';
+import { RegistryClient } from '../registry/client.js';
+import { openBuilderStore } from './builder-store.js';
+import { type BuilderTools, buildNext } from './job.js';
+import { Sandbox } from './sandbox/runtime.js';
+
+export interface Builder {
+  /** See {@link buildNext}. */
+  buildNext(app: string, lease: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens the store, looks for an OCI runtime, and removes what a killed builder left. Throws `unavailable` without a runtime. */
+export async function openBuilder(config: Config, log: Logger): Promise<Builder> {
+  const paths = homePaths(config.home);
+  const builderStore = await openBuilderStore(paths.store, config.limits);
+  const sandbox = await Sandbox.probe({
+    stateDir: builderStore.sandboxDirectory,
+    networkAllow: config.buildNetworkAllow,
+    log,
+  });
+  await sandbox.reap();
+  const git = new Git();
+  const queues = new Queues(config.redisUrl, { log });
+  const objects = new ObjectPool();
+  const registry = RegistryClient.fromConfig(config, log);
+  const tools: BuilderTools = {
+    config,
+    log,
+    git,
+    objects,
+    queues,
+    registry,
+    builderStore,
+    sandbox,
+    store: new DeploymentStore(config.home),
+    ledger: new Ledger(paths, git, await Vault.open(paths.secretKey)),
+    repositories: new AppRepositories(paths, git),
+    by: `builder ${process.pid}`,
+  };
+  return {
+    buildNext: (app, lease) => buildNext(tools, app, lease),
+    close: async () => {
+      objects.close();
+      registry.close();
+      await queues.close();
+      await sandbox.close();
+    },
+  };
+}

@@ -1,0 +1,131 @@
+/**
+ * The web process: receives pushes, serves the API, and reaches neither the builder's store nor a target host. It wires
+ * the rooms together and owns their life.
+ */
+import { join } from 'node:path';
+import { DeployerClient } from './api/deployer-client.js';
+import { type Config, homePaths, loadConfig } from './config.js';
+import { describeError, SlipwayError, toSlipwayError } from './errors.js';
+import { Acceptance, type AppDirectory } from './git/accept.js';
+import { AppRepositories } from './git/app-repository.js';
+import { Git } from './git/git.js';
+import { hookProgram, installHook } from './git/hook-program.js';
+import { HookServer } from './git/hook-server.js';
+import { smartHttp } from './git/smart-http.js';
+import { Ledger } from './ledger/ledger.js';
+import { PlatformLedger } from './ledger/platform.js';
+import { Vault } from './ledger/vault.js';
+import { createLogger, type Logger } from './log.js';
+import { Queues } from './queue/queues.js';
+import { DeploymentStore } from './records/deployments.js';
+import { buildServer } from './server.js';
+
+/** How long requests under way may take when the process is asked to stop; pushes are only watched, so they are let go. */
+const STOP_MS = 5_000;
+
+async function start(config: Config, log: Logger): Promise<() => Promise<void>> {
+  const paths = homePaths(config.home);
+  const git = new Git();
+  const repositories = new AppRepositories(paths, git);
+  // Nobody else receives pushes: what lies half done here is from a process that was killed.
+  await repositories.sweep(0);
+  const vault = await Vault.open(paths.secretKey);
+  const ledger = new Ledger(paths, git, vault, {
+    createRepository: (app) => repositories.ensure(app, config.deployBranch),
+  });
+  const platform = new PlatformLedger(paths, git);
+  const store = new DeploymentStore(config.home);
+  const queues = new Queues(config.redisUrl, { log });
+  const apps = appDirectory(ledger);
+  const acceptance = new Acceptance({
+    store,
+    repositories,
+    git,
+    apps,
+    queues: { enqueueBuild: async (app) => void (await queues.enqueueBuild(app)) },
+    defaultDeployBranch: config.deployBranch,
+    limits: config.limits,
+    log,
+  });
+  const hooks = new HookServer({
+    socketPath: paths.hookSocket,
+    receive: (push, viewer) => acceptance.receive(push, viewer),
+    log,
+  });
+  const hooksDirectory = join(paths.run, 'hooks');
+  await installHook(hooksDirectory, hookProgram());
+  await hooks.start();
+
+  const server = buildServer(
+    {
+      config,
+      store,
+      ledger,
+      platform,
+      queues,
+      limits: config.limits,
+      deployer: new DeployerClient(paths.deployerSocket),
+    },
+    (instance) =>
+      smartHttp(instance, {
+        git,
+        repositories,
+        hooks,
+        hooksDirectory,
+        apps,
+        authenticate: (token) => platform.tokens.verify(token),
+        defaultDeployBranch: config.deployBranch,
+        limits: config.limits,
+        log,
+      }),
+    log,
+  );
+  try {
+    await server.listen(config.listen);
+  } catch (error) {
+    await hooks.close();
+    await queues.close();
+    throw new SlipwayError(
+      'unavailable',
+      `cannot listen on ${config.listen.host}:${config.listen.port}: ${(error as Error).message}`,
+      {
+        hint: 'stop what uses that address, or choose another with SLIPWAY_LISTEN',
+        cause: error,
+      },
+    );
+  }
+  log.info({ url: config.publicUrl }, 'web is ready');
+  return async () => {
+    await hooks.close();
+    server.server.closeIdleConnections();
+    const late = setTimeout(() => server.server.closeAllConnections(), STOP_MS);
+    await server.close();
+    clearTimeout(late);
+    await queues.close();
+  };
+}
+
+/** The ledger as a push sees it. */
+function appDirectory(ledger: Ledger): AppDirectory {
+  return {
+    deployBranch: async (app) =>
+      (await ledger.appExists(app)) ? (await ledger.read(app)).settings.deployBranch : undefined,
+    create: async (app, deployBranch, who) => {
+      await ledger.createApp(app, { deployBranch }, who.name);
+    },
+  };
+}
+
+try {
+  const config = loadConfig();
+  const log = createLogger('web', config.logLevel);
+  const stop = await start(config, log);
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(name, () => {
+      void stop().finally(() => process.exit(0));
+    });
+  }
+} catch (thrown) {
+  for (const line of describeError(toSlipwayError(thrown))) console.error(` !     ${line}`);
+  process.exit(1);
+}
