@@ -78,3 +78,18 @@ function look({ path: _, xattrs, mtime, ...rest }: ScannedEntry, times: boolean)
 export function openDescriptors(): number {
   return run(['ls', `/proc/${process.pid}/fd`]).split('\n').length;
 }
+
+export const hasPython: boolean = spawnSync('python3', ['--version']).status === 0;
+if (!hasPython) console.log('skipped: comparisons with python3, which is not installed');
+
+/** All extended attributes of a path as `name=value\n`, as the system tar sees them. */
+export function attributesOf(path: string): string {
+  const argv = ['--xattrs', '--xattrs-include=*', '--no-recursion', '-P', '-cf', '-', path];
+  const { stdout } = spawnSync('tar', argv, { maxBuffer: 1 << 28 });
+  return [...stdout.toString('latin1').matchAll(/SCHILY\.xattr\.([^=]+=[^]*?\n)/g)].map((match) => match[1]).join('');
+}
+
+/** Makes files with extended attributes, by way of the system tar. */
+export function extract(archive: Buffer, into: string): void {
+  run(['tar', '--xattrs', '--xattrs-include=*', '-C', into, '-xpf', '-'], archive);
+}
