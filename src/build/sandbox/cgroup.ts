@@ -2,7 +2,7 @@
 import { access, readdir, readFile, rmdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sleep } from '../../clock.js';
-import { isErrno } from '../../errors.js';
+import { isErrno, SlipwayError } from '../../errors.js';
 
 const MOUNT = '/sys/fs/cgroup';
 /** linux/magic.h CGROUP2_SUPER_MAGIC */
@@ -23,8 +23,18 @@ export class Cgroups {
     this.#roots = roots;
   }
 
+  /** Throws `unavailable` where cgroups are not mounted: then nothing could be limited. */
   static async find(): Promise<Cgroups> {
-    const { type } = await statfs(MOUNT);
+    const { type } = await statfs(MOUNT).catch((error: unknown) => {
+      throw new SlipwayError(
+        'unavailable',
+        `cgroups are not mounted at ${MOUNT}, and RUN steps need limits`,
+        {
+          hint: 'mount cgroup2 there, as every systemd machine does',
+          cause: error,
+        },
+      );
+    });
     if (type === CGROUP2_MAGIC) return new Cgroups(true, [MOUNT]);
     const hierarchies = await readdir(MOUNT, { withFileTypes: true });
     // cpuacct, net_cls and others may be links to a hierarchy that is listed under another name too.

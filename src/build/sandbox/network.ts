@@ -65,7 +65,6 @@ export class Networks {
       throw error;
     }
     this.#recheck ??= setInterval(() => void this.#blockNew(), RECHECK_MS).unref();
-    this.prepare();
     return network;
   }
 

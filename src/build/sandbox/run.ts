@@ -120,13 +120,16 @@ async function execute(
   const timer = setTimeout(() => running.stop('time'), step.timeoutMs);
   cleanup.defer(() => clearTimeout(timer));
 
+  // The next step's network, once this one no longer waits for the processor.
+  void running.started().then(() => network && parts.networks.prepare());
   const drained = output.drain(() => running.started(), step.onOutput);
   drained.catch(onAbort); // nobody takes the output any more
   const exitCode = await running.ended;
   clearTimeout(timer);
   const elapsedMs = performance.now() - start;
   const [events, started] = await Promise.all([parts.cgroups.events(id), running.started()]);
-  await running.remove();
+  // Side by side, as each is a program to run; the deferred ones find nothing to do then.
+  await Promise.all([running.remove(), network && parts.networks.release(network)]);
   await within(DRAIN_MS, drained);
 
   const stopped = running.stopReason;

@@ -31,7 +31,7 @@ export class MountPoints {
   readonly #stubs: Stub[] = [];
   readonly #parents = new Map<string, Parent>();
   /** Where each of the files leads to inside: /etc/resolv.conf is a link in many images. */
-  readonly files = new Map<string, string>();
+  readonly files: Map<string, string> = new Map();
 
   private constructor(root: string) {
     this.#root = root;
