@@ -54,7 +54,7 @@ export class Lease {
       const renewed = await this.#options.renew();
       if (this.#closed) return;
       if (renewed) this.#expireIn(this.#options.leaseMs - (performance.now() - asked));
-      else this.end(lost('another worker may have the job'));
+      else this.end(leaseLost('another worker may have the job'));
     } catch {
       // Redis is away. Perhaps it is back before the lease ends.
     } finally {
@@ -64,10 +64,11 @@ export class Lease {
 
   #expireIn(ms: number): void {
     clearTimeout(this.#expiry);
-    this.#expiry = setTimeout(() => this.end(lost('Redis does not answer')), Math.max(0, ms));
+    this.#expiry = setTimeout(() => this.end(leaseLost('Redis does not answer')), Math.max(0, ms));
   }
 }
 
-function lost(why: string): SlipwayError {
+/** Why the signal of a lease is aborted. */
+export function leaseLost(why: string): SlipwayError {
   return new SlipwayError('lease_lost', `the lease of the job was lost: ${why}`, { temporary: true });
 }

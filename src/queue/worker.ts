@@ -5,14 +5,14 @@
  *
  *   waiting → active   [taken; the lease begins]
  *   active  → gone     [the handler ended, well or not; what is left to do is in the journal, and the reconciler finds it]
- *   active  → waiting  [the worker died: found by any other worker after the lease; or it was closed: at once]
+ *   active  → waiting  [the worker died: found by any other worker after the lease; it was closed: at once]
  */
 import { type Job, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { SlipwayError, toSlipwayError } from '../errors.js';
+import { toSlipwayError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { isAppName } from '../model/app.js';
-import { Lease } from './lease.js';
+import { Lease, leaseLost } from './lease.js';
 import type { AppJob, QueueName } from './queues.js';
 import { connectRedis, KEY_PREFIX } from './redis.js';
 
@@ -51,6 +51,24 @@ export function startWorker(options: WorkerOptions): QueueWorker {
   const runs = new Map<string, Run>();
   let closing = false;
 
+  const handleAlone = async (app: string, lease: Lease): Promise<void> => {
+    const earlier = runs.get(app);
+    // Only after a wipe: the earlier job is not known to Redis any more, and its handler is still at work here.
+    earlier?.lease.end(leaseLost('the job was given out again'));
+    const done = Promise.resolve(earlier?.done).then(() => {
+      lease.signal.throwIfAborted();
+      return options.handle(app, lease.signal);
+    });
+    const run: Run = { lease, done: done.catch(() => undefined) };
+    runs.set(app, run);
+    if (closing) lease.end(leaseLost('the worker is stopping'));
+    try {
+      await done;
+    } finally {
+      if (runs.get(app) === run) runs.delete(app);
+    }
+  };
+
   const work = async (job: Job<AppJob>, token: string): Promise<void> => {
     const { app } = job.data;
     if (typeof app !== 'string' || !isAppName(app)) {
@@ -60,33 +78,19 @@ export function startWorker(options: WorkerOptions): QueueWorker {
     const renew = async (): Promise<boolean> => (await job.extendLock(token, options.leaseMs)) === 1;
     const lease = new Lease({ leaseMs: options.leaseMs, renew });
     try {
-      const earlier = runs.get(app);
-      // Only after a wipe: the earlier job is not known to Redis any more, and its handler is still at work here.
-      earlier?.lease.end(new SlipwayError('lease_lost', 'the job was given out again', { temporary: true }));
-      const done = Promise.resolve(earlier?.done).then(() => {
-        lease.signal.throwIfAborted();
-        return options.handle(app, lease.signal);
-      });
-      const run: Run = { lease, done: done.catch(() => undefined) };
-      runs.set(app, run);
-      if (closing) lease.end(closed());
-      try {
-        await done;
-      } finally {
-        if (runs.get(app) === run) runs.delete(app);
-      }
+      await handleAlone(app, lease);
     } catch (thrown) {
       const { code, message } = toSlipwayError(thrown);
-      if (closing) {
-        await job.moveToWait(token);
-        throw new WaitingError();
-      }
-      log.error(
-        { app, code, err: code === 'internal' ? thrown : message },
-        'the work on an app was broken off',
-      );
+      const err = code === 'internal' ? thrown : message;
+      if (lease.signal.aborted) log.warn({ app, code, err }, 'stopped the work on an app');
+      else log.error({ app, code, err }, 'the work on an app was broken off');
     } finally {
       lease.close();
+    }
+    // However the handler took the abort: there may be work left, and another worker need not wait for the reconciler.
+    if (lease.signal.aborted) {
+      await job.moveToWait(token);
+      throw new WaitingError();
     }
   };
 
@@ -106,15 +110,20 @@ export function startWorker(options: WorkerOptions): QueueWorker {
   worker.on('stalled', (job) => log.warn({ job }, 'taken back from a worker that died'));
   void keepRunning(worker, log, () => closing);
 
+  const stop = async (): Promise<void> => {
+    closing = true;
+    const stopping = connections.ready ? worker.close() : undefined;
+    for (const { lease } of runs.values()) lease.end(leaseLost('the worker is stopping'));
+    await within(options.closeGraceMs ?? 10_000, Promise.all([...runs.values()].map((run) => run.done)));
+    // Without Redis there is nothing to wait for: the forced way.
+    await within(DISCONNECT_MS, stopping ?? worker.close(true));
+    connections.disconnect();
+  };
+  let stopped: Promise<void> | undefined;
   return {
-    close: async () => {
-      if (closing) return;
-      closing = true;
-      const stopping = connections.ready ? worker.close() : undefined;
-      for (const { lease } of runs.values()) lease.end(closed());
-      await within(options.closeGraceMs ?? 10_000, Promise.all([...runs.values()].map((run) => run.done)));
-      await within(DISCONNECT_MS, stopping ?? worker.close(true));
-      connections.disconnect();
+    close: () => {
+      stopped ??= stop();
+      return stopped;
     },
   };
 }
@@ -165,8 +174,4 @@ async function within(ms: number, work: Promise<unknown>): Promise<void> {
   });
   await Promise.race([work.catch(() => undefined), enough]);
   clearTimeout(timer);
-}
-
-function closed(): SlipwayError {
-  return new SlipwayError('lease_lost', 'the worker is stopping', { temporary: true });
 }
