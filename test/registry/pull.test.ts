@@ -399,9 +399,9 @@ describe('fetching a blob', () => {
       if (tried === 1) response.write(bytes.subarray(0, 100_000));
       else response.end(bytes.subarray(from));
     });
-    await fetchFrom(server.host, { timing: { idleMs: 100 } });
+    await fetchFrom(server.host, { timing: { idleMs: 300 } });
     expect((await readFile(join(directory, 'blob'))).equals(bytes)).toBe(true);
-    expect(tried).toBe(2);
+    expect(tried).toBeGreaterThanOrEqual(2);
   });
 
   test.each([

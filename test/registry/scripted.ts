@@ -64,7 +64,7 @@ export async function startScripted(
     },
     async stop() {
       server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await new Promise((resolve) => server.close(resolve)); // Also when it is closed already.
     },
   };
 }
