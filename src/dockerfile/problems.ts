@@ -32,19 +32,22 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 export function suggest(word: string, candidates: readonly string[], what: string): string {
   const near = nearest(word, candidates);
   if (near !== undefined) return `did you mean ${near}?`;
-  return candidates.length === 0 ? `there is no ${what}` : `${what} known here: ${candidates.join(', ')}`;
+  return candidates.length === 0 ? `there are no ${what}` : `${what} known here: ${candidates.join(', ')}`;
 }
 
-/** Levenshtein's distance, one row at a time. */
+/** Levenshtein's distance, with two neighbours exchanged counted as one change: RNU is one from RUN. */
 function editDistance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const exchanged = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const exchange = exchanged ? (before[j - 2] ?? 0) + 1 : substitution;
+      next.push(Math.min(substitution, exchange, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[b.length] ?? 0;
 }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 import { describe, expect, it } from 'vitest';
 import { ExpansionBudget, expandWord, expandWords } from '../../src/dockerfile/expand.js';
 import type { EscapeCharacter } from '../../src/dockerfile/types.js';

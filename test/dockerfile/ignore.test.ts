@@ -77,7 +77,9 @@ describe('one pattern', () => {
   it.each(['[', '[^', '[^bc', 'a[', '[]a]', '[-]', '[x-]', '[-x]', '[a-b-c]', '\\', 'a\\', '[z-a]'])(
     '%j is refused with its line',
     (pattern) => {
-      expect(problem(() => parseIgnore(`ok\n${pattern}`))).toMatch(/^dockerfile_invalid \.dockerignore:2: .*not a pattern/);
+      expect(problem(() => parseIgnore(`ok\n${pattern}`))).toMatch(
+        /^dockerfile_invalid \.dockerignore:2: .*not a pattern/,
+      );
     },
   );
 });
@@ -104,13 +106,18 @@ describe('a whole file', () => {
   it('never ignores the root', () => expect(parseIgnore('**').ignores('')).toBe(false));
 
   it('refuses a lone !', () => {
-    expect(problem(() => parseIgnore('a\n!\n'))).toBe('dockerfile_invalid .dockerignore:2: a ! without a pattern');
+    expect(problem(() => parseIgnore('a\n!\n'))).toBe(
+      'dockerfile_invalid .dockerignore:2: a ! without a pattern',
+    );
   });
 
   it('says how a bracket is meant', () => expect(hint(() => parseIgnore('['))).toContain('\\['));
 
   it("is the Dockerfile's own before the common one", () => {
-    expect(ignoreFiles('deploy/web.Dockerfile')).toEqual(['deploy/web.Dockerfile.dockerignore', '.dockerignore']);
+    expect(ignoreFiles('deploy/web.Dockerfile')).toEqual([
+      'deploy/web.Dockerfile.dockerignore',
+      '.dockerignore',
+    ]);
   });
 });
 
