@@ -189,7 +189,9 @@ describe('a handler', () => {
       });
       await held(signal);
     });
-    start(async () => void (runs += 1));
+    start(async () => {
+      runs += 1;
+    });
     await queues.enqueueBuild('hello');
     await until(() => runs === 1);
     await new Promise((resolve) => setTimeout(resolve, LEASE_MS * 4));
