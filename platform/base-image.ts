@@ -72,17 +72,15 @@ async function busyboxEntries(): Promise<LayerEntry[]> {
   return [
     directory('bin'),
     { ...owned, path: 'bin/busybox', type: 'file', mode: 0o755, data: binary },
-    ...applets
-      .sort()
-      .map(
-        (name): LayerEntry => ({
-          ...owned,
-          path: `bin/${name}`,
-          type: 'symlink',
-          mode: 0o777,
-          linkname: 'busybox',
-        }),
-      ),
+    ...applets.sort().map(
+      (name): LayerEntry => ({
+        ...owned,
+        path: `bin/${name}`,
+        type: 'symlink',
+        mode: 0o777,
+        linkname: 'busybox',
+      }),
+    ),
     ...['dev', 'etc'].map((path) => directory(path)),
     file('etc/group', 'root:x:0:\nnogroup:x:65534:\n'),
     file(
