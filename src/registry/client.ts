@@ -3,11 +3,13 @@ import type { Config } from '../config.js';
 import { SlipwayError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { fetchBlobFrom } from './blob.js';
-import { asDigest, type Descriptor, type Digest, digestOf, isDigest, MEDIA_TYPES } from './image.js';
+import { asDigest, type Descriptor, type Digest, digestOf, isDigest } from './image.js';
 import {
   askInTurn,
   hostPlatform,
   type ImageSource,
+  MANIFEST_BYTES,
+  MANIFEST_TYPES,
   type Mirror,
   type ResolvedImage,
   resolveImage,
@@ -21,14 +23,6 @@ export interface RegistryClientOptions extends TransportOptions {
   /** Asked before the registry itself, in order. */
   readonly mirrors?: readonly Mirror[];
 }
-
-const MANIFEST_BYTES = 4 * 1024 * 1024;
-const MANIFEST_TYPES = [
-  MEDIA_TYPES.ociManifest,
-  MEDIA_TYPES.dockerManifest,
-  MEDIA_TYPES.ociIndex,
-  MEDIA_TYPES.dockerList,
-].join(', ');
 
 export class RegistryClient {
   readonly #transport: Transport;

@@ -55,11 +55,12 @@ export interface Mirror {
   readonly to: string;
 }
 
-const MANIFEST_BYTES = 4 * 1024 * 1024;
+export const MANIFEST_BYTES: number = 4 * 1024 * 1024;
 const CONFIG_BYTES = 8 * 1024 * 1024;
 /** An index may hold an index (image-spec image-index.md). */
 const INDEX_DEPTH = 3;
-const ACCEPT = [
+/** What a manifest may be, for the Accept header. */
+export const MANIFEST_TYPES: string = [
   MEDIA_TYPES.ociManifest,
   MEDIA_TYPES.dockerManifest,
   MEDIA_TYPES.ociIndex,
@@ -199,7 +200,7 @@ async function fetchManifest(
       place,
       method: 'GET',
       target: `manifests/${name}`,
-      headers: { accept: ACCEPT },
+      headers: { accept: MANIFEST_TYPES },
       actions: 'pull',
       expect: [200],
       where,
