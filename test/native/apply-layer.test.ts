@@ -1,13 +1,31 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { applyLayer } from '../../native/index.js';
-import { applied, appliedTar, attributesOf, hasPython, openDescriptors, run, subdirectory, testDirectory } from './support.js';
+import {
+  applied,
+  appliedTar,
+  attributesOf,
+  hasPython,
+  openDescriptors,
+  run,
+  subdirectory,
+  testDirectory,
+} from './support.js';
 import { type RawEntry, sha256, tar } from './tar.js';
 
-const isWhiteout = (path: string): boolean => lstatSync(path).isCharacterDevice() && lstatSync(path).rdev === 0;
+const isWhiteout = (path: string): boolean =>
+  lstatSync(path).isCharacterDevice() && lstatSync(path).rdev === 0;
 const isOpaque = (path: string): boolean => attributesOf(path).includes('trusted.overlay.opaque=y\n');
 
 describe('applying a layer', () => {
@@ -19,7 +37,15 @@ describe('applying a layer', () => {
       tar([
         { path: './', type: '5', mode: 0o711 },
         { path: 'bin/', type: '5', mode: 0o2755, gid: 5, mtime: 1000 },
-        { path: 'bin/su', data: 'su', mode: 0o4755, uid: 1, gid: 2, mtime: 2000, pax: { 'SCHILY.xattr.user.k': 'v', 'SCHILY.xattr.security.capability': capability } },
+        {
+          path: 'bin/su',
+          data: 'su',
+          mode: 0o4755,
+          uid: 1,
+          gid: 2,
+          mtime: 2000,
+          pax: { 'SCHILY.xattr.user.k': 'v', 'SCHILY.xattr.security.capability': capability },
+        },
         { path: 'bin/link', type: '2', link: '/etc/passwd', uid: 3, mtime: 3000 },
         { path: 'bin/hard', type: '1', link: './bin/su' },
         { path: 'bin/hardlink-to-link', type: '1', link: 'bin/link' },
@@ -34,7 +60,12 @@ describe('applying a layer', () => {
     expect([su.mode & 0o7777, su.uid, su.gid, su.mtimeMs, su.nlink]).toEqual([0o4755, 1, 2, 2_000_000, 2]);
     expect(lstatSync(join(root, 'bin/hard')).ino).toBe(su.ino);
     const link = lstatSync(join(root, 'bin/link'));
-    expect([readlinkSync(join(root, 'bin/link')), link.uid, link.mtimeMs, link.nlink]).toEqual(['/etc/passwd', 3, 3_000_000, 2]);
+    expect([readlinkSync(join(root, 'bin/link')), link.uid, link.mtimeMs, link.nlink]).toEqual([
+      '/etc/passwd',
+      3,
+      3_000_000,
+      2,
+    ]);
     expect(lstatSync(join(root, 'bin/null')).rdev).toBe(0x103);
     expect(lstatSync(join(root, 'bin/null')).mode & 0o777).toBe(0o666);
     expect(lstatSync(join(root, 'bin/pipe')).isFIFO()).toBe(true);
@@ -58,7 +89,7 @@ describe('applying a layer', () => {
         { path: 'implied/f', data: 'f' },
         { path: 'stays', data: 's' },
         { path: '.wh.stays' },
-        { path: '.wh..wh.plnk/' , type: '5' },
+        { path: '.wh..wh.plnk/', type: '5' },
       ]),
     );
     expect(isWhiteout(join(root, 'a/gone'))).toBe(true);
@@ -76,28 +107,38 @@ describe('applying a layer', () => {
     writeFileSync(join(source, long), 'long');
     symlinkSync('t'.repeat(180), join(source, 'l'));
     for (const format of ['gnu', 'pax']) {
-      const archive = execFileSync('tar', [`--format=${format}`, '--owner=3000000000', '--group=5', '-C', source, '-c', '.'], { maxBuffer: 1 << 28 });
+      const archive = execFileSync(
+        'tar',
+        [`--format=${format}`, '--owner=3000000000', '--group=5', '-C', source, '-c', '.'],
+        { maxBuffer: 1 << 28 },
+      );
       const root = await appliedTar(directory, archive);
       expect(readFileSync(join(root, long), 'utf8')).toBe('long');
       expect(lstatSync(join(root, long)).uid).toBe(3_000_000_000);
       expect(readlinkSync(join(root, 'l'))).toBe('t'.repeat(180));
     }
-    const old = tar([{ path: 'dir/', type: '\0', magic: 'v7' }, { path: 'dir/f', type: '\0', data: 'v7', magic: 'v7' }]);
+    const old = tar([
+      { path: 'dir/', type: '\0', magic: 'v7' },
+      { path: 'dir/f', type: '\0', data: 'v7', magic: 'v7' },
+    ]);
     expect(readFileSync(join(await appliedTar(directory, old), 'dir/f'), 'utf8')).toBe('v7');
   });
 
-  it.skipIf(!hasPython)('reads what python writes: fractions of seconds, large ids, a name in pax', async () => {
-    const script = `
+  it.skipIf(!hasPython)(
+    'reads what python writes: fractions of seconds, large ids, a name in pax',
+    async () => {
+      const script = `
 import tarfile, io, sys, base64
 b = io.BytesIO()
 with tarfile.open(fileobj=b, mode='w', format=tarfile.PAX_FORMAT) as t:
   i = tarfile.TarInfo('p' * 200 + '/' + 'q' * 200); i.size = 3; i.mtime = 12.75; i.uid = 4000000000
   t.addfile(i, io.BytesIO(b'abc'))
 print(base64.b64encode(b.getvalue()).decode())`;
-    const root = await appliedTar(testDirectory(), Buffer.from(run(['python3', '-c', script]), 'base64'));
-    const stats = lstatSync(join(root, 'p'.repeat(200), 'q'.repeat(200)));
-    expect([stats.size, stats.mtimeMs, stats.uid]).toEqual([3, 12_000, 4_000_000_000]);
-  });
+      const root = await appliedTar(testDirectory(), Buffer.from(run(['python3', '-c', script]), 'base64'));
+      const stats = lstatSync(join(root, 'p'.repeat(200), 'q'.repeat(200)));
+      expect([stats.size, stats.mtimeMs, stats.uid]).toEqual([3, 12_000, 4_000_000_000]);
+    },
+  );
 
   it('refuses a name that no file system takes', async () => {
     const attempt = appliedTar(testDirectory(), tar([{ path: 'x', pax: { path: 'p'.repeat(300) } }]));
@@ -106,10 +147,18 @@ print(base64.b64encode(b.getvalue()).decode())`;
 
   it('reads several gzip members, several zstd frames and plain tar', async () => {
     const directory = testDirectory();
-    const archive = tar([{ path: 'a', data: 'x'.repeat(100_000) }, { path: 'b', data: 'end' }]);
+    const archive = tar([
+      { path: 'a', data: 'x'.repeat(100_000) },
+      { path: 'b', data: 'end' },
+    ]);
     const pieces = [archive.subarray(0, 700), archive.subarray(700, 60_000), archive.subarray(60_000)];
     const zstd = (piece: Buffer): Buffer => execFileSync('zstd', ['-c'], { input: piece });
-    const blobs = [Buffer.concat(pieces.map((piece) => gzipSync(piece))), Buffer.concat(pieces.map(zstd)), archive, gzipSync(archive, { level: 0 })];
+    const blobs = [
+      Buffer.concat(pieces.map((piece) => gzipSync(piece))),
+      Buffer.concat(pieces.map(zstd)),
+      archive,
+      gzipSync(archive, { level: 0 }),
+    ];
     for (const blob of blobs) {
       const root = await applied(directory, blob, { diffId: sha256(archive), digest: sha256(blob) });
       expect(readFileSync(join(root, 'b'), 'utf8')).toBe('end');
@@ -126,15 +175,30 @@ print(base64.b64encode(b.getvalue()).decode())`;
         { path: 'srv/data', data: 'from below', mode: 0o640, uid: 9, mtime: 77 },
       ]),
     );
-    const above = await appliedTar(directory, tar([{ path: 'srv/new', data: 'n' }, { path: 'top', type: '1', link: 'srv/data' }, { path: 'fresh/f' }]), [below]);
+    const above = await appliedTar(
+      directory,
+      tar([
+        { path: 'srv/new', data: 'n' },
+        { path: 'top', type: '1', link: 'srv/data' },
+        { path: 'fresh/f' },
+      ]),
+      [below],
+    );
     const srv = lstatSync(join(above, 'srv'));
     expect([srv.mode & 0o7777, srv.uid, srv.gid]).toEqual([0o750, 7, 8]);
     expect(existsSync(join(above, 'srv/deep'))).toBe(false);
     const top = lstatSync(join(above, 'top'));
-    expect([readFileSync(join(above, 'top'), 'utf8'), top.mode & 0o777, top.uid, top.mtimeMs]).toEqual(['from below', 0o640, 9, 77_000]);
+    expect([readFileSync(join(above, 'top'), 'utf8'), top.mode & 0o777, top.uid, top.mtimeMs]).toEqual([
+      'from below',
+      0o640,
+      9,
+      77_000,
+    ]);
     expect(lstatSync(join(above, 'fresh')).mode & 0o777).toBe(0o755);
     const hidden = await appliedTar(directory, tar([{ path: '.wh.srv' }]), [below]);
-    await expect(appliedTar(directory, tar([{ path: 'top', type: '1', link: 'srv/data' }]), [hidden, below])).rejects.toMatchObject({ code: 'LAYER_INVALID' });
+    await expect(
+      appliedTar(directory, tar([{ path: 'top', type: '1', link: 'srv/data' }]), [hidden, below]),
+    ).rejects.toMatchObject({ code: 'LAYER_INVALID' });
   });
 
   it('lets the last of duplicate paths win, whatever they are', async () => {
@@ -163,9 +227,14 @@ print(base64.b64encode(b.getvalue()).decode())`;
   });
 
   it('gives every entry the time that is asked for', async () => {
-    const archive = tar([{ path: 'd/', type: '5' }, { path: 'd/f', data: 'x', mtime: 5 }, { path: 'd/l', type: '2', link: 'f' }]);
+    const archive = tar([
+      { path: 'd/', type: '5' },
+      { path: 'd/f', data: 'x', mtime: 5 },
+      { path: 'd/l', type: '2', link: 'f' },
+    ]);
     const root = await applied(testDirectory(), archive, { diffId: sha256(archive), mtime: 1_650_000_000 });
-    for (const name of ['d', 'd/f', 'd/l']) expect(lstatSync(join(root, name)).mtimeMs).toBe(1_650_000_000_000);
+    for (const name of ['d', 'd/f', 'd/l'])
+      expect(lstatSync(join(root, name)).mtimeMs).toBe(1_650_000_000_000);
   });
 });
 
@@ -177,16 +246,45 @@ describe('a hostile layer', () => {
     ['a NUL in a pax path', [{ path: 'ok', pax: { path: 'a\0b' }, data: 'x' }], /NUL/],
     ['a hard link outside', [{ path: 'h', type: '1', link: '../secret' }], /\.\./],
     ['a hard link to nothing', [{ path: 'h', type: '1', link: 'nowhere' }], /does not exist/],
-    ['a hard link to a directory', [{ path: 'd/', type: '5' }, { path: 'h', type: '1', link: 'd' }], /directory/],
+    [
+      'a hard link to a directory',
+      [
+        { path: 'd/', type: '5' },
+        { path: 'h', type: '1', link: 'd' },
+      ],
+      /directory/,
+    ],
     ['a hard link to a whiteout', [{ path: '.wh.w' }, { path: 'h', type: '1', link: 'w' }], /deletes/],
-    ['a redirect of overlay', [{ path: 'd/', type: '5', pax: { 'SCHILY.xattr.trusted.overlay.redirect': '/etc' } }], /trusted\.overlay\.redirect/],
-    ['an opaque attribute on a symlink', [{ path: 'l', type: '2', link: 'x', pax: { 'SCHILY.xattr.trusted.overlay.opaque': 'y' } }], /trusted\.overlay/],
+    [
+      'a redirect of overlay',
+      [{ path: 'd/', type: '5', pax: { 'SCHILY.xattr.trusted.overlay.redirect': '/etc' } }],
+      /trusted\.overlay\.redirect/,
+    ],
+    [
+      'an opaque attribute on a symlink',
+      [{ path: 'l', type: '2', link: 'x', pax: { 'SCHILY.xattr.trusted.overlay.opaque': 'y' } }],
+      /trusted\.overlay/,
+    ],
     ['a 0:0 device', [{ path: 'c', type: '3', rdev: [0, 0] }], /0:0/],
     ['a whiteout of nothing', [{ path: 'd/.wh.' }], /whiteout/],
     ['a whiteout of ..', [{ path: 'd/.wh...' }], /whiteout/],
     ['a directory named as a whiteout', [{ path: '.wh.d/f', data: 'x' }], /\.wh\./],
-    ['a file as a parent', [{ path: 'f', data: 'x' }, { path: 'f/g', data: 'x' }], /not a directory/],
-    ['a symlink in a circle as a parent', [{ path: 'l', type: '2', link: 'l' }, { path: 'l/x', data: 'x' }], /symbolic links/],
+    [
+      'a file as a parent',
+      [
+        { path: 'f', data: 'x' },
+        { path: 'f/g', data: 'x' },
+      ],
+      /not a directory/,
+    ],
+    [
+      'a symlink in a circle as a parent',
+      [
+        { path: 'l', type: '2', link: 'l' },
+        { path: 'l/x', data: 'x' },
+      ],
+      /symbolic links/,
+    ],
     ['a symlink to nothing', [{ path: 'l', type: '2', link: '' }], /target/],
     ['a GNU sparse file', [{ path: 's', type: 'S', magic: 'gnu' }], /sparse/],
     ['a pax sparse file', [{ path: 's', pax: { 'GNU.sparse.major': '1' } }], /sparse/],
@@ -194,7 +292,11 @@ describe('a hostile layer', () => {
     ['a mode that is no number', [{ path: 's', patch: (header) => void header.fill('9', 100, 104) }], /mode/],
     ['a number out of range', [{ path: 's', patch: (header) => void header.fill(0x81, 124, 136) }], /size/],
     ['a root that is a file', [{ path: './', type: '0', data: 'x' }], /root/],
-    ['damaged capabilities', [{ path: 'f', pax: { 'SCHILY.xattr.security.capability': 'zz' } }], /capability/],
+    [
+      'damaged capabilities',
+      [{ path: 'f', pax: { 'SCHILY.xattr.security.capability': 'zz' } }],
+      /capability/,
+    ],
     ['an owner out of range', [{ path: 'f', pax: { uid: '4294967295' } }], /owner/],
     ['a size that is a lie', [{ path: 'f', size: 8 ** 11 - 1, data: 'x' }], /too early/],
     ['a size beyond all numbers', [{ path: 'f', pax: { size: '18446744073709551615' } }], /size/],
@@ -243,7 +345,13 @@ describe('a hostile layer', () => {
     const directory = testDirectory();
     const secret = join(directory, 'secret');
     writeFileSync(secret, 'untouched', { mode: 0o600 });
-    await appliedTar(directory, tar([{ path: 'l', type: '2', link: secret }, { path: 'l', data: 'mine', mode: 0o777 }]));
+    await appliedTar(
+      directory,
+      tar([
+        { path: 'l', type: '2', link: secret },
+        { path: 'l', data: 'mine', mode: 0o777 },
+      ]),
+    );
     expect([readFileSync(secret, 'utf8'), lstatSync(secret).mode & 0o777]).toEqual(['untouched', 0o600]);
   });
 
@@ -251,24 +359,43 @@ describe('a hostile layer', () => {
     const directory = testDirectory();
     const archive = tar([{ path: 'zeros', data: Buffer.alloc(100 << 20) }]);
     const blob = gzipSync(archive);
-    await expect(applied(directory, blob, { diffId: sha256(archive) })).rejects.toMatchObject({ code: 'LAYER_TOO_LARGE', message: expect.stringMatching(/200 times/) });
-    await expect(applied(directory, blob, { diffId: sha256(archive), maxRatio: 5000, maxBytes: 1 << 20 })).rejects.toMatchObject({ code: 'LAYER_TOO_LARGE' });
+    await expect(applied(directory, blob, { diffId: sha256(archive) })).rejects.toMatchObject({
+      code: 'LAYER_TOO_LARGE',
+      message: expect.stringMatching(/200 times/),
+    });
+    await expect(
+      applied(directory, blob, { diffId: sha256(archive), maxRatio: 5000, maxBytes: 1 << 20 }),
+    ).rejects.toMatchObject({ code: 'LAYER_TOO_LARGE' });
     await applied(directory, blob, { diffId: sha256(archive), maxRatio: 5000, maxBytes: archive.length });
   });
 
   it('is refused when it is truncated, damaged or not a tar at all', async () => {
     const directory = testDirectory();
-    const archive = tar([{ path: 'a', data: Buffer.from(Array.from({ length: 200_000 }, (_, i) => (i * 7919) >>> 3)) }]);
+    const archive = tar([
+      { path: 'a', data: Buffer.from(Array.from({ length: 200_000 }, (_, i) => (i * 7919) >>> 3)) },
+    ]);
     const gzip = gzipSync(archive);
     const zstd = execFileSync('zstd', ['-c'], { input: archive });
     const damaged = Buffer.from(gzip);
     damaged[damaged.length >> 1] ^= 0x55;
-    const bad = [gzip.subarray(0, -5), gzip.subarray(0, 1000), zstd.subarray(0, -3), damaged, Buffer.from('hello'), Buffer.alloc(0), Buffer.concat([gzip, Buffer.from('junk')]), archive.subarray(0, 3000), Buffer.from('x'.repeat(600))];
+    const bad = [
+      gzip.subarray(0, -5),
+      gzip.subarray(0, 1000),
+      zstd.subarray(0, -3),
+      damaged,
+      Buffer.from('hello'),
+      Buffer.alloc(0),
+      Buffer.concat([gzip, Buffer.from('junk')]),
+      archive.subarray(0, 3000),
+      Buffer.from('x'.repeat(600)),
+    ];
     const flipped = Buffer.from(archive);
     flipped[3] = 0x55;
     await expect(applied(directory, flipped, { diffId: sha256(archive) })).rejects.toThrow(/checksum/);
     for (const blob of bad) {
-      await expect(applied(directory, blob, { diffId: sha256(archive) })).rejects.toMatchObject({ code: 'LAYER_INVALID' });
+      await expect(applied(directory, blob, { diffId: sha256(archive) })).rejects.toMatchObject({
+        code: 'LAYER_INVALID',
+      });
     }
   });
 
@@ -277,10 +404,16 @@ describe('a hostile layer', () => {
     const archive = tar([{ path: 'a', data: 'x' }]);
     const blob = gzipSync(archive);
     const other = sha256(Buffer.from('other'));
-    await expect(applied(directory, blob, { diffId: other })).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
-    await expect(applied(directory, blob, { diffId: sha256(archive), digest: other })).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
+    await expect(applied(directory, blob, { diffId: other })).rejects.toMatchObject({
+      code: 'DIGEST_MISMATCH',
+    });
+    await expect(applied(directory, blob, { diffId: sha256(archive), digest: other })).rejects.toMatchObject({
+      code: 'DIGEST_MISMATCH',
+    });
     const tail = Buffer.concat([archive, Buffer.from('after the end of the archive')]);
-    await expect(applied(directory, tail, { diffId: sha256(archive) })).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
+    await expect(applied(directory, tail, { diffId: sha256(archive) })).rejects.toMatchObject({
+      code: 'DIGEST_MISMATCH',
+    });
     await applied(directory, tail, { diffId: sha256(tail) });
   });
 
@@ -308,10 +441,19 @@ describe('a hostile layer', () => {
     const target = subdirectory(directory, 'target');
     // The pipe never ends, so only the signal can end this.
     const feeder = spawn('dd', ['if=/dev/zero', `of=${blob}`, 'bs=64k'], { stdio: 'ignore' });
-    const attempt = applyLayer({ blob, diffId: sha256(archive), target, lowers: [], maxRatio: 1e9, signal: controller.signal });
+    const attempt = applyLayer({
+      blob,
+      diffId: sha256(archive),
+      target,
+      lowers: [],
+      maxRatio: 1e9,
+      signal: controller.signal,
+    });
     controller.abort(new Error('the build was cancelled'));
     await expect(attempt).rejects.toThrow('the build was cancelled');
     feeder.kill('SIGKILL');
-    await expect(applyLayer({ blob, diffId: sha256(archive), target, lowers: [], signal: controller.signal })).rejects.toThrow('the build was cancelled');
+    await expect(
+      applyLayer({ blob, diffId: sha256(archive), target, lowers: [], signal: controller.signal }),
+    ).rejects.toThrow('the build was cancelled');
   });
 });

@@ -47,7 +47,9 @@ describe('the layer writer', () => {
     const directory = testDirectory();
     const path = join(directory, 'layer');
     const layer = await written(path, [everything]);
-    const listed = execFileSync('tar', ['--numeric-owner', '--utc', '--full-time', '-tvzf', path], { encoding: 'utf8' });
+    const listed = execFileSync('tar', ['--numeric-owner', '--utc', '--full-time', '-tvzf', path], {
+      encoding: 'utf8',
+    });
     expect(listed.trim().split('\n')).toEqual([
       expect.stringMatching(/^drwxr-xr-x 0\/0 +0 2023-11-14 22:13:20 etc\/$/),
       expect.stringMatching(/^-rwsr-xr-x 1000\/100 +6 2023-11-14 22:13:20 etc\/motd$/),
@@ -62,22 +64,34 @@ describe('the layer writer', () => {
     expect(layer).toMatchObject({ entries: 9, contentBytes: 6 });
   });
 
-  it.each(['gzip', 'zstd', 'none'] as const)('states the digests and size of what it wrote with %s', async (compression) => {
-    const path = join(testDirectory(), 'layer');
-    const layer = await written(path, [[file('a', 'x'.repeat(1_000_000))]], compression);
-    const blob = readFileSync(path);
-    const plain = { gzip: () => gunzipSync(blob), zstd: () => execFileSync('zstd', ['-dc', path], { maxBuffer: 1 << 28 }), none: () => blob };
-    expect(layer.digest).toBe(sha256(blob));
-    expect(layer.sizeBytes).toBe(blob.length);
-    expect(layer.diffId).toBe(sha256(plain[compression]()));
-  });
+  it.each(['gzip', 'zstd', 'none'] as const)(
+    'states the digests and size of what it wrote with %s',
+    async (compression) => {
+      const path = join(testDirectory(), 'layer');
+      const layer = await written(path, [[file('a', 'x'.repeat(1_000_000))]], compression);
+      const blob = readFileSync(path);
+      const plain = {
+        gzip: () => gunzipSync(blob),
+        zstd: () => execFileSync('zstd', ['-dc', path], { maxBuffer: 1 << 28 }),
+        none: () => blob,
+      };
+      expect(layer.digest).toBe(sha256(blob));
+      expect(layer.sizeBytes).toBe(blob.length);
+      expect(layer.diffId).toBe(sha256(plain[compression]()));
+    },
+  );
 
   it('gives the same bytes however the entries are batched', async () => {
     const directory = testDirectory();
     const noise = Buffer.from(Array.from({ length: 700_001 }, (_, i) => (i * 2654435761) >>> 13));
-    const entries = Array.from({ length: 40 }, (_, i) => file(`f${i}`, '', { data: noise.subarray(i * 1000) }));
+    const entries = Array.from({ length: 40 }, (_, i) =>
+      file(`f${i}`, '', { data: noise.subarray(i * 1000) }),
+    );
     const together = await written(join(directory, 'a'), [entries]);
-    const apart = await written(join(directory, 'b'), entries.map((entry) => [entry]));
+    const apart = await written(
+      join(directory, 'b'),
+      entries.map((entry) => [entry]),
+    );
     expect(apart).toEqual(together);
     expect(readFileSync(join(directory, 'a')).equals(readFileSync(join(directory, 'b')))).toBe(true);
   });
@@ -97,7 +111,9 @@ describe('the layer writer', () => {
         file(fits),
         file(long, 'long', { uid: 3_000_000_000, gid: 2_097_152 }),
         { path: 'l', type: 'symlink', linkname: long, ...base },
-        file('attributes', 'x', { xattrs: { 'user.b': Buffer.from([0, 10, 255]), 'user.a': Buffer.from('1') } }),
+        file('attributes', 'x', {
+          xattrs: { 'user.b': Buffer.from([0, 10, 255]), 'user.a': Buffer.from('1') },
+        }),
         file('old', 'x', { mtime: -1.5 }),
         { path: `${'q'.repeat(99)}`, type: 'directory', ...base },
         { path: `${'r'.repeat(100)}`, type: 'directory', ...base },
@@ -132,16 +148,26 @@ with tarfile.open(sys.argv[1]) as t:
     await expect(written(path, [[entry(directory)]])).rejects.toMatchObject({ code: 'ENTRY_INVALID' });
   });
 
-  it.each(['/abs', './a', 'a/../b', '..', 'a//b', 'a/', '', '.wh.a', 'd/.wh.x/f', '.'])('refuses the path "%s"', async (path) => {
-    await expect(written(join(testDirectory(), 'layer'), [[file(path)]])).rejects.toMatchObject({ code: 'ENTRY_INVALID' });
-  });
+  it.each(['/abs', './a', 'a/../b', '..', 'a//b', 'a/', '', '.wh.a', 'd/.wh.x/f', '.'])(
+    'refuses the path "%s"',
+    async (path) => {
+      await expect(written(join(testDirectory(), 'layer'), [[file(path)]])).rejects.toMatchObject({
+        code: 'ENTRY_INVALID',
+      });
+    },
+  );
 
   it('refuses a path twice, whatever its types, and says which', async () => {
     const directory = testDirectory();
     const twice = [file('a/b'), { path: 'a/b', type: 'directory', ...base } as const];
-    await expect(written(join(directory, 'layer'), [twice])).rejects.toMatchObject({ code: 'ENTRY_INVALID', path: 'a/b' });
+    await expect(written(join(directory, 'layer'), [twice])).rejects.toMatchObject({
+      code: 'ENTRY_INVALID',
+      path: 'a/b',
+    });
     const deleted = { path: 'x', type: 'whiteout', ...base } as const;
-    await expect(written(join(directory, 'layer'), [[deleted], [deleted]])).rejects.toMatchObject({ code: 'ENTRY_INVALID' });
+    await expect(written(join(directory, 'layer'), [[deleted], [deleted]])).rejects.toMatchObject({
+      code: 'ENTRY_INVALID',
+    });
   });
 
   it.each([
@@ -156,7 +182,9 @@ with tarfile.open(sys.argv[1]) as t:
     { file: '/etc/hostname' },
   ])('refuses an entry with %o', async (wrong) => {
     const entry = { ...file('a'), ...wrong } as LayerEntry;
-    await expect(written(join(testDirectory(), 'layer'), [[entry]])).rejects.toMatchObject({ code: 'ENTRY_INVALID' });
+    await expect(written(join(testDirectory(), 'layer'), [[entry]])).rejects.toMatchObject({
+      code: 'ENTRY_INVALID',
+    });
   });
 
   it('fails what follows a failure, and leaves no file behind when aborted', async () => {
@@ -182,7 +210,9 @@ with tarfile.open(sys.argv[1]) as t:
   it('says that the disk is full with the code of the system', async () => {
     const directory = testDirectory();
     run(['mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory]);
-    const noise = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (Math.imul(i, 2654435761) >>> 11) ^ i));
+    const noise = Buffer.from(
+      Array.from({ length: 3_000_000 }, (_, i) => (Math.imul(i, 2654435761) >>> 11) ^ i),
+    );
     const attempt = written(join(directory, 'layer'), [[file('a', '', { data: noise })]], 'none');
     await expect(attempt).rejects.toMatchObject({ code: 'ENOSPC' });
   });

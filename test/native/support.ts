@@ -40,7 +40,10 @@ export function subdirectory(parent: string, name: string): string {
 /** Runs a program; throws with its output when it fails. */
 export function run(argv: readonly string[], input?: Buffer): string {
   const [program = '', ...args] = argv;
-  const { status, stdout, stderr, error } = spawnSync(program, args, { ...(input ? { input } : {}), maxBuffer: 1 << 28 });
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    ...(input ? { input } : {}),
+    maxBuffer: 1 << 28,
+  });
   if (error) throw error;
   if (status !== 0) throw new Error(`${argv.join(' ')} failed: ${stderr.toString()}`);
   return stdout.toString();
@@ -50,7 +53,15 @@ export function run(argv: readonly string[], input?: Buffer): string {
 export async function applied(
   parent: string,
   blob: Buffer,
-  options: { diffId: string; digest?: string; lowers?: string[]; maxBytes?: number; maxRatio?: number; mtime?: number; signal?: AbortSignal },
+  options: {
+    diffId: string;
+    digest?: string;
+    lowers?: string[];
+    maxBytes?: number;
+    maxRatio?: number;
+    mtime?: number;
+    signal?: AbortSignal;
+  },
 ): Promise<string> {
   const target = mkdtempSync(join(parent, 'applied-'));
   const file = `${target}.blob`;
@@ -67,11 +78,15 @@ export function appliedTar(parent: string, archive: Buffer, lowers: string[] = [
 /** A tree in a form that two trees can be compared in. Directories' times are left out unless asked for. */
 export async function picture(root: string, times = true): Promise<Record<string, unknown>> {
   const entries = await scanTree({ root, path: '/', hash: true });
-  return Object.fromEntries(entries.filter((entry) => entry.path !== '').map((entry) => [entry.path, look(entry, times)]));
+  return Object.fromEntries(
+    entries.filter((entry) => entry.path !== '').map((entry) => [entry.path, look(entry, times)]),
+  );
 }
 
 function look({ path: _, xattrs, mtime, ...rest }: ScannedEntry, times: boolean): unknown {
-  const attributes = Object.entries(xattrs ?? {}).map(([name, value]) => `${name}=${Buffer.from(value).toString('hex')}`);
+  const attributes = Object.entries(xattrs ?? {}).map(
+    ([name, value]) => `${name}=${Buffer.from(value).toString('hex')}`,
+  );
   return { ...rest, attributes, ...(times && rest.type !== 'directory' ? { mtime } : {}) };
 }
 
@@ -86,7 +101,9 @@ if (!hasPython) console.log('skipped: comparisons with python3, which is not ins
 export function attributesOf(path: string): string {
   const argv = ['--xattrs', '--xattrs-include=*', '--no-recursion', '-P', '-cf', '-', path];
   const { stdout } = spawnSync('tar', argv, { maxBuffer: 1 << 28 });
-  return [...stdout.toString('latin1').matchAll(/SCHILY\.xattr\.([^=]+=[^]*?\n)/g)].map((match) => match[1]).join('');
+  return [...stdout.toString('latin1').matchAll(/SCHILY\.xattr\.([^=]+=[^]*?\n)/g)]
+    .map((match) => match[1])
+    .join('');
 }
 
 /** Makes files with extended attributes, by way of the system tar. */
