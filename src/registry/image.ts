@@ -117,7 +117,11 @@ const imageConfig = z.looseObject({
   rootfs: z.object({ diff_ids: z.array(z.string().refine(isDiffId, 'must be a sha256 digest')).nullish() }),
 });
 
-export type Platform = Readonly<z.infer<typeof platform>>;
+export interface Platform {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string | undefined;
+}
 export type Descriptor = Readonly<{
   mediaType: string;
   digest: Digest;
