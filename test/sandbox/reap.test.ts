@@ -45,7 +45,16 @@ describe.skipIf(skipped('reap'))('after kill -9 of a builder', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [line] = (await once(child.stdout, 'data')) as [Buffer];
-    return { child, owner: line.toString().trim() };
+    const owner = line.toString().trim();
+    // The step's network and the one made ahead: from then on the builder changes nothing by itself.
+    const slirps = async () =>
+      (await leftovers(owner)).filter((entry) => /^process .*slirp4netns/.test(entry));
+    await until(
+      async () =>
+        (await slirps()).length === 2 &&
+        (await leftovers(owner)).every((entry) => !entry.includes('unshare')),
+    );
+    return { child, owner };
   }
 
   it('a reaper removes its container, network, processes, cgroups and directories, and nothing of a living builder', async () => {

@@ -56,7 +56,7 @@ describe.skipIf(skipped('run'))('a step', () => {
 
   it('can write to /dev/stdout and /dev/stderr by name, as root and as another user', async () => {
     const { sh } = await fixture();
-    const script = 'echo a > /dev/stdout; echo b | tee /dev/stderr > /dev/null';
+    const script = 'echo a > /dev/stdout; sleep 0.2; echo b | tee /dev/stderr > /dev/null';
     expect((await sh(script)).output).toBe('a\nb\n');
     expect((await sh(script, { user: { uid: 1234, gid: 2345, additionalGids: [] } })).output).toBe('a\nb\n');
   });
@@ -88,7 +88,9 @@ describe.skipIf(skipped('run'))('a step', () => {
       { path: '/dev/pipes/EOT', mode: 0o755, content: '#!/bin/sh\necho script $1\n' },
       { path: '/opt/config/x', mode: 0o600, content: 'given' },
     ];
-    const outcome = await sh('/dev/pipes/EOT 1; cat /opt/config/x; echo no > /opt/config/x', { files });
+    const outcome = await sh('/dev/pipes/EOT 1; cat /opt/config/x; sleep 0.2; echo no > /opt/config/x', {
+      files,
+    });
     expect(outcome.output).toMatch(/^script 1\ngiven.*Read-only file system\n$/);
     expect(outcome.stubs).toEqual(['opt', 'opt/config', 'opt/config/x']);
     expect(await readdir(rootfs)).not.toContain('opt');
