@@ -4,7 +4,6 @@
  * comes after (older pushes superseded, the job on the queue) only makes it faster: the reconciler finds an open deployment
  * by itself.
  */
-import { sleep } from '../clock.js';
 import type { Limits } from '../config.js';
 import { describeError, isErrno, SlipwayError, toSlipwayError } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -46,12 +45,20 @@ export interface AppDirectory {
   create(app: string, deployBranch: string, who: Pusher): Promise<void>;
 }
 
+/** The queue of builds, as far as a push needs it. Both answer within seconds, also while Redis is gone. */
+export interface BuildQueue {
+  /** False when the queue did not take it; the reconciler will put it there. */
+  enqueueBuild(app: string): Promise<unknown>;
+  /** How many apps wait for a builder. */
+  buildsWaiting?(): Promise<number>;
+}
+
 export interface AcceptanceParts {
   readonly store: Pick<DeploymentStore, 'create' | 'end' | 'open' | 'watch' | 'logPath'>;
   readonly repositories: AppRepositories;
   readonly git: Git;
   readonly apps: AppDirectory;
-  readonly queues: { enqueueBuild(app: string): Promise<void> };
+  readonly queues: BuildQueue;
   /** For an app that its first push creates. */
   readonly defaultDeployBranch: string;
   readonly limits: Pick<Limits, 'refsPerPush' | 'logBytes' | 'logLineBytes'>;
@@ -59,9 +66,6 @@ export interface AcceptanceParts {
   /** A pusher is told at least every so many ms that the work goes on. Default 15,000. */
   readonly signOfLifeMs?: number;
 }
-
-/** How long a push waits for the queue before it leaves the job to the reconciler. */
-const ENQUEUE_TIMEOUT_MS = 3_000;
 
 export class Acceptance {
   readonly #parts: AcceptanceParts;
@@ -172,9 +176,7 @@ export class Acceptance {
   async #announce({ app, id, push }: Deployment, older: readonly Deployment[]): Promise<void> {
     const running = older.find(({ state }) => state === 'building');
     try {
-      const ahead = (await this.#parts.store.open()).filter(
-        (other) => other.app !== app && other.kind === 'push' && other.state === 'accepted' && other.id < id,
-      ).length;
+      const ahead = running === undefined ? await this.#waiting() : 0;
       const log = await BuildLog.open(this.#parts.store.logPath(app, id), this.#parts.limits);
       try {
         await log.headline(`Build ${id} of ${push?.newOid.slice(0, 7)} for ${app}`);
@@ -209,23 +211,26 @@ export class Acceptance {
 
   async #enqueue({ app, id }: Deployment): Promise<void> {
     const { log, queues, store, limits } = this.#parts;
-    const late = new AbortController();
-    try {
-      const tooLate = sleep(ENQUEUE_TIMEOUT_MS, late.signal).then(() =>
-        Promise.reject(new Error('no answer from the queue')),
-      );
-      tooLate.catch(() => {});
-      await Promise.race([queues.enqueueBuild(app), tooLate]);
-    } catch (error) {
+    const taken = await queues.enqueueBuild(app).catch((error: unknown) => {
       log.warn({ err: error, app, build: id }, 'build not enqueued; the reconciler will');
-      const build = await BuildLog.open(store.logPath(app, id), limits).catch(() => undefined);
-      await build
-        ?.problem('The queue cannot be reached. The push is kept and is built as soon as it can.')
-        .catch(() => {});
-      await build?.close().catch(() => {});
-    } finally {
-      late.abort();
+      return false;
+    });
+    if (taken !== false) return;
+    try {
+      const build = await BuildLog.open(store.logPath(app, id), limits);
+      try {
+        await build.problem('The queue cannot be reached. The push is kept and is built as soon as it can.');
+      } finally {
+        await build.close();
+      }
+    } catch (error) {
+      log.error({ err: error, app, build: id }, 'build log not written');
     }
+  }
+
+  /** Zero when it is not known: a push does not fail for want of a number. */
+  async #waiting(): Promise<number> {
+    return (await this.#parts.queues.buildsWaiting?.().catch(() => 0)) ?? 0;
   }
 
   async #inTurn<T>(app: string, work: () => Promise<T>): Promise<T> {

@@ -39,6 +39,8 @@ export interface HookServerOptions {
 
 /** 100 refs of 255 bytes are 35 KB; the limit on refs answers in words long before this one. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
+/** How long the last words to a hook may take. */
+const GOODBYE_MS = 1_000;
 const UPDATE = /^update ([0-9a-f]{40}) ([0-9a-f]{40}) (refs\/\S.*)$/s;
 
 export class HookServer {
@@ -84,10 +86,15 @@ export class HookServer {
     for (const viewer of this.#viewers) viewer.detach(reason);
   }
 
+  /** Lets every pusher go with the way back, then closes. Their builds go on. */
   async close(): Promise<void> {
     this.#admitted.clear();
-    for (const socket of this.#sockets) socket.destroy();
+    this.detachViewers('Slipway restarts');
+    const late = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, GOODBYE_MS);
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    clearTimeout(late);
   }
 
   #serve(socket: Socket): void {

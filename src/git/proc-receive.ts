@@ -21,24 +21,19 @@ interface Proposal {
 class Sections {
   readonly #parser = new PacketParser();
   readonly #packets: (Buffer | null)[] = [];
-  #wake: (() => void) | undefined;
-  ended = false;
+  #wake: () => void = () => {};
 
-  constructor(onEnd: () => void) {
+  constructor() {
     process.stdin.on('data', (chunk: Buffer) => {
       try {
         this.#packets.push(...this.#parser.push(chunk));
       } catch (error) {
         fail(`what receive-pack said is not understood: ${(error as Error).message}`);
       }
-      this.#wake?.();
+      this.#wake();
     });
-    // git keeps our stdin open until it has our answer: when it closes, git is gone.
-    process.stdin.on('end', () => {
-      this.ended = true;
-      this.#wake?.();
-      onEnd();
-    });
+    // git keeps our stdin open until it has our answer: when it closes, git is gone and nobody reads any more.
+    process.stdin.on('end', () => process.exit(1));
   }
 
   async next(): Promise<string[]> {
@@ -47,8 +42,11 @@ class Sections {
       const [line] = this.#packets.splice(0, 1);
       if (line === null) return lines;
       if (line !== undefined) lines.push(line.toString('utf8').replace(/\n$/, ''));
-      else if (this.ended) fail('receive-pack ended too early');
-      else await new Promise<void>((resolve) => (this.#wake = resolve));
+      else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
     }
   }
 }
@@ -140,4 +138,4 @@ function passOn(proposal: Proposal): void {
 // The pusher is gone: nobody reads any more.
 process.stderr.on('error', () => process.exit(1));
 process.stdout.on('error', () => process.exit(1));
-passOn(await readProposal(new Sections(() => process.exit(1))));
+passOn(await readProposal(new Sections()));

@@ -13,6 +13,8 @@ export function repositorySettings(): string {
 	# An accepted push survives a loss of power (git 2.36 and newer; older ones sync packs anyway).
 	fsync = committed,reference
 	logAllRefUpdates = false
+	# What is larger is streamed instead of being held in memory, so that one blob cannot take all of it.
+	bigFileThreshold = 64m
 [transfer]
 	fsckObjects = true
 	hideRefs = refs/slipway

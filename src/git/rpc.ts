@@ -64,6 +64,8 @@ export async function serveRpc(
     if (!response.writableFinished) stop(new SlipwayError('unavailable', 'the client is gone'));
   };
   response.on('close', onClose);
+  // A write that comes too late; the close tells all that matters.
+  response.on('error', () => {});
   try {
     const body = unpacked(request);
     const sent = feed(body, stdin, limits).catch((error: SlipwayError) => {
@@ -71,7 +73,7 @@ export async function serveRpc(
       // Time to read why, then no more is listened to.
       setTimeout(() => request.destroy(), CUT_AFTER_MS).unref();
     });
-    await answer(stdout, response, contentType, limits.stallMs).catch(stop);
+    await answer(stdout, response, contentType, limits.stallMs, () => isStopping).catch(stop);
     const { code, signal } = await exited;
     if (failure === undefined && (signal !== null || (code !== 0 && !response.headersSent))) {
       const words = cleanStderr(stderr) || (signal ?? `exit code ${code}`);
@@ -83,13 +85,13 @@ export async function serveRpc(
       response.destroy();
     } else response.end();
     // What git does not want any more is let pass, or the client would not read the answer before its upload is done.
-    await Promise.race([sent, once(response, 'close')]);
+    await Promise.race([sent, once(response, 'close').catch(() => {})]);
     return { wasCut: failure !== undefined || signal !== null || code !== 0 };
   } finally {
     takeThreatBack();
     response.off('close', onClose);
-    // Helpers that outlived a killed leader. After an orderly end there is none, and the number may be another's.
-    if (failure !== undefined || child.signalCode !== null) signalGroup(child, 'SIGKILL');
+    // It or its helpers, when this did not come to an orderly end; after one there is none, and the number may be another's.
+    if (failure !== undefined || child.exitCode === null) signalGroup(child, 'SIGKILL');
   }
 }
 
@@ -123,7 +125,7 @@ function feed(body: Readable, git: Writable, limits: RpcLimits): Promise<void> {
     const fail = (error: SlipwayError): void => {
       clearTimeout(timer);
       takes = false;
-      git.destroy();
+      // Not git.end(): git would take what it has for the whole and answer before it is stopped.
       reject(error);
     };
     const wait = (ms: number, error: () => SlipwayError): void => {
@@ -184,9 +186,12 @@ async function answer(
   response: ServerResponse,
   contentType: string,
   stallMs: number,
+  isStopping: () => boolean,
 ): Promise<void> {
   for await (const chunk of stdout) {
     if (response.destroyed) return;
+    // The last words of a git that is being stopped are not its answer.
+    if (isStopping()) continue;
     if (!response.headersSent) response.writeHead(200, { 'content-type': contentType, ...NO_CACHE });
     if (response.write(chunk)) continue;
     const stalled = AbortSignal.timeout(stallMs);

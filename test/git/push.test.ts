@@ -310,7 +310,7 @@ describe('the pusher is a viewer', () => {
     expect(deployment!.state).toBe('building');
     gate.open();
     await expect.poll(() => platform.repositories.branch('hello', 'main')).toBe(head);
-    expect(await platform.leftovers()).toEqual([]);
+    await expect.poll(() => platform.leftovers()).toEqual([]);
   });
 
   test('is told that the work goes on while nothing is printed', async () => {
@@ -341,7 +341,7 @@ describe('the pusher is a viewer', () => {
     gate.open();
   });
 
-  test('learns from the hook which build goes on when the web process is gone', async () => {
+  test('hears the same when only the hook is let go', async () => {
     const gate = new Gate();
     const { platform, tree } = await platformWithHello({ script: onceOpen(gate) });
     const client = platform.start(tree, 'push', 'slipway', 'main');
@@ -350,8 +350,8 @@ describe('the pusher is a viewer', () => {
     const push = await client.ended;
     const [deployment] = await platform.store.list('hello');
     expect(push.exitCode).toBe(1);
-    expect(push.text).toContain(`Build ${deployment!.id} is accepted and goes on`);
-    expect(push.text).toContain(`(lost sight of build ${deployment!.id}, which goes on)`);
+    expect(push.text).toContain(`(Slipway restarts; build ${deployment!.id} goes on)`);
+    expect(push.text).toContain(`slipway builds:output -a hello ${deployment!.id} -f`);
     gate.open();
   });
 
@@ -369,7 +369,7 @@ describe('the pusher is a viewer', () => {
     await expect.poll(() => processesWith(platform.home), { timeout: 10_000 }).toEqual([]);
     gate.open();
     await expect.poll(() => platform.repositories.branch('hello', 'main')).toBe(head);
-    expect(await platform.leftovers()).toEqual([]);
+    await expect.poll(() => platform.leftovers()).toEqual([]);
   });
 });
 
@@ -438,13 +438,26 @@ describe('several pushes to one app', () => {
 });
 
 describe('faults at acceptance', () => {
-  test('a push is kept when the queue cannot be reached, and says so', async () => {
+  test.each([
+    ['fails', () => Promise.reject(new Error('connect ECONNREFUSED'))],
+    ['does not take it', () => Promise.resolve(false)],
+  ])('a push is kept and says so when the queue %s', async (_how, take) => {
     const { platform, tree } = await platformWithHello();
-    platform.take = () => Promise.reject(new Error('connect ECONNREFUSED'));
+    platform.take = take;
     const client = platform.start(tree, 'push', 'slipway', 'main');
     await client.shows('The queue cannot be reached. The push is kept');
     await platform.work('hello');
     expect((await client.ended).exitCode).toBe(0);
+  });
+
+  test('a push that waits behind others says how many', async () => {
+    const { platform, tree } = await platformWithHello();
+    platform.waiting = async () => 3;
+    const push = await platform.client(tree, 'push', '-o', 'detach', 'slipway', 'main');
+    expect(push.text).toContain('Waits: 3 builds are ahead of it');
+    platform.waiting = () => Promise.reject(new Error('connect ECONNREFUSED'));
+    await tree.commit({ more: '' });
+    expect((await platform.client(tree, 'push', 'slipway', 'main')).exitCode).toBe(0);
   });
 
   test('a commit that cannot be pinned ends its deployment as failed', async () => {

@@ -123,7 +123,8 @@ export class Platform {
   readonly limits: Limits;
   script: BuildScript;
   /** What enqueueing does: the work begins at once. */
-  take: (app: string) => Promise<void> = (app) => this.#enqueue(app);
+  take: (app: string) => Promise<unknown> = (app) => this.#enqueue(app);
+  waiting: () => Promise<number> = async () => 0;
   readonly #running = new Set<Promise<void>>();
 
   private constructor(home: string, options: PlatformOptions) {
@@ -143,7 +144,7 @@ export class Platform {
       repositories: this.repositories,
       git: this.git,
       apps: directory,
-      queues: { enqueueBuild: (app) => this.take(app) },
+      queues: { enqueueBuild: (app) => this.take(app), buildsWaiting: () => this.waiting() },
       defaultDeployBranch: 'main',
       limits: this.limits,
       log,
