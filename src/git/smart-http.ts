@@ -49,6 +49,8 @@ const HAVES = 10;
 
 export const smartHttp: FastifyPluginAsync<SmartHttpOptions> = async (server, options) => {
   const pushers = new WeakMap<FastifyRequest, Pusher>();
+  /** What a repository without refs advertises, by protocol version. */
+  const empty = new Map<string, Promise<Buffer>>();
   /** receive-packs under way per app. */
   const receiving = new Map<string, number>();
 
@@ -123,15 +125,7 @@ export const smartHttp: FastifyPluginAsync<SmartHttpOptions> = async (server, op
   ): Promise<Buffer> {
     const args = [service.slice('git-'.length), '--stateless-rpc', '--advertise-refs'];
     const { git, repositories } = options;
-    if (access.isNew) {
-      // Looking creates nothing: what an empty repository would say is asked of one that goes away again.
-      const staged = await repositories.stage(options.defaultDeployBranch);
-      try {
-        return await git.run([...args, staged], { env });
-      } finally {
-        await repositories.discard(staged);
-      }
-    }
+    if (access.isNew) return advertiseEmpty(args, env);
     const gitDir = repositories.path(access.app);
     if (service === 'git-upload-pack') return git.run([...args, gitDir], { env });
     const [advertised, haves] = await Promise.all([
@@ -139,6 +133,24 @@ export const smartHttp: FastifyPluginAsync<SmartHttpOptions> = async (server, op
       repositories.newestPins(gitDir, HAVES),
     ]);
     return withHaves(advertised, haves);
+  }
+
+  /** Looking creates nothing: what an empty repository would say is asked of one that goes away again, once. */
+  function advertiseEmpty(args: readonly string[], env: Record<string, string>): Promise<Buffer> {
+    const key = env.GIT_PROTOCOL ?? '';
+    const known = empty.get(key);
+    if (known !== undefined) return known;
+    const asked = (async () => {
+      const staged = await options.repositories.stage(options.defaultDeployBranch);
+      try {
+        return await options.git.run([...args, staged], { env });
+      } finally {
+        await options.repositories.discard(staged);
+      }
+    })();
+    empty.set(key, asked);
+    asked.catch(() => empty.delete(key));
+    return asked;
   }
 
   async function upload({ app }: Access, request: FastifyRequest, reply: FastifyReply): Promise<void> {

@@ -5,10 +5,10 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import fastify, { type FastifyInstance } from 'fastify';
-import { onTestFinished } from 'vitest';
+import { afterAll, onTestFinished } from 'vitest';
 import { DEFAULT_LIMITS, homePaths, type Limits } from '../../../src/config.js';
 import { Acceptance, type AppDirectory, type Pusher } from '../../../src/git/accept.js';
 import { AppRepositories } from '../../../src/git/app-repository.js';
@@ -26,14 +26,14 @@ const run = promisify(execFile);
 
 let compiled: Promise<string> | undefined;
 
+afterAll(async () => {
+  if (compiled !== undefined) await rm(dirname(await compiled), { recursive: true, force: true });
+});
+
 /** The hook program as JavaScript; compiled once per test file. */
 export function compiledHook(): Promise<string> {
   compiled ??= (async () => {
     const out = await mkdtemp(join(tmpdir(), 'slipway-hook-'));
-    process.on('exit', () => {
-      // The directory is of no use to anybody else.
-      void rm(out, { recursive: true, force: true });
-    });
     const source = new URL('../../../src/git/proc-receive.ts', import.meta.url).pathname;
     const tsc = new URL('../../../node_modules/.bin/tsc', import.meta.url).pathname;
     const flags = [
