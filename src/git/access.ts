@@ -1,4 +1,4 @@
-/** Who may do what with which repository. An app that is not there and one that is not yours look the same (§ trust). */
+/** Who may do what with which repository. An app that is not there and one that is not yours look the same. */
 import { SlipwayError } from '../errors.js';
 import { checkAppName, isAppName } from '../model/app.js';
 import type { AppDirectory, Pusher } from './accept.js';
