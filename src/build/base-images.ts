@@ -5,6 +5,7 @@ import type { RegistryClient } from '../registry/client.js';
 import type { ResolvedImage } from '../registry/pull.js';
 import { parseReference } from '../registry/reference.js';
 import type { BuilderStore } from './builder-store.js';
+import type { ImagePolicy } from './image-policy.js';
 
 export interface BaseImage {
   readonly reference: string;
@@ -17,15 +18,23 @@ export class BaseImages {
   readonly #registry: RegistryClient;
   readonly #store: BuilderStore;
   readonly #platform: Platform;
+  readonly #policy: ImagePolicy;
   readonly #signal: AbortSignal;
   readonly #resolved = new Map<string, Promise<BaseImage>>();
   /** Where a layer's blob can be had, by its digest. */
   readonly #origins = new Map<string, { image: ResolvedImage; index: number }>();
 
-  constructor(registry: RegistryClient, store: BuilderStore, platform: Platform, signal: AbortSignal) {
+  constructor(
+    registry: RegistryClient,
+    store: BuilderStore,
+    platform: Platform,
+    policy: ImagePolicy,
+    signal: AbortSignal,
+  ) {
     this.#registry = registry;
     this.#store = store;
     this.#platform = platform;
+    this.#policy = policy;
     this.#signal = signal;
   }
 
@@ -55,7 +64,9 @@ export class BaseImages {
   }
 
   async #resolve(reference: string): Promise<BaseImage> {
-    const image = await this.#registry.resolve(parseReference(reference), {
+    const parsed = parseReference(reference);
+    this.#policy(parsed);
+    const image = await this.#registry.resolve(parsed, {
       platform: this.#platform,
       signal: this.#signal,
     });

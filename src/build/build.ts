@@ -19,6 +19,7 @@ import type { BuilderStore } from './builder-store.js';
 import type { CopySource } from './copy-source.js';
 import { type ContextSource, GitContext } from './git-context.js';
 import { assembleImage, type BuiltImage } from './image.js';
+import type { ImagePolicy } from './image-policy.js';
 import { makesLayer, Progress } from './progress.js';
 import type { Sandbox } from './sandbox/runtime.js';
 import { StageBuild, type StageResult, type StageStart, type StageTools } from './stage.js';
@@ -34,6 +35,7 @@ export interface BuildRequest {
   readonly target?: string;
   readonly platform: Platform;
   readonly noCache: boolean;
+  readonly policy: ImagePolicy;
   /** Whose earlier builds explain a miss: the app. */
   readonly scope: string;
 }
@@ -90,7 +92,7 @@ class BuildRun {
     this.#context = context;
     this.#contextSource = contextSource;
     this.#tools = tools;
-    this.bases = new BaseImages(tools.registry, tools.store, request.platform, tools.signal);
+    this.bases = new BaseImages(tools.registry, tools.store, request.platform, request.policy, tools.signal);
     const total = plan.stages.reduce((sum, stage) => sum + stage.instructions.filter(makesLayer).length, 0);
     this.progress = new Progress(tools.log, total);
   }
@@ -137,18 +139,19 @@ class BuildRun {
       return image;
     } catch (thrown) {
       const error = toSlipwayError(thrown);
-      if (error.code !== 'image_not_found' && error.code !== 'registry_unavailable') throw thrown;
+      if (error.code === 'internal') throw thrown;
       const stages = this.#plan.stageNames.filter((name) => name !== undefined);
-      const mistyped = /^[a-z][a-z0-9_.-]*$/i.test(reference) && where === undefined;
+      const mistyped = where === undefined && /^[a-z][a-z0-9_.-]*$/i.test(reference);
+      const hint = mistyped
+        ? `there is no stage "${reference}" either; the stages with a name are: ${stages.join(', ') || 'none'}`
+        : (error.hint ??
+          'check its name and tag, or push it to the registry that this platform reads from (SLIPWAY_MIRRORS)');
       throw new SlipwayError(
         error.code === 'image_not_found' ? 'base_image_missing' : error.code,
         error.message,
         {
           ...(where === undefined ? {} : { where }),
-          hint: mistyped
-            ? `there is no stage "${reference}" either; the stages with a name are: ${stages.join(', ') || 'none'}`
-            : (error.hint ??
-              'check its name and tag, or push it to the registry that this platform reads from (SLIPWAY_MIRRORS)'),
+          hint,
           temporary: error.temporary,
           cause: error,
         },

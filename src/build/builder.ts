@@ -1,4 +1,5 @@
 /** Everything a builder process holds, opened together and closed together. */
+import { diskUsage } from '../../native/index.js';
 import { type Config, homePaths } from '../config.js';
 import { AppRepositories } from '../git/app-repository.js';
 import { Git } from '../git/git.js';
@@ -26,9 +27,12 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
   const sandbox = await Sandbox.probe({
     stateDir: builderStore.sandboxDirectory,
     networkAllow: config.buildNetworkAllow,
+    measure: diskUsage,
     log,
   });
   await sandbox.reap();
+  // The first step's network is made ahead; a build does not wait for it.
+  sandbox.warmUp();
   const git = new Git();
   const queues = new Queues(config.redisUrl, { log });
   const objects = new ObjectPool();

@@ -19,6 +19,7 @@ import type { RegistryClient } from '../registry/client.js';
 import { hostPlatform } from '../registry/pull.js';
 import { type BuildResult, buildImage } from './build.js';
 import type { BuilderStore } from './builder-store.js';
+import { appImagePolicy } from './image-policy.js';
 
 import { seconds } from './progress.js';
 import { pushBuiltImage } from './push-image.js';
@@ -43,14 +44,29 @@ export interface BuilderTools {
 /** Builds the app's newest waiting push; nothing when there is none. A failure of the build is its result, not an exception. */
 export async function buildNext(tools: BuilderTools, app: string, lease: AbortSignal): Promise<void> {
   const open = (await tools.store.open(app)).filter(
-    (deployment) => deployment.state === 'accepted' || deployment.state === 'building',
+    (each) => each.state === 'accepted' || each.state === 'building',
   );
-  const newest = open.filter((deployment) => deployment.kind === 'push').at(-1);
+  const newest = open.filter((each) => each.kind === 'push').at(-1);
   if (newest === undefined) return;
   await supersedeOlder(tools, newest);
+  for (const older of open)
+    if (older.state === 'building' && older.id < newest.id) await supersedeAbandoned(tools, older, newest);
   const claim = await tools.store.claim(app, newest.id, 'build', tools.by);
   if (claim === undefined) return;
   await new BuildJob(tools, newest, claim).run(lease);
+}
+
+/** Its builder died, or this process would not have the app's only job: nobody will go on with it. */
+async function supersedeAbandoned(tools: BuilderTools, older: Deployment, newest: Deployment): Promise<void> {
+  const claim = await tools.store.claim(older.app, older.id, 'build', tools.by);
+  if (claim === undefined) return;
+  const reason = `superseded by build ${newest.id}`;
+  await tools.store.end(older.app, older.id, {
+    state: 'superseded',
+    reason,
+    code: 'superseded',
+    claim: claim.token,
+  });
 }
 
 class BuildJob {
@@ -143,6 +159,7 @@ class BuildJob {
         buildArgs: {},
         platform: hostPlatform(),
         noCache,
+        policy: appImagePolicy(config, app),
         scope: app,
       },
       { store: builderStore, sandbox, registry, limits: config.limits, log, signal },

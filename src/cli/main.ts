@@ -10,7 +10,7 @@ import { releaseCommands } from './commands/releases.js';
 import { loadCredentials } from './credentials.js';
 import { appOfRemote } from './git-remote.js';
 import { commandHelp, generalHelp, nearest } from './help.js';
-import { Output } from './output.js';
+import { Output, type OutputStreams } from './output.js';
 import { type Command, EXIT, type ExitCode, type Invocation, type OptionSpec, UsageError } from './usage.js';
 
 const COMMANDS: readonly Command[] = [
@@ -30,9 +30,17 @@ const COMMON: Readonly<Record<string, OptionSpec>> = {
 /** What the user did wrong, rather than what went wrong. */
 const USAGE_CODES: ReadonlySet<ErrorCode> = new Set(['bad_request', 'invalid_name']);
 
-export async function main(argv: readonly string[], signal: AbortSignal): Promise<ExitCode> {
+/** What a command runs in; a test gives its own. */
+export interface Surroundings {
+  readonly env: NodeJS.ProcessEnv;
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly streams: OutputStreams;
+  readonly signal: AbortSignal;
+}
+
+export async function main(argv: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
   const wantsJson = argv.includes('--json');
-  const output = new Output(wantsJson);
+  const output = new Output(wantsJson, surroundings.streams);
   try {
     const found = findCommand(argv);
     if (found === undefined) {
@@ -54,7 +62,7 @@ export async function main(argv: readonly string[], signal: AbortSignal): Promis
         `see: slipway ${command.name} --help`,
       );
     }
-    return await command.run(invocation(positionals, values, output, signal));
+    return await command.run(invocation(positionals, values, output, surroundings));
   } catch (thrown) {
     return report(thrown, output);
   }
@@ -64,17 +72,19 @@ function invocation(
   args: readonly string[],
   options: Invocation['options'],
   output: Output,
-  signal: AbortSignal,
+  { env, stdin, signal }: Surroundings,
 ): Invocation {
   let client: Promise<ApiClient> | undefined;
   const connect = (): Promise<ApiClient> => {
-    client ??= loadCredentials(process.env).then(({ url, token }) => new ApiClient(url, token, signal));
+    client ??= loadCredentials(env).then(({ url, token }) => new ApiClient(url, token, signal));
     return client;
   };
   return {
     args,
     options,
     output,
+    env,
+    stdin,
     signal,
     client: connect,
     async app() {
@@ -168,5 +178,10 @@ export async function runAsProgram(): Promise<void> {
   });
   // A reader such as `head` that has enough closes the pipe.
   process.stdout.on('error', () => process.exit(EXIT.done));
-  process.exitCode = await main(process.argv.slice(2), interrupted.signal);
+  process.exitCode = await main(process.argv.slice(2), {
+    env: process.env,
+    stdin: process.stdin,
+    streams: { out: process.stdout, err: process.stderr },
+    signal: interrupted.signal,
+  });
 }

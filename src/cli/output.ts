@@ -8,7 +8,7 @@ export class Output {
   readonly json: boolean;
   readonly #streams: OutputStreams;
 
-  constructor(json: boolean, streams: OutputStreams = { out: process.stdout, err: process.stderr }) {
+  constructor(json: boolean, streams: OutputStreams) {
     this.json = json;
     this.#streams = streams;
   }

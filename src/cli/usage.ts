@@ -7,6 +7,8 @@ export interface Invocation {
   readonly args: readonly string[];
   readonly options: Readonly<Record<string, string | boolean | undefined>>;
   readonly output: Output;
+  readonly env: NodeJS.ProcessEnv;
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly signal: AbortSignal;
   /** The platform that the user is logged in to. Throws when there is none. */
   client(): Promise<ApiClient>;

@@ -28,7 +28,7 @@ export class RegistryHosts {
    */
   mayFollow(from: URL, to: URL): boolean {
     if (to.protocol !== 'https:' && to.protocol !== 'http:') return false;
-    if (reachesThisMachine(to) && !reachesThisMachine(from)) return false;
+    if (isThisMachine(to) && !isThisMachine(from)) return false;
     return to.protocol === 'https:' || (from.protocol === 'http:' && this.mayBePlain(to));
   }
 }
@@ -41,7 +41,7 @@ export function isLoopback(url: URL): boolean {
 }
 
 /** Loopback, and the other ways to write it that Linux connects to this machine. */
-function reachesThisMachine(url: URL): boolean {
+export function isThisMachine(url: URL): boolean {
   return (
     isLoopback(url) ||
     url.hostname === '0.0.0.0' ||

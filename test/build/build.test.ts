@@ -365,9 +365,14 @@ describe('a build that cannot be', () => {
       { code: 'dockerfile_unsupported', where: 'Dockerfile:2', message: /--mount/ },
     ],
     [
-      'a base image that is nowhere',
+      'a base image of an address of the platform itself',
       dockerfile('FROM localhost:1/none'),
-      { code: 'registry_unavailable', message: /localhost:1/ },
+      { code: 'registry_denied', where: 'Dockerfile:1', message: /may not be read from localhost:1/ },
+    ],
+    [
+      "another app's image, also by the mirror's name",
+      dockerfile('FROM apps/other'),
+      { code: 'registry_denied', where: 'Dockerfile:1', message: /belongs to another app/ },
     ],
     [
       'a base image that the mirror lacks',

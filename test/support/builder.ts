@@ -6,6 +6,7 @@ import { type LayerEntry, openLayerWriter } from '../../native/index.js';
 import { type BuildRequest, type BuildResult, buildImage } from '../../src/build/build.js';
 import { type BuilderStore, openBuilderStore } from '../../src/build/builder-store.js';
 import { assembleImage, LAYER_TYPE } from '../../src/build/image.js';
+import { appImagePolicy } from '../../src/build/image-policy.js';
 import { Sandbox } from '../../src/build/sandbox/runtime.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/config.js';
 import { Git } from '../../src/git/git.js';
@@ -14,7 +15,7 @@ import { readLog } from '../../src/logs/log-reader.js';
 import { BuildLog } from '../../src/logs/log-writer.js';
 import { RegistryClient } from '../../src/registry/client.js';
 import { asDigest } from '../../src/registry/image.js';
-import { hostPlatform } from '../../src/registry/pull.js';
+import { hostPlatform, type Mirror } from '../../src/registry/pull.js';
 import { temporaryDirectory } from './directories.js';
 import { startRegistry, type TestRegistry } from './registry.js';
 
@@ -34,6 +35,7 @@ export class TestBuilder {
   readonly store: BuilderStore;
   readonly sandbox: Sandbox;
   readonly directory: string;
+  readonly #mirrors: readonly Mirror[];
   readonly #reader: ObjectReader;
   readonly #work: string;
   #builds = 0;
@@ -43,8 +45,9 @@ export class TestBuilder {
     this.registry = registry;
     this.store = store;
     this.sandbox = sandbox;
+    this.#mirrors = [{ from: 'docker.io', to: registry.host }];
     this.client = new RegistryClient({
-      mirrors: [{ from: 'docker.io', to: registry.host }],
+      mirrors: this.#mirrors,
       pushAllowed: [registry.host],
     });
     this.#work = join(directory, 'work');
@@ -117,6 +120,10 @@ export class TestBuilder {
           buildArgs: {},
           platform: hostPlatform(),
           noCache: false,
+          policy: appImagePolicy(
+            { registry: { host: this.registry.host }, mirrors: this.#mirrors, insecureRegistries: [] },
+            'test',
+          ),
           scope: 'test',
           ...options,
         },

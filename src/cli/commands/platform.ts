@@ -15,9 +15,9 @@ const login: Command = {
   async run(invocation) {
     const [url = ''] = invocation.args;
     if (!/^https?:\/\/[^/]+/.test(url)) throw new UsageError(`"${url}" is not an http:// or https:// URL`);
-    if (process.env.SLIPWAY_TOKEN === undefined && process.stdin.isTTY)
+    if (invocation.env.SLIPWAY_TOKEN === undefined && invocation.stdin.isTTY)
       invocation.output.note('Paste the token, then press Enter and Ctrl-D:');
-    const token = (process.env.SLIPWAY_TOKEN ?? (await text(process.stdin))).trim();
+    const token = (invocation.env.SLIPWAY_TOKEN ?? (await text(invocation.stdin))).trim();
     if (token === '')
       throw new UsageError(
         'no token was given',
@@ -25,7 +25,7 @@ const login: Command = {
       );
     const client = new ApiClient(url, token, invocation.signal);
     const identity = await client.get<{ name: string }>('/v1/whoami');
-    const path = await saveCredentials(process.env, { url: client.url, token });
+    const path = await saveCredentials(invocation.env, { url: client.url, token });
     invocation.output.result(identity, [
       `Logged in to ${client.url} as ${identity.name}`,
       `the token is kept in ${path}`,
@@ -202,9 +202,9 @@ const gitCredential: Command = {
   async run(invocation) {
     if (invocation.args[0] !== 'get') return EXIT.done;
     const asked = Object.fromEntries(
-      (await text(process.stdin)).split('\n').map((line) => line.split('=', 2) as [string, string]),
+      (await text(invocation.stdin)).split('\n').map((line) => line.split('=', 2) as [string, string]),
     );
-    const { url, token } = await loadCredentials(process.env);
+    const { url, token } = await loadCredentials(invocation.env);
     const platform = new URL(url);
     if (asked.protocol !== platform.protocol.replace(':', '') || asked.host !== platform.host)
       return EXIT.done;
