@@ -1,6 +1,6 @@
 /** A directory for one test, gone afterwards with everything mounted in it; and short ways to layers and lay-outs. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
@@ -90,8 +90,16 @@ function look({ path: _, xattrs, mtime, ...rest }: ScannedEntry, times: boolean)
   return { ...rest, attributes, ...(times && rest.type !== 'directory' ? { mtime } : {}) };
 }
 
-export function openDescriptors(): number {
-  return run(['ls', `/proc/${process.pid}/fd`]).split('\n').length;
+/** What this process holds open at and below a path, of the files there. */
+export function openBelow(path: string): string[] {
+  const held = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return ''; // the descriptor of the listing itself
+    }
+  });
+  return held.filter((target) => target === path || target.startsWith(`${path}/`));
 }
 
 export const hasPython: boolean = spawnSync('python3', ['--version']).status === 0;

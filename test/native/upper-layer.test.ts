@@ -103,6 +103,11 @@ describe('the layer of an upper directory', () => {
     expect(names).toEqual(['etc/', 'etc/passwd']);
   });
 
+  it('keeps a file that was only touched', async () => {
+    const { names } = await diffed((root) => utimesSync(join(root, 'etc/passwd'), 5, 5));
+    expect(names).toEqual(['etc/', 'etc/passwd']);
+  });
+
   it('keeps a directory whose mode changed', async () => {
     const { names } = await diffed((root) => chmodSync(join(root, 'etc/conf.d'), 0o700));
     expect(names).toEqual(['etc/', 'etc/conf.d/']);
