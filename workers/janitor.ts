@@ -1,0 +1,45 @@
+/** The janitor process: what must happen though nobody asks for it. How each is done is the rooms' business. */
+import { homePaths } from '../src/config.js';
+import { AppRepositories } from '../src/git/app-repository.js';
+import { Git } from '../src/git/git.js';
+import { startChores } from '../src/housekeeping/chores.js';
+import { tidyRepositories } from '../src/housekeeping/repositories.js';
+import { Ledger } from '../src/ledger/ledger.js';
+import { Vault } from '../src/ledger/vault.js';
+import { Queues } from '../src/queue/queues.js';
+import { startReconciler } from '../src/queue/reconciler.js';
+import { DeploymentStore } from '../src/records/deployments.js';
+import { live } from './life.js';
+
+const HOUR_MS = 60 * 60_000;
+
+await live('janitor', async ({ config, log }) => {
+  const paths = homePaths(config.home);
+  const git = new Git();
+  const store = new DeploymentStore(config.home);
+  const repositories = new AppRepositories(paths, git);
+  const ledger = new Ledger(paths, git, await Vault.open(paths.secretKey));
+  const queues = new Queues(config.redisUrl, { log });
+  const reconciler = startReconciler({
+    store,
+    ledger,
+    repositories,
+    queues,
+    log,
+    intervalMs: config.reconcileIntervalMs,
+  });
+  const chores = startChores(
+    [
+      {
+        name: 'repositories',
+        everyMs: HOUR_MS,
+        run: (signal) => tidyRepositories({ ledger, repositories, store, git }, signal),
+      },
+    ],
+    log,
+  );
+  return async () => {
+    await Promise.all([reconciler.close(), chores.close()]);
+    await queues.close();
+  };
+});
