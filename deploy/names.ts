@@ -1,0 +1,59 @@
+/** How a release is called outside Slipway: labels, container, network and server names, host and URL. Pure. */
+import type { Config } from '../src/config.js';
+
+/** What makes a container ours. Without `platform` of this very platform a container is never touched. */
+export const LABELS = {
+  platform: 'slipway.platform',
+  app: 'slipway.app',
+  release: 'slipway.release',
+  process: 'slipway.process',
+  instance: 'slipway.instance',
+  /** The port that the app was told to listen on, and whether the image named it by EXPOSE. */
+  port: 'slipway.port',
+  exposed: 'slipway.port-exposed',
+} as const;
+
+/** The process type that answers requests. */
+export const WEB = 'web';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One container that a release wants: `web.1`. */
+export interface Instance {
+  readonly process: string;
+  /** 1, 2, 3, … within its process type. */
+  readonly number: number;
+}
+
+/**
+ * The same release always gets the same names, so that a deployer that takes over finds what its predecessor started
+ * and two at once cannot start it twice.
+ */
+export function containerName(platform: string, app: string, release: number, instance: Instance): string {
+  return `${app}.v${release}.${instance.process}.${instance.number}.${platform}`;
+}
+
+export function networkName(platform: string): string {
+  return `slipway-${platform}`;
+}
+
+/** A server's name holds its address: another address is another server, never a change of one under traffic. */
+export function serverName(release: number, address: Address): string {
+  return `v${release}-${address.host}:${address.port}`;
+}
+
+export function formatAddress(address: Address): string {
+  return `${address.host}:${address.port}`;
+}
+
+export function hostOf(app: string, appDomain: string): string {
+  return `${app}.${appDomain}`;
+}
+
+export function urlOf(app: string, config: Pick<Config, 'appDomain' | 'edge'>): string {
+  const port = config.edge.bind.split(':')[1];
+  return `http://${hostOf(app, config.appDomain)}${port === '80' ? '' : `:${port}`}`;
+}

@@ -1,0 +1,59 @@
+/** The nouns that a target speaks in: the image it has, the container it runs, and what is left to say of a dead one. */
+import type { ReleaseImage } from '../../src/model/release.js';
+import type { Address, Instance } from '../names.js';
+
+export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
+
+export interface Container {
+  readonly id: string;
+  readonly name: string;
+  readonly app: string;
+  readonly release: number;
+  readonly instance: Instance;
+  readonly state: ContainerState;
+  /** Where the edge reaches it. Undefined while a published port is not bound. */
+  readonly address?: Address;
+}
+
+/** What to start. Everything but the image and the variables follows from the release. */
+export interface ContainerSpec {
+  readonly app: string;
+  readonly release: number;
+  readonly instance: Instance;
+  readonly image: ReleaseImage;
+  /** The app's config, in clear. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Instead of the image's own command. */
+  readonly command?: readonly string[];
+}
+
+export interface Healthcheck {
+  /** As argv; a check by shell is `/bin/sh -c …` inside the container. */
+  readonly argv: readonly string[];
+  readonly timeoutMs: number;
+  readonly startPeriodMs: number;
+}
+
+/** How a container looks at one moment. */
+export interface Inspection {
+  readonly state: ContainerState;
+  readonly exitCode: number;
+  readonly outOfMemory: boolean;
+  /** Why the engine could not start it, else empty. */
+  readonly error: string;
+  /** The container's port that the app should listen on, and whether the image says so by EXPOSE. */
+  readonly port: number;
+  readonly portIsExposed: boolean;
+  /** How often the engine started it again by itself. */
+  readonly restarts: number;
+  /** ISO 8601; absent when it never started. */
+  readonly startedAt?: string;
+  readonly healthcheck?: Healthcheck;
+  readonly health?: { readonly status: string; readonly lastOutput: string };
+}
+
+export interface ContainerEvent {
+  readonly id: string;
+  readonly app: string;
+  readonly action: 'start' | 'die' | 'oom' | 'destroy' | 'healthy' | 'unhealthy';
+}

@@ -1,0 +1,345 @@
+/**
+ * One Docker Engine as a target: what a rollout asks of it, in the words of targets/container.ts. Each action may be
+ * repeated, by this deployer or by the one that takes over from it. Only containers that carry this platform's label
+ * are seen or touched.
+ */
+import type { Readable } from 'node:stream';
+import type Docker from 'dockerode';
+import type { RegistryConfig } from '../../src/config.js';
+import { SlipwayError } from '../../src/errors.js';
+import type { ReleaseImage } from '../../src/model/release.js';
+import { type Address, containerName, LABELS, networkName } from '../names.js';
+import type { Container, ContainerEvent, ContainerSpec, Inspection } from './container.js';
+import { createOptions, portOf, RUNNING_POLICY, toContainer, toInspection } from './documents.js';
+import { type CallOptions, type Engine, refusalOf, statusOf } from './engine.js';
+import { EVENT_FILTER, parseEvents } from './events.js';
+import { ensureNetwork, freeAddress, type Network } from './network.js';
+import { splitOutput } from './output.js';
+import { pullImage } from './pull.js';
+
+/** Two deployers may draw the same free address at once. */
+const ADDRESS_ATTEMPTS = 5;
+const EVENTS_TIMEOUT_MS = 10_000;
+/** What a stop takes beyond the grace: the kill and the clean-up after it. */
+const STOP_MARGIN_MS = 20_000;
+
+export interface TargetOptions {
+  readonly engine: Engine;
+  readonly platform: string;
+  readonly registry: RegistryConfig;
+  /** Per container; unlimited when absent. */
+  readonly memoryBytes?: number;
+}
+
+export class DockerTarget {
+  readonly engine: Engine;
+  readonly #platform: string;
+  readonly #registry: RegistryConfig;
+  readonly #memoryBytes: number | undefined;
+
+  constructor({ engine, platform, registry, memoryBytes }: TargetOptions) {
+    this.engine = engine;
+    this.#platform = platform;
+    this.#registry = registry;
+    this.#memoryBytes = memoryBytes;
+  }
+
+  /** The image is here after this. False when it was already. Throws `image_not_found`, `registry_…`, `engine_…`. */
+  async pull(image: ReleaseImage, options: { signal?: AbortSignal } = {}): Promise<boolean> {
+    if ((await this.#findImage(image)) !== undefined) return false;
+    await pullImage(this.engine, this.reference(image), this.#registry, options.signal);
+    return true;
+  }
+
+  async has(image: ReleaseImage): Promise<boolean> {
+    return (await this.#findImage(image)) !== undefined;
+  }
+
+  /** `127.0.0.1:5000/apps/hello@sha256:…`: never a tag (invariant 4). */
+  reference(image: ReleaseImage): string {
+    return `${this.#registry.host}/${image.repository}@${image.digest}`;
+  }
+
+  /** The platform's containers, of one app or of all, running or not. */
+  async list(app?: string, options: CallOptions = {}): Promise<Container[]> {
+    const label = [
+      `${LABELS.platform}=${this.#platform}`,
+      ...(app === undefined ? [] : [`${LABELS.app}=${app}`]),
+    ];
+    const remote = await this.#remoteAddress();
+    const found = await this.#listDocuments(label, options);
+    return found.flatMap((document) => toContainer(document, this.#network, remote) ?? []);
+  }
+
+  /**
+   * Makes and starts a container. It is not restarted when it dies until `keep` is called, so that one that dies during its
+   * checks stays as it fell. What has its name already, from a rollout that was cut off, is removed.
+   */
+  async start(spec: ContainerSpec, options: CallOptions = {}): Promise<Container> {
+    const image = await this.#findImage(spec.image);
+    if (image === undefined)
+      throw this.engine.unavailable(`has lost the image ${this.reference(spec.image)}`);
+    const network = await ensureNetwork(this.engine, this.#network, { [LABELS.platform]: this.#platform });
+    const name = containerName(this.#platform, spec.app, spec.release, spec.instance);
+    const port = portOf(image.Config, spec.env);
+    for (let attempt = 1; ; attempt += 1) {
+      const address = await this.#freeAddress(network);
+      const id = await this.#create(name, (abortSignal) => ({
+        ...createOptions({
+          name,
+          platform: this.#platform,
+          image: this.reference(spec.image),
+          spec,
+          port,
+          network: network.name,
+          address,
+          publishOn: this.engine.remoteHost,
+          memoryBytes: this.#memoryBytes,
+        }),
+        abortSignal,
+      }));
+      try {
+        await this.#container(
+          'start a container',
+          id,
+          (it, abortSignal) => it.start({ abortSignal }),
+          options,
+        );
+        return await this.get(id, options);
+      } catch (error) {
+        if (attempt < ADDRESS_ATTEMPTS && /address already in use/i.test(refusalOf(error))) {
+          await this.remove(id);
+          continue;
+        }
+        throw cannotStart(error);
+      }
+    }
+  }
+
+  /** Starts a container that stopped. False when it is not there any more. */
+  async restart(id: string, options: CallOptions = {}): Promise<boolean> {
+    return this.#unlessGone(() =>
+      this.#container('start a container', id, (it, abortSignal) => it.start({ abortSignal }), options),
+    );
+  }
+
+  /** From here on the engine itself restarts it, after a crash and after its own restart. */
+  async keep(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#container(
+      'update a container',
+      id,
+      (it, abortSignal) => it.update({ RestartPolicy: RUNNING_POLICY, abortSignal }),
+      options,
+    );
+  }
+
+  /** Throws `not_found`. */
+  async get(id: string, options: CallOptions = {}): Promise<Container> {
+    const remote = await this.#remoteAddress();
+    const label = [`${LABELS.platform}=${this.#platform}`];
+    const [document] = await this.#listDocuments(label, options, id);
+    const container = document === undefined ? undefined : toContainer(document, this.#network, remote);
+    if (container === undefined)
+      throw new SlipwayError('not_found', `there is no container ${id.slice(0, 12)}`);
+    return container;
+  }
+
+  async inspect(id: string, options: CallOptions = {}): Promise<Inspection> {
+    const document = await this.#container(
+      'inspect a container',
+      id,
+      (it, abortSignal) => it.inspect({ abortSignal }),
+      options,
+    );
+    return toInspection(document);
+  }
+
+  /** What happens to the platform's containers from the moment this resolves; ends or throws when the stream does. */
+  async events(signal: AbortSignal): Promise<AsyncIterable<ContainerEvent>> {
+    const filters = JSON.stringify({
+      type: ['container'],
+      event: EVENT_FILTER,
+      label: [`${LABELS.platform}=${this.#platform}`],
+    });
+    // A call's own time-out would end the stream too: only the answer is awaited, not the end.
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), EVENTS_TIMEOUT_MS);
+    const abortSignal = AbortSignal.any([signal, late.signal]);
+    try {
+      const stream = await this.engine.call(
+        'send its events',
+        (docker) => docker.getEvents({ filters, abortSignal }),
+        { signal },
+      );
+      return parseEvents(stream as Readable);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** The last lines that the container wrote, oldest first. Empty when it wrote none or is gone. */
+  async lastLines(id: string, count: number, options: CallOptions = {}): Promise<string[]> {
+    const read = { stdout: true, stderr: true, follow: false, tail: count } as const;
+    const output = await this.#container(
+      'read the log of a container',
+      id,
+      (it, abortSignal) => it.logs({ ...read, abortSignal }),
+      options,
+    );
+    return splitOutput(output).slice(-count);
+  }
+
+  /** Runs argv in the container, as its health check. Returns the exit code and what it wrote, clipped. */
+  async execute(
+    id: string,
+    argv: readonly string[],
+    options: CallOptions = {},
+  ): Promise<{ exitCode: number; output: string }> {
+    return this.engine.call(
+      'run a health check',
+      async (docker, abortSignal) => {
+        const exec = await docker
+          .getContainer(id)
+          .exec({ Cmd: [...argv], AttachStdout: true, AttachStderr: true, abortSignal });
+        const stream = await exec.start({ abortSignal });
+        const chunks: Buffer[] = [];
+        let sizeBytes = 0;
+        for await (const chunk of stream as AsyncIterable<Buffer>) {
+          if (sizeBytes < 4096) chunks.push(chunk);
+          sizeBytes += chunk.length;
+        }
+        const { ExitCode } = await exec.inspect({ abortSignal });
+        return { exitCode: ExitCode ?? -1, output: splitOutput(Buffer.concat(chunks)).join('\n').trim() };
+      },
+      options,
+    );
+  }
+
+  /** SIGTERM (or the image's STOPSIGNAL), after the grace SIGKILL, then it is removed with its own volumes. */
+  async stop(id: string, graceMs: number, options: CallOptions = {}): Promise<void> {
+    const seconds = Math.ceil(graceMs / 1000);
+    await this.#unlessGone(() =>
+      this.#container('stop a container', id, (it, abortSignal) => it.stop({ t: seconds, abortSignal }), {
+        ...options,
+        timeoutMs: graceMs + STOP_MARGIN_MS,
+      }),
+    );
+    await this.remove(id, options);
+  }
+
+  /** Kills it if it runs. */
+  async remove(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#unlessGone(() =>
+      this.#container(
+        'remove a container',
+        id,
+        (it, abortSignal) => it.remove({ force: true, v: true, abortSignal }),
+        options,
+      ),
+    );
+  }
+
+  get #network(): string {
+    return networkName(this.#platform);
+  }
+
+  async #remoteAddress(): Promise<string | undefined> {
+    return this.engine.remoteHost === undefined ? undefined : this.engine.remoteAddress();
+  }
+
+  async #findImage(image: ReleaseImage): Promise<Docker.ImageInspectInfo | undefined> {
+    try {
+      return await this.engine.call('inspect an image', (docker) =>
+        docker.getImage(this.reference(image)).inspect(),
+      );
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async #create(
+    name: string,
+    options: (signal: AbortSignal) => Docker.ContainerCreateOptions,
+  ): Promise<string> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.engine.call(
+          'create a container',
+          async (docker, signal) => (await docker.createContainer(options(signal))).id,
+        );
+      } catch (error) {
+        if (statusOf(error) !== 409 || attempt > 1) throw error;
+        const label = [`${LABELS.platform}=${this.#platform}`];
+        const [rival] = await this.#listDocuments(label, {}, undefined, name);
+        if (rival === undefined) throw error;
+        await this.remove(rival.Id);
+      }
+    }
+  }
+
+  async #freeAddress(network: Network): Promise<string> {
+    const all = await this.#listDocuments([`${LABELS.platform}=${this.#platform}`], {});
+    const used = all.flatMap((document) => fixedAddress(document, network.name) ?? []);
+    const address = freeAddress(network, new Set(used));
+    if (address !== undefined) return address;
+    throw this.engine.unavailable(`has no address left in ${network.name} (${network.subnet})`);
+  }
+
+  async #listDocuments(
+    label: string[],
+    options: CallOptions,
+    id?: string,
+    name?: string,
+  ): Promise<Docker.ContainerInfo[]> {
+    const filters = {
+      label,
+      ...(id === undefined ? {} : { id: [id] }),
+      ...(name === undefined ? {} : { name: [`^/${name.replaceAll('.', '\\.')}$`] }),
+    };
+    return this.engine.call(
+      'list containers',
+      (docker, abortSignal) => docker.listContainers({ all: true, filters, abortSignal }),
+      options,
+    );
+  }
+
+  #container<T>(
+    doing: string,
+    id: string,
+    run: (container: Docker.Container, signal: AbortSignal) => Promise<T>,
+    options: CallOptions,
+  ): Promise<T> {
+    return this.engine.call(doing, (docker, signal) => run(docker.getContainer(id), signal), options);
+  }
+
+  /** 404: gone. 304: it is already so. 409: another removal is under way. */
+  async #unlessGone(run: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await run();
+      return true;
+    } catch (error) {
+      const status = statusOf(error);
+      if (status === 304) return true;
+      if (status === 404 || status === 409) return false;
+      throw error;
+    }
+  }
+}
+
+export function fixedAddress(document: Docker.ContainerInfo, network: string): Address['host'] | undefined {
+  const endpoint = document.NetworkSettings.Networks[network] as
+    | { IPAMConfig?: { IPv4Address?: string } | null }
+    | undefined;
+  return endpoint?.IPAMConfig?.IPv4Address;
+}
+
+/** The image is at fault, not the engine: its command does not exist, or is not a program. */
+function cannotStart(error: unknown): unknown {
+  const status = statusOf(error);
+  if (status !== 400 && status !== 404 && status !== 500) return error;
+  return new SlipwayError('unhealthy', `the container could not be started: ${refusalOf(error)}`, {
+    hint: 'check CMD and ENTRYPOINT in the Dockerfile: the program must exist in the image and be executable',
+    cause: error,
+  });
+}

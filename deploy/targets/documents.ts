@@ -1,0 +1,164 @@
+/** The engine's documents to our nouns and back. Pure: Engine API 1.41, /containers and /images. */
+import type Docker from 'dockerode';
+import { type Address, LABELS } from '../names.js';
+import type { Container, ContainerSpec, ContainerState, Healthcheck, Inspection } from './container.js';
+
+/** Tried when the image exposes no port. */
+const DEFAULT_PORT = 8080;
+const NANOSECONDS_PER_MS = 1e6;
+/** Docker's default for a HEALTHCHECK without --timeout. */
+const HEALTHCHECK_TIMEOUT_MS = 30_000;
+
+export const RUNNING_POLICY = { Name: 'unless-stopped' } as const;
+
+type ImageConfig = Pick<Docker.ContainerInspectInfo['Config'], 'ExposedPorts' | 'Env' | 'Healthcheck'>;
+
+/**
+ * Where the app listens: a PORT among its config vars, else the lowest TCP port that the image exposes (the engine
+ * does not keep the order of EXPOSE), else the image's own PORT, else 8080.
+ */
+export function portOf(
+  image: Partial<ImageConfig>,
+  env: Readonly<Record<string, string>>,
+): { port: number; isExposed: boolean } {
+  const exposed = Object.keys(image.ExposedPorts ?? {})
+    .flatMap((key) => /^(\d+)(?:\/tcp)?$/.exec(key)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
+  const ofImage = image.Env?.find((entry) => entry.startsWith('PORT='))?.slice('PORT='.length);
+  const port = toPort(env.PORT) ?? exposed[0] ?? toPort(ofImage) ?? DEFAULT_PORT;
+  return { port, isExposed: exposed.length > 0 };
+}
+
+function toPort(text: string | undefined): number | undefined {
+  const port = Number(text);
+  return text !== undefined && /^\d{1,5}$/.test(text) && port > 0 && port <= 65_535 ? port : undefined;
+}
+
+export interface Creation {
+  readonly name: string;
+  readonly platform: string;
+  readonly image: string;
+  readonly spec: ContainerSpec;
+  readonly port: { readonly port: number; readonly isExposed: boolean };
+  readonly network: string;
+  readonly address: string;
+  /** The engine's host, when it is another machine: the port is published there. */
+  readonly publishOn: string | undefined;
+  readonly memoryBytes: number | undefined;
+}
+
+/**
+ * Docker's own defaults hold for capabilities, seccomp and users. No `Init`: images whose own init must be process 1
+ * (s6) would not start. What runs is what the image says.
+ */
+export function createOptions(creation: Creation): Docker.ContainerCreateOptions {
+  const { name, platform, image, spec, port, network, address, publishOn, memoryBytes } = creation;
+  const portKey = `${port.port}/tcp`;
+  return {
+    name,
+    Image: image,
+    Env: Object.entries({ ...spec.env, PORT: String(port.port) }).map(([key, value]) => `${key}=${value}`),
+    ...(spec.command === undefined ? {} : { Cmd: [...spec.command] }),
+    ExposedPorts: { [portKey]: {} },
+    Labels: {
+      [LABELS.platform]: platform,
+      [LABELS.app]: spec.app,
+      [LABELS.release]: String(spec.release),
+      [LABELS.process]: spec.instance.process,
+      [LABELS.instance]: String(spec.instance.number),
+      [LABELS.port]: String(port.port),
+      [LABELS.exposed]: port.isExposed ? 'yes' : 'no',
+    },
+    HostConfig: {
+      NetworkMode: network,
+      RestartPolicy: { Name: 'no' },
+      LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
+      ...(memoryBytes === undefined ? {} : { Memory: memoryBytes, MemorySwap: memoryBytes }),
+      ...(publishOn === undefined
+        ? {}
+        : { PortBindings: { [portKey]: [{ HostIp: publishIp(publishOn), HostPort: '' }] } }),
+    },
+    NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address } } } },
+  };
+}
+
+function publishIp(engineHost: string): string {
+  return /^(127\.|localhost$)/.test(engineHost) ? '127.0.0.1' : '0.0.0.0';
+}
+
+/** Undefined when the labels are not those that a rollout sets. `remote` is the address of an engine elsewhere. */
+export function toContainer(
+  document: Docker.ContainerInfo,
+  network: string,
+  remote: string | undefined,
+): Container | undefined {
+  const labels = document.Labels;
+  const app = labels[LABELS.app];
+  const release = Number(labels[LABELS.release]);
+  const process = labels[LABELS.process];
+  const number = Number(labels[LABELS.instance]);
+  if (app === undefined || process === undefined || !Number.isInteger(release) || !Number.isInteger(number))
+    return undefined;
+  const address =
+    remote === undefined ? addressOnBridge(document, network) : publishedAddress(document, remote);
+  return {
+    id: document.Id,
+    name: (document.Names[0] ?? document.Id).replace(/^\//, ''),
+    app,
+    release,
+    instance: { process, number },
+    state: document.State as ContainerState,
+    ...(address === undefined ? {} : { address }),
+  };
+}
+
+function addressOnBridge(document: Docker.ContainerInfo, network: string): Address | undefined {
+  const endpoint = document.NetworkSettings.Networks[network] as
+    | { IPAddress?: string; IPAMConfig?: { IPv4Address?: string } | null }
+    | undefined;
+  // A container that is just restarting has no address now, but will have its fixed one again.
+  const host = endpoint?.IPAddress || endpoint?.IPAMConfig?.IPv4Address;
+  const port = Number(document.Labels[LABELS.port]);
+  return host === undefined || !Number.isInteger(port) ? undefined : { host, port };
+}
+
+function publishedAddress(document: Docker.ContainerInfo, remote: string): Address | undefined {
+  const port = document.Ports.find(
+    (entry) => entry.Type === 'tcp' && entry.PublicPort !== undefined,
+  )?.PublicPort;
+  return port === undefined ? undefined : { host: remote, port };
+}
+
+export function toInspection(document: Docker.ContainerInspectInfo): Inspection {
+  const { State: state, Config: config } = document;
+  const port = Number(config.Labels[LABELS.port]);
+  const check = toHealthcheck(config.Healthcheck);
+  const last = state.Health?.Log?.at(-1);
+  return {
+    state: state.Status as ContainerState,
+    exitCode: state.ExitCode,
+    outOfMemory: state.OOMKilled,
+    error: state.Error,
+    port,
+    portIsExposed: config.Labels[LABELS.exposed] === 'yes',
+    restarts: document.RestartCount,
+    ...(state.StartedAt.startsWith('0001-') ? {} : { startedAt: state.StartedAt }),
+    ...(check === undefined ? {} : { healthcheck: check }),
+    ...(state.Health === undefined
+      ? {}
+      : { health: { status: state.Health.Status, lastOutput: last?.Output.trim() ?? '' } }),
+  };
+}
+
+/** `["CMD", …]`, `["CMD-SHELL", text]`, `["NONE"]` (Image spec v1.2, Healthcheck). */
+function toHealthcheck(check: Docker.HealthConfig | undefined): Healthcheck | undefined {
+  const [kind, ...rest] = check?.Test ?? [];
+  const argv = kind === 'CMD' ? rest : kind === 'CMD-SHELL' ? ['/bin/sh', '-c', ...rest] : [];
+  if (argv.length === 0) return undefined;
+  return {
+    argv,
+    timeoutMs: check?.Timeout ? check.Timeout / NANOSECONDS_PER_MS : HEALTHCHECK_TIMEOUT_MS,
+    startPeriodMs: (check?.StartPeriod ?? 0) / NANOSECONDS_PER_MS,
+  };
+}

@@ -1,0 +1,114 @@
+/**
+ * The connection to one Docker Engine: every call has a time-out, and whatever goes wrong comes out as a SlipwayError.
+ * What the calls mean is for targets/docker.ts.
+ */
+import { lookup } from 'node:dns/promises';
+import Docker from 'dockerode';
+import { SlipwayError } from '../../src/errors.js';
+
+const CALL_TIMEOUT_MS = 30_000;
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number;
+}
+
+export class Engine {
+  /** As in the setting: `unix:///run/docker.sock` or `tcp://host:port`. */
+  readonly dockerHost: string;
+  /** Undefined for an engine on this machine, which shares its bridge network with us. */
+  readonly remoteHost: string | undefined;
+  readonly #docker: Docker;
+
+  constructor(dockerHost: string) {
+    this.dockerHost = dockerHost;
+    if (dockerHost.startsWith('unix://')) {
+      this.#docker = new Docker({ socketPath: dockerHost.slice('unix://'.length) });
+      return;
+    }
+    const url = new URL(dockerHost);
+    this.remoteHost = url.hostname;
+    this.#docker = new Docker({
+      protocol: 'http',
+      host: url.hostname,
+      port: url.port === '' ? 2375 : url.port,
+    });
+  }
+
+  /** `doing` completes the sentence "the Docker Engine refused to …". The signal given to `run` ends the call. */
+  async call<T>(
+    doing: string,
+    run: (docker: Docker, signal: AbortSignal) => Promise<T>,
+    { signal, timeoutMs = CALL_TIMEOUT_MS }: CallOptions = {},
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const end = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+    try {
+      // Some calls of dockerode take no signal: nobody waits for them longer than for the others.
+      return await Promise.race([run(this.#docker, end), whenAborted(end)]);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (timeout.aborted)
+        throw this.unavailable(`did not answer within ${timeoutMs / 1000} s when asked to ${doing}`);
+      throw this.translate(doing, error);
+    }
+  }
+
+  /** HAProxy takes addresses, not names, for servers that are added while it runs. */
+  async remoteAddress(): Promise<string> {
+    if (this.remoteHost === undefined) return '127.0.0.1';
+    try {
+      return (await lookup(this.remoteHost, { family: 4 })).address;
+    } catch (error) {
+      throw this.unavailable(`has a host name that does not resolve: ${messageOf(error)}`, error);
+    }
+  }
+
+  unavailable(what: string, cause?: unknown): SlipwayError {
+    return new SlipwayError('engine_unavailable', `the Docker Engine ${what}`, {
+      where: this.dockerHost,
+      hint: 'check that the engine runs and that DOCKER_HOST names it, then try again',
+      temporary: true,
+      cause,
+    });
+  }
+
+  translate(doing: string, error: unknown): SlipwayError {
+    if (error instanceof SlipwayError) return error;
+    if (statusOf(error) === undefined)
+      return this.unavailable(`cannot be reached: ${messageOf(error)}`, error);
+    return new SlipwayError(
+      'engine_unavailable',
+      `the Docker Engine refused to ${doing}: ${refusalOf(error)}`,
+      {
+        where: this.dockerHost,
+        cause: error,
+      },
+    );
+  }
+}
+
+function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+/** The HTTP status of the engine's refusal, or undefined when it was not reached at all. */
+export function statusOf(error: unknown): number | undefined {
+  const source = error instanceof SlipwayError ? error.cause : error;
+  const status = (source as { statusCode?: unknown } | undefined)?.statusCode;
+  return typeof status === 'number' ? status : undefined;
+}
+
+/** The engine's own words. */
+export function refusalOf(error: unknown): string {
+  const source = error instanceof SlipwayError ? error.cause : error;
+  const message = (source as { json?: { message?: unknown } } | undefined)?.json?.message;
+  return typeof message === 'string' ? message : messageOf(source);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

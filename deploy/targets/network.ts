@@ -1,0 +1,115 @@
+/**
+ * The bridge network of one platform's containers. They cannot reach each other on it (enable_icc=false: the bridge
+ * drops what goes from one port to another), and each has a fixed address. Fixed, because the engine otherwise deals addresses anew
+ * when it restarts: the edge would send one app's requests to another app until somebody noticed.
+ */
+import { randomInt } from 'node:crypto';
+import type { Engine } from './engine.js';
+import { statusOf } from './engine.js';
+
+export interface Network {
+  readonly name: string;
+  /** `10.214.0.0/24` */
+  readonly subnet: string;
+  readonly gateway: string;
+}
+
+const ATTEMPTS = 5;
+
+/** Finds the network or makes it. */
+export async function ensureNetwork(
+  engine: Engine,
+  name: string,
+  labels: Record<string, string>,
+): Promise<Network> {
+  for (let attempt = 1; ; attempt += 1) {
+    const known = await find(engine, name);
+    if (known !== undefined) return known;
+    try {
+      await create(engine, name, labels);
+    } catch (error) {
+      // 409: another deployer was first. 403: somebody took the range between the question and the answer.
+      const status = statusOf(error);
+      if (attempt >= ATTEMPTS || (status !== 409 && status !== 403)) throw error;
+    }
+  }
+}
+
+/** The engine gives fixed addresses only in a range that was named, so it is asked for a free range first. */
+async function create(engine: Engine, name: string, labels: Record<string, string>): Promise<void> {
+  const probe = `${name}-probe`;
+  await remove(engine, probe);
+  await engine.call('create a network', (docker, abortSignal) =>
+    docker.createNetwork({
+      Name: probe,
+      CheckDuplicate: true,
+      Driver: 'bridge',
+      Labels: labels,
+      abortSignal,
+    }),
+  );
+  const range = await find(engine, probe);
+  await remove(engine, probe);
+  if (range === undefined) throw engine.unavailable('gave a network no addresses');
+  await engine.call('create a network', (docker, abortSignal) =>
+    docker.createNetwork({
+      Name: name,
+      CheckDuplicate: true,
+      Driver: 'bridge',
+      Labels: labels,
+      Options: { 'com.docker.network.bridge.enable_icc': 'false' },
+      IPAM: { Driver: 'default', Config: [{ Subnet: range.subnet, Gateway: range.gateway }] },
+      abortSignal,
+    }),
+  );
+}
+
+async function find(engine: Engine, name: string): Promise<Network | undefined> {
+  try {
+    const found = await engine.call('inspect a network', (docker) => docker.getNetwork(name).inspect());
+    const range = found.IPAM?.Config?.[0];
+    if (range?.Subnet === undefined || range.Gateway === undefined) return undefined;
+    return { name, subnet: range.Subnet, gateway: range.Gateway };
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
+}
+
+async function remove(engine: Engine, name: string): Promise<void> {
+  try {
+    await engine.call('remove a network', (docker) => docker.getNetwork(name).remove());
+  } catch (error) {
+    if (statusOf(error) !== 404) throw error;
+  }
+}
+
+/**
+ * An address of the network that nobody uses. At random, so that the address of a container that has gone is not soon
+ * another's, and two deployers seldom choose the same. Undefined when all are taken.
+ */
+export function freeAddress(
+  network: Pick<Network, 'subnet' | 'gateway'>,
+  used: ReadonlySet<string>,
+): string | undefined {
+  const [base = '', bits = ''] = network.subnet.split('/');
+  const first = toNumber(base);
+  const size = 2 ** (32 - Number(bits));
+  // Neither the network's own address nor the broadcast address.
+  const hosts = size - 2;
+  if (hosts <= 0) return undefined;
+  const start = randomInt(hosts);
+  for (let step = 0; step < Math.min(hosts, used.size + 2); step += 1) {
+    const address = toText(first + 1 + ((start + step) % hosts));
+    if (address !== network.gateway && !used.has(address)) return address;
+  }
+  return undefined;
+}
+
+function toNumber(address: string): number {
+  return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+}
+
+function toText(value: number): string {
+  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
+}

@@ -1,0 +1,89 @@
+/** Pulling an image by digest through the engine (Engine API, POST /images/create). */
+import type { Readable } from 'node:stream';
+import type { RegistryConfig } from '../../src/config.js';
+import { SlipwayError } from '../../src/errors.js';
+import { type Engine, refusalOf, statusOf } from './engine.js';
+
+/** A pull in which nothing moves for so long is given up. */
+const IDLE_MS = 60_000;
+const PULL_TIMEOUT_MS = 30 * 60_000;
+
+/** Throws `image_not_found`, `registry_denied`, `registry_unavailable` or `engine_unavailable`. */
+export async function pullImage(
+  engine: Engine,
+  reference: string,
+  registry: RegistryConfig,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { host, username, password } = registry;
+  const authconfig =
+    username === undefined || password === undefined
+      ? undefined
+      : { username, password, serveraddress: host };
+  const idle = new AbortController();
+  const timer = setTimeout(() => idle.abort(), IDLE_MS);
+  try {
+    const failure = await engine.call(
+      `pull ${reference}`,
+      async (docker, callSignal) => {
+        const abortSignal = AbortSignal.any([callSignal, idle.signal]);
+        const stream = await docker.pull(reference, {
+          abortSignal,
+          ...(authconfig === undefined ? {} : { authconfig }),
+        });
+        return readProgress(stream as Readable, () => timer.refresh());
+      },
+      { signal, timeoutMs: PULL_TIMEOUT_MS },
+    );
+    if (failure !== undefined) throw explain(failure, reference, host);
+  } catch (error) {
+    if (idle.signal.aborted && !signal?.aborted) {
+      throw new SlipwayError(
+        'registry_unavailable',
+        `the pull of ${reference} made no progress for ${IDLE_MS / 1000} s`,
+        {
+          where: host,
+          temporary: true,
+          cause: error,
+        },
+      );
+    }
+    throw statusOf(error) === undefined ? error : explain(refusalOf(error), reference, host);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The engine answers 200 and tells of a failure in the stream. Returns its words, or undefined. */
+async function readProgress(stream: Readable, onProgress: () => void): Promise<string | undefined> {
+  let rest = '';
+  let failure: string | undefined;
+  for await (const chunk of stream.setEncoding('utf8')) {
+    onProgress();
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (line.trim() === '') continue;
+      const message = JSON.parse(line) as { error?: string };
+      failure ??= message.error;
+    }
+  }
+  return failure;
+}
+
+function explain(words: string, reference: string, host: string): SlipwayError {
+  const message = `the Docker Engine cannot pull ${reference}: ${words}`;
+  if (/not found|unknown/i.test(words)) {
+    return new SlipwayError('image_not_found', message, { hint: 'push again to build the image anew' });
+  }
+  if (/denied|unauthorized|authentication/i.test(words)) {
+    return new SlipwayError('registry_denied', message, {
+      hint: 'check SLIPWAY_REGISTRY_USERNAME and SLIPWAY_REGISTRY_PASSWORD',
+    });
+  }
+  return new SlipwayError('registry_unavailable', message, {
+    where: host,
+    hint: 'check that the engine reaches the registry and trusts it',
+    temporary: true,
+  });
+}

@@ -1,0 +1,278 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkContainer } from '../../deploy/checks.js';
+import type { Container } from '../../deploy/targets/container.js';
+import { DockerTarget } from '../../deploy/targets/docker.js';
+import { Engine } from '../../deploy/targets/engine.js';
+import { toSlipwayError } from '../../src/errors.js';
+import type { ReleaseImage } from '../../src/model/release.js';
+import { dockerMissing, startDocker, type TestDocker } from '../support/docker.js';
+import { type ImageWish, pushImage, server } from './support/images.js';
+import { startRegistry, type TestRegistry } from './support/registry.js';
+
+const missing = dockerMissing();
+if (missing !== undefined) console.warn(`skipped: ${missing}`);
+
+describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
+  let docker: TestDocker;
+  let registry: TestRegistry;
+  let target: DockerTarget;
+  const signal = new AbortController().signal;
+  let releases = 0;
+
+  beforeAll(async () => {
+    [docker, registry] = await Promise.all([startDocker(), startRegistry()]);
+    target = targetOf(docker.host);
+  }, 120_000);
+  afterAll(async () => {
+    await docker?.stop();
+    await registry?.stop();
+  }, 60_000);
+
+  const targetOf = (host: string, options: { memoryBytes?: number; platform?: string } = {}): DockerTarget =>
+    new DockerTarget({
+      engine: new Engine(host),
+      platform: options.platform ?? 'testtest',
+      registry: { host: registry.host },
+      ...(options.memoryBytes === undefined ? {} : { memoryBytes: options.memoryBytes }),
+    });
+  const image = (wish: ImageWish): Promise<ReleaseImage> =>
+    pushImage(docker, registry.host, 'apps/hello', wish);
+  const start = async (
+    wish: ImageWish,
+    { on = target, env = {} as Record<string, string>, process = 'web' } = {},
+  ): Promise<Container> => {
+    const made = await image(wish);
+    await on.pull(made);
+    releases += 1;
+    return on.start({ app: 'hello', release: releases, instance: { process, number: 1 }, image: made, env });
+  };
+  const check = (container: Container, timeoutMs = 10_000, on = target): Promise<string> =>
+    checkContainer(on, container, { host: 'hello.localhost', timeoutMs, signal });
+  const failure = (
+    promise: Promise<unknown>,
+  ): Promise<{ code: string; message: string; hint: string | undefined }> =>
+    promise.then(
+      (value) => {
+        throw new Error(`it passed: ${JSON.stringify(value)}`);
+      },
+      (error: unknown) => {
+        const { code, message, hint } = toSlipwayError(error);
+        return { code, message, hint };
+      },
+    );
+
+  it('pulls an image once and runs it by digest, reachable at its address', async () => {
+    const made = await image({ script: server('hello') });
+    expect(await target.pull(made)).toBe(true);
+    expect(await target.pull(made)).toBe(false);
+    const spec = {
+      app: 'pulled',
+      release: 1,
+      instance: { process: 'web', number: 1 },
+      image: made,
+      env: { GREETING: 'a b' },
+    };
+    const container = await target.start(spec);
+    expect(await check(container)).toBe('GET / answered 200');
+    const { host, port } = container.address!;
+    expect(await (await fetch(`http://${host}:${port}/`)).text()).toBe('hello\n');
+    const [document] = JSON.parse(await docker.docker(['inspect', container.id])) as [
+      { Config: { Env: string[]; Image: string }; HostConfig: Record<string, unknown> },
+    ];
+    expect(document.Config.Image).toBe(`${registry.host}/apps/hello@${made.digest}`);
+    expect(document.Config.Env).toContain('GREETING=a b');
+    expect(document.Config.Env).toContain('PORT=8080');
+    expect(document.HostConfig.RestartPolicy).toMatchObject({ Name: 'no' });
+    expect(document.HostConfig.LogConfig).toEqual({
+      Type: 'json-file',
+      Config: { 'max-size': '10m', 'max-file': '3' },
+    });
+    await target.keep(container.id);
+    expect(await docker.docker(['inspect', '-f', '{{.HostConfig.RestartPolicy.Name}}', container.id])).toBe(
+      'unless-stopped',
+    );
+  });
+
+  it('says which image is missing from the registry', async () => {
+    const gone = { repository: 'apps/hello', digest: `sha256:${'0'.repeat(64)}` };
+    expect(await failure(target.pull(gone))).toMatchObject({
+      code: 'image_not_found',
+      message: expect.stringContaining(gone.digest),
+    });
+  });
+
+  it('keeps containers of different apps from reaching each other', async () => {
+    const one = await start({ script: server('one') });
+    const two = await start({ script: server('two') });
+    await Promise.all([check(one), check(two)]);
+    const { host, port } = one.address!;
+    const ask = (to: string): string[] => [
+      '/bin/sh',
+      '-c',
+      `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 ${to} ${port}`,
+    ];
+    expect((await target.execute(one.id, ask(host))).output).toContain('one');
+    expect((await target.execute(two.id, ask('127.0.0.1'))).output).toContain('two');
+    expect((await target.execute(two.id, ask(host))).output).not.toContain('one');
+  });
+
+  it('starting the same instance again replaces what a cut-off rollout left', async () => {
+    const first = await start({ script: server('first') });
+    releases -= 1;
+    const second = await start({ script: server('second') });
+    expect(second.name).toBe(first.name);
+    await expect(target.get(first.id)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('sees only the containers of its own platform', async () => {
+    const theirs = await start(
+      { script: server('theirs') },
+      { on: targetOf(docker.host, { platform: 'otherone' }) },
+    );
+    await docker.docker(['run', '-d', '--name', 'foreign', 'slipway-test-base:1', 'sleep', '1000']);
+    const ids = (await target.list()).map((container) => container.id);
+    expect(ids.length).toBeGreaterThan(0);
+    expect(ids).not.toContain(theirs.id);
+    await expect(target.get(theirs.id)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('fails at once when the container exits, with its code and last lines', async () => {
+    const container = await start({ script: 'echo starting; echo "no DATABASE_URL" >&2; exit 3' });
+    expect(await failure(check(container, 60_000))).toMatchObject({
+      code: 'unhealthy',
+      message: expect.stringContaining('code 3'),
+    });
+    // Two pipes: which line the engine reads first is its affair.
+    expect((await target.lastLines(container.id, 30)).sort()).toEqual(['no DATABASE_URL', 'starting']);
+    expect(await target.lastLines(container.id, 1)).toHaveLength(1);
+  });
+
+  it('fails at once when the container exits during its checks', async () => {
+    const container = await start({ script: 'sleep 1; exit 4' });
+    expect((await failure(check(container, 60_000))).message).toContain('code 4');
+  });
+
+  it('says that a container was killed for want of memory', async () => {
+    const small = targetOf(docker.host, { memoryBytes: 16 * 1024 * 1024 });
+    const container = await start({ script: 'sleep 0.3; tail -c 200000000 /dev/zero' }, { on: small });
+    const { message, hint } = await failure(check(container, 60_000, small));
+    expect(message).toContain('out of memory');
+    expect(hint).toContain('memory');
+    expect(await small.inspect(container.id)).toMatchObject({ outOfMemory: true });
+  });
+
+  it('says that a command does not exist', async () => {
+    expect(await failure(start({ command: ['/no/such/program'] }))).toMatchObject({
+      code: 'unhealthy',
+      message: expect.stringContaining('/no/such/program'),
+      hint: expect.stringContaining('ENTRYPOINT'),
+    });
+  });
+
+  it('takes an answer of 500 for unhealthy and of 404 for healthy', async () => {
+    const answering = (status: string): string =>
+      `while true; do printf 'HTTP/1.1 ${status}\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n' | nc -l -p $PORT >/dev/null; done`;
+    expect(await check(await start({ script: answering('404 Not Found') }))).toBe('GET / answered 404');
+    expect((await failure(check(await start({ script: answering('500 Broken') }), 1500))).message).toContain(
+      'answers 500',
+    );
+  });
+
+  it('takes a port that does not speak HTTP for healthy', async () => {
+    const container = await start({
+      script: 'while true; do echo "+OK ready" | nc -l -p $PORT >/dev/null; done',
+    });
+    expect(await check(container)).toBe('port 8080 takes connections');
+  });
+
+  it('explains PORT and EXPOSE when nothing listens', async () => {
+    const silent = await start({ script: 'exec sleep 1000', expose: [] });
+    const { message, hint } = await failure(check(silent, 700));
+    expect(message).toContain('nothing listens on port 8080');
+    expect(hint).toContain('EXPOSE');
+    const exposed = await start({ script: 'exec sleep 1000', expose: ['9000', '3000/tcp', '53/udp'] });
+    expect((await failure(check(exposed, 700))).hint).toContain('0.0.0.0:3000');
+  });
+
+  it('listens where a PORT config var says', async () => {
+    const container = await start({ script: server('moved') }, { env: { PORT: '4321' } });
+    expect(container.address?.port).toBe(4321);
+    await check(container);
+  });
+
+  it('does not wait for the first interval of a HEALTHCHECK', async () => {
+    const healthcheck = '--interval=1h CMD test -f /tmp/ready';
+    const container = await start({ script: 'sleep 1; touch /tmp/ready; exec sleep 1000', healthcheck });
+    expect(await check(container)).toBe('HEALTHCHECK passed');
+  });
+
+  it('fails at once when the engine calls the container unhealthy, with the last output of the check', async () => {
+    const healthcheck = '--interval=1s --retries=1 CMD echo "the cache is cold"; exit 1';
+    const container = await start({ script: 'exec sleep 1000', healthcheck });
+    expect(await failure(check(container, 60_000))).toMatchObject({
+      code: 'unhealthy',
+      message: expect.stringContaining('the cache is cold'),
+    });
+  });
+
+  it('gives up a HEALTHCHECK that never passes, with its last output', async () => {
+    const healthcheck = '--interval=1h CMD echo "not yet"; exit 1';
+    const container = await start({ script: 'exec sleep 1000', healthcheck });
+    expect((await failure(check(container, 1500))).message).toContain('not yet');
+  });
+
+  it('stops by the signal that the image names, and kills only after the grace', async () => {
+    const obedient = await start({
+      script: `trap 'echo bye; exit 0' USR1; while true; do sleep 0.1; done`,
+      stopSignal: 'SIGUSR1',
+    });
+    const events = await target.events(signal);
+    await target.stop(obedient.id, 60_000);
+    const actions: string[] = [];
+    for await (const event of events) {
+      if (event.id !== obedient.id) continue;
+      actions.push(event.action);
+      if (event.action === 'destroy') break;
+    }
+    expect(actions).toEqual(['die', 'destroy']);
+    const deaf = await start({ script: `trap '' TERM; while true; do sleep 0.1; done` });
+    await target.stop(deaf.id, 1000);
+    await expect(target.get(deaf.id)).rejects.toMatchObject({ code: 'not_found' });
+    await target.stop(deaf.id, 1000);
+  });
+
+  it('gives every container its address back after the engine was killed and started again', async () => {
+    const containers = await Promise.all(['a', 'b', 'c'].map((name) => start({ script: server(name) })));
+    const lost = target.events(signal).then(async (events) => {
+      for await (const _ of events);
+    });
+    lost.catch(() => undefined);
+    for (const container of containers) await target.keep(container.id);
+    await docker.restart({ kill: true });
+    await expect(
+      lost.then(
+        () => 'ended',
+        () => 'ended',
+      ),
+    ).resolves.toBe('ended');
+    for (const container of containers) {
+      // An engine that was killed ends the containers that it finds running, and takes them for stopped by hand.
+      if ((await target.get(container.id)).state !== 'running') await target.restart(container.id);
+      expect((await target.get(container.id)).address).toEqual(container.address);
+      await check(container);
+    }
+  }, 120_000);
+
+  it('tells when the engine is gone, and where it should be', async () => {
+    await docker.pause();
+    try {
+      expect(await failure(target.list())).toMatchObject({
+        code: 'engine_unavailable',
+        hint: expect.stringContaining('DOCKER_HOST'),
+      });
+      expect(await failure(target.events(signal))).toMatchObject({ code: 'engine_unavailable' });
+    } finally {
+      await docker.resume();
+    }
+  }, 60_000);
+});
