@@ -12,6 +12,7 @@ import { Git } from './git/git.js';
 import { hookProgram, installHook } from './git/hook-program.js';
 import { HookServer } from './git/hook-server.js';
 import { smartHttp } from './git/smart-http.js';
+import { checkGitVersion } from './git/version.js';
 import { Ledger } from './ledger/ledger.js';
 import { PlatformLedger } from './ledger/platform.js';
 import { Vault } from './ledger/vault.js';
@@ -24,6 +25,7 @@ import { buildServer } from './server.js';
 const STOP_MS = 5_000;
 
 async function start(config: Config, log: Logger): Promise<() => Promise<void>> {
+  await checkGitVersion();
   const paths = homePaths(config.home);
   const git = new Git();
   const repositories = new AppRepositories(paths, git);
@@ -42,7 +44,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     repositories,
     git,
     apps,
-    queues: { enqueueBuild: async (app) => void (await queues.enqueueBuild(app)) },
+    queues,
     defaultDeployBranch: config.deployBranch,
     limits: config.limits,
     log,

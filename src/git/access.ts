@@ -25,11 +25,9 @@ export async function grantAccess(
   const mayCreate = service === 'git-receive-pack' && who.mayCreateApps;
   // Only who may create an app is told what it may be called.
   if (mayCreate) checkAppName(app);
-  if (!isAppName(app)) throw noSuchApp();
-  if (!who.may(app) && !mayCreate) throw noSuchApp();
-  const exists = (await apps.deployBranch(app)) !== undefined;
-  if (exists && who.may(app)) return { app, isNew: false };
-  if (!exists && mayCreate) return { app, isNew: true };
+  if (!isAppName(app) || !who.may(app)) throw noSuchApp();
+  if ((await apps.deployBranch(app)) !== undefined) return { app, isNew: false };
+  if (mayCreate) return { app, isNew: true };
   throw noSuchApp();
 }
 
