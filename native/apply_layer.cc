@@ -49,7 +49,6 @@ class Extraction {
     while (std::optional<TarEntry> entry = reader_.next()) {
       cancel_.check();
       entry->path = plainPath(entry->path);
-      if (request_.mtime) entry->mtime = *request_.mtime;
       try {
         place(*entry);
       } catch (const Fault& fault) {
@@ -281,8 +280,11 @@ class Extraction {
       throwErrno(errno, "utime", entry.path);
   }
 
-  static void setTime(int fd, const TarEntry& entry) {
-    const timespec times[2] = {seconds(entry.mtime), seconds(entry.mtime)};
+  void setTime(int fd, const TarEntry& entry) const {
+    // With a fraction: a whole second would be older than what was made earlier in the same one.
+    const timespec now = {0, UTIME_NOW};
+    const timespec time = request_.fresh_times ? now : seconds(entry.mtime);
+    const timespec times[2] = {time, time};
     if (::futimens(fd, times) != 0) throwErrno(errno, "utime", entry.path);
   }
 

@@ -16,7 +16,7 @@ struct ApplyRequest {
   std::string target;               // an empty directory
   std::vector<std::string> lowers;  // top first
   StreamLimits limits;
-  std::optional<int64_t> mtime;  // of every entry, instead of the layer's
+  bool fresh_times = false;  // regular files get the present time instead of the layer's
 };
 
 struct AppliedLayer {

@@ -199,7 +199,7 @@ Napi::Value apply(Args args) {
   request.target = text(args[4]);
   request.lowers = texts(args[5]);
   if (args[6].IsNumber()) request.limits.max_bytes = static_cast<uint64_t>(numeric(args[6]));
-  if (args[8].IsNumber()) request.mtime = static_cast<int64_t>(numeric(args[8]));
+  request.fresh_times = args[8].IsBoolean() && args[8].As<Napi::Boolean>().Value();
   if (args[7].IsNumber()) request.limits.max_ratio = static_cast<uint64_t>(numeric(args[7]));
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {

@@ -127,7 +127,7 @@ interface Addon {
     lowers: readonly string[],
     maxBytes: number | undefined,
     maxRatio: number | undefined,
-    mtime: number | undefined,
+    freshTimes: boolean | undefined,
   ): Promise<{ entries: number; contentBytes: number }>;
   mount(target: string, lowers: readonly string[], upper: string, work: string): Promise<void>;
   unmount(target: string): Promise<void>;
@@ -233,14 +233,14 @@ export interface ApplyOptions {
   readonly maxBytes?: number;
   /** Bytes of tar for each byte of blob, counted after 64 MiB; 200 by default. */
   readonly maxRatio?: number;
-  /** Given to every entry instead of the layer's own times, in seconds since the epoch. */
-  readonly mtime?: number;
+  /** Regular files get the present time instead of the layer's, to the fraction of a second. */
+  readonly freshTimes?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /** Lays a layer out as a directory in overlay's format. Throws unless every byte was as promised. */
 export function applyLayer(options: ApplyOptions): Promise<{ entries: number; contentBytes: number }> {
-  const { blob, digest = '', diffId, target, lowers, maxBytes, maxRatio, mtime, signal } = options;
+  const { blob, digest = '', diffId, target, lowers, maxBytes, maxRatio, freshTimes, signal } = options;
   checkPath('blob', blob);
   checkPath('target', target);
   for (const lower of lowers) checkPath('lowers', lower);
@@ -253,7 +253,7 @@ export function applyLayer(options: ApplyOptions): Promise<{ entries: number; co
     if (limit !== undefined && !(limit >= 1)) throw new TypeError(`a limit must be at least 1, not ${limit}`);
   }
   return cancellable(signal, (cancel) =>
-    addon.apply(cancel, blob, digest, diffId, target, lowers, maxBytes, maxRatio, mtime),
+    addon.apply(cancel, blob, digest, diffId, target, lowers, maxBytes, maxRatio, freshTimes),
   );
 }
 

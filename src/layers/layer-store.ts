@@ -146,7 +146,7 @@ export class LayerStore {
           lowers,
           signal,
           ...(this.#options.maxLayerBytes === undefined ? {} : { maxBytes: this.#options.maxLayerBytes }),
-          ...(layer.freshTimes === true ? { mtime: Math.floor(Date.now() / 1000) } : {}),
+          ...(layer.freshTimes === true ? { freshTimes: true } : {}),
         });
       },
       layer,

@@ -140,7 +140,7 @@ describe('a build', () => {
     const commit = await commitOnly({
       Dockerfile: dockerfile(
         'FROM busybox',
-        'RUN echo old > /product',
+        'RUN touch -d @$(($(date +%s) - 2)) /product',
         'COPY source /source',
         'RUN test /source -nt /product',
       ),

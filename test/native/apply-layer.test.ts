@@ -226,15 +226,16 @@ print(base64.b64encode(b.getvalue()).decode())`;
     expect(readFileSync(join(root, 'l/x'), 'utf8')).toBe('inside');
   });
 
-  it('gives every entry the time that is asked for', async () => {
+  it('gives files the present time when that is asked for, with its fraction', async () => {
     const archive = tar([
-      { path: 'd/', type: '5' },
+      { path: 'd/', type: '5', mtime: 6 },
       { path: 'd/f', data: 'x', mtime: 5 },
-      { path: 'd/l', type: '2', link: 'f' },
     ]);
-    const root = await applied(testDirectory(), archive, { diffId: sha256(archive), mtime: 1_650_000_000 });
-    for (const name of ['d', 'd/f', 'd/l'])
-      expect(lstatSync(join(root, name)).mtimeMs).toBe(1_650_000_000_000);
+    const before = Date.now();
+    const root = await applied(testDirectory(), archive, { diffId: sha256(archive), freshTimes: true });
+    // The kernel's clock for files ticks every few milliseconds.
+    expect(lstatSync(join(root, 'd/f')).mtimeMs).toBeGreaterThan(before - 20);
+    expect(lstatSync(join(root, 'd')).mtimeMs).toBe(6000);
   });
 });
 
@@ -377,7 +378,7 @@ describe('a hostile layer', () => {
     const gzip = gzipSync(archive);
     const zstd = execFileSync('zstd', ['-c'], { input: archive });
     const damaged = Buffer.from(gzip);
-    damaged[damaged.length >> 1] ^= 0x55;
+    damaged.writeUInt8(damaged.readUInt8(damaged.length >> 1) ^ 0x55, damaged.length >> 1);
     const bad = [
       gzip.subarray(0, -5),
       gzip.subarray(0, 1000),
