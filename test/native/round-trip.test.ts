@@ -6,7 +6,6 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
-  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -38,26 +37,14 @@ type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
 function make(root: string, { path: at, ...change }: Change): void {
   const here = join(root, at);
   try {
-    switch (change.kind) {
-      case 'write':
-        return writeFileSync(here, change.text);
-      case 'mkdir':
-        return mkdirSync(here);
-      case 'remove':
-        return rmSync(here, { recursive: true });
-      case 'remake':
-        rmSync(here, { recursive: true });
-        return mkdirSync(here);
-      case 'rename':
-        return renameSync(here, join(root, change.to));
-      case 'symlink':
-        return symlinkSync(change.to, here);
-      case 'link':
-        return linkSync(here, join(root, change.to));
-      case 'chmod':
-        if (!lstatSync(here).isSymbolicLink()) chmodSync(here, change.mode);
-        return;
-    }
+    if (change.kind === 'write') writeFileSync(here, change.text);
+    else if (change.kind === 'mkdir') mkdirSync(here);
+    else if (change.kind === 'rename') renameSync(here, join(root, change.to));
+    else if (change.kind === 'symlink') symlinkSync(change.to, here);
+    else if (change.kind === 'link') linkSync(here, join(root, change.to));
+    else if (change.kind === 'remove' || change.kind === 'remake') rmSync(here, { recursive: true });
+    else if (!lstatSync(here).isSymbolicLink()) chmodSync(here, change.mode);
+    if (change.kind === 'remake') mkdirSync(here);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
   }

@@ -109,7 +109,7 @@ if (!hasPython) console.log('skipped: comparisons with python3, which is not ins
 export function attributesOf(path: string): string {
   const argv = ['--xattrs', '--xattrs-include=*', '--no-recursion', '-P', '-cf', '-', path];
   const { stdout } = spawnSync('tar', argv, { maxBuffer: 1 << 28 });
-  return [...stdout.toString('latin1').matchAll(/SCHILY\.xattr\.([^=]+=[^]*?\n)/g)]
+  return [...stdout.toString('latin1').matchAll(/SCHILY\.xattr\.([^=]+=[\s\S]*?\n)/g)]
     .map((match) => match[1])
     .join('');
 }
