@@ -141,7 +141,7 @@ describe('bin/setup', () => {
     fake('npm', 'exit 0');
     const first = await setup();
     expect(first.calls.filter((call) => call.startsWith('npm'))).toEqual([
-      'npm ci --ignore-scripts --no-audit --no-fund --loglevel=error',
+      'npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error',
     ]);
     fake('npm', 'exit 1');
     expect((await setup()).code).toBe(0);
