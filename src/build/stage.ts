@@ -112,6 +112,7 @@ export class StageBuild {
     const slot = `${this.#stage.name ?? this.#stage.index}-${index}`;
     const cached = noCache ? undefined : await store.steps.get(execution.key);
     if (cached !== undefined && (await store.blobs.has(cached.layer.digest))) {
+      await store.blobs.touch(cached.layer.digest);
       await progress.cached();
       this.#add(cached.layer, undefined);
     } else {

@@ -2,7 +2,7 @@
  * The step cache: step key → the layer that the step made, as small files in the builder's store. Plain files, so that a
  * wiped Redis costs nothing and a killed builder leaves either a whole entry or none.
  */
-import { mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../errors.js';
 import type { Layer } from '../layers/layer.js';
@@ -49,8 +49,13 @@ export class StepCache {
     await writeJson(this.#stepPath(key), step);
   }
 
-  async forget(key: string): Promise<void> {
-    await rm(this.#stepPath(key), { force: true });
+  /** Removes the entries that `isGone`, such as those whose layer is no longer in the store. */
+  async forgetWhere(isGone: (step: CachedStep) => Promise<boolean>): Promise<void> {
+    for (const name of await readdir(this.#steps)) {
+      const path = join(this.#steps, name);
+      const step = name.endsWith('.json') ? await readJson<CachedStep>(path) : undefined;
+      if (step !== undefined && (await isGone(step))) await rm(path, { force: true });
+    }
   }
 
   async previous(scope: string, slot: string): Promise<SlotRecord | undefined> {
