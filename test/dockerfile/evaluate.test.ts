@@ -87,7 +87,7 @@ describe('history', () => {
 });
 
 describe('the config', () => {
-  it.each([
+  it.each<[string, object, object?]>([
     ['ENV a=1', { Env: [PATH, 'a=1'] }],
     ['ENV a=1\nENV a=2 b=3', { Env: [PATH, 'a=2', 'b=3'] }],
     ['ENV PATH=/x:$PATH', { Env: [`PATH=/x:${PATH.slice(5)}`] }],

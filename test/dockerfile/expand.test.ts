@@ -14,10 +14,11 @@ const env = new Map([
   ['ports', '80 443/tcp'],
 ]);
 
-function expansion(escape: EscapeCharacter = '\\') {
-  return { env, escape, where: 'Dockerfile:1', budget: new ExpansionBudget('Dockerfile:1') };
+function expansion(escapeCharacter: EscapeCharacter = '\\') {
+  return { env, escape: escapeCharacter, where: 'Dockerfile:1', budget: new ExpansionBudget('Dockerfile:1') };
 }
-const word = (text: string, escape?: EscapeCharacter) => expandWord(text, expansion(escape));
+const word = (text: string, escapeCharacter?: EscapeCharacter) =>
+  expandWord(text, expansion(escapeCharacter));
 
 describe('a word', () => {
   it.each([

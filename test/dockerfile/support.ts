@@ -6,15 +6,17 @@ import type {
   BuildPlan,
   Dockerfile,
   ImageDocument,
+  ParseLimits,
   PlanOptions,
+  Platform,
   StageInstruction,
   StageState,
   Step,
 } from '../../src/dockerfile/types.js';
 import { SlipwayError } from '../../src/errors.js';
 
-export const LIMITS = { dockerfileBytes: 1024 * 1024, instructions: 500, stages: 50 };
-export const AMD64 = { os: 'linux', architecture: 'amd64' };
+export const LIMITS: ParseLimits = { dockerfileBytes: 1024 * 1024, instructions: 500, stages: 50 };
+export const AMD64: Platform = { os: 'linux', architecture: 'amd64' };
 
 export function parse(text: string | Uint8Array): Dockerfile {
   return parseDockerfile(text, 'Dockerfile', LIMITS);
@@ -42,7 +44,7 @@ export interface Walked {
 }
 
 /** Evaluates every stage that the plan needs; returns the target. `base` stands for every image. */
-export function walk(built: BuildPlan, base: ImageDocument = {}): Walked {
+export function walk(built: BuildPlan, base: object = {}): Walked {
   const done = new Map<number, Walked>();
   for (const stage of built.stages) {
     let state = startStage(
@@ -51,7 +53,7 @@ export function walk(built: BuildPlan, base: ImageDocument = {}): Walked {
       stage.base.kind === 'stage'
         ? { kind: 'stage', state: done.get(stage.base.index)!.state }
         : stage.base.kind === 'image'
-          ? { kind: 'image', document: base }
+          ? { kind: 'image', document: base as ImageDocument }
           : { kind: 'scratch' },
     );
     const steps: Step[] = [];
@@ -66,7 +68,7 @@ export function walk(built: BuildPlan, base: ImageDocument = {}): Walked {
 }
 
 /** `FROM base` and the text, evaluated. */
-export function run(text: string, buildArgs: Record<string, string> = {}, base: ImageDocument = {}): Walked {
+export function run(text: string, buildArgs: Record<string, string> = {}, base: object = {}): Walked {
   return walk(plan(`FROM base\n${text}`, { buildArgs }), base);
 }
 
