@@ -21,7 +21,11 @@ export type StageStartsFrom =
 
 /** Throws `dockerfile_unsupported` when the base image has ONBUILD triggers. */
 export function startStage(plan: BuildPlan, stage: PlannedStage, from: StageStartsFrom): StageState {
-  if (from.kind === 'stage') return { ...from.state, plan, stage, cmdSet: false };
+  if (from.kind === 'stage') {
+    // The image's ENV counts again: an ARG of the same name overrode it only to the end of that stage.
+    const env = new Map([...from.state.env, ...(from.state.image.config?.Env ?? []).map(splitPair)]);
+    return { ...from.state, plan, stage, env, cmdSet: false };
+  }
   const where = `${plan.dockerfile}:${stage.from.lines.start}`;
   const base = from.kind === 'image' ? checked(from.document, stage.from.image, where) : emptyImage(plan);
   if ((base.config?.OnBuild ?? []).length > 0) {

@@ -390,6 +390,12 @@ describe('a stage on a stage', () => {
     expect(state.image.history).toHaveLength(8);
   });
 
+  it('sees an ENV again that an ARG of the same name overrode', () => {
+    const text = 'FROM a AS p\nENV x=env\nARG x=arg\nRUN one\nFROM p\nRUN two';
+    expect((walk(plan(text, { target: 'p' })).steps[0] as RunStep).env).toContain('x=arg');
+    expect((walk(plan(text)).steps[0] as RunStep).env).toContain('x=env');
+  });
+
   it('takes nothing from a stage that it only copies from', () => {
     const { state } = walk(plan('FROM a AS x\nENV e=2\nFROM b\nCOPY --from=x /a /b'));
     expect(state.image.config?.Env).toEqual([PATH]);
