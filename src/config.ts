@@ -173,7 +173,9 @@ const UNIX_SOCKET_PATH_BYTES = 107;
 
 /** Reads and checks the settings. Throws `invalid_config` naming every variable that is wrong, and how. */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
-  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const present = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
   const parsed = environment.safeParse(present);
   const problems: string[] = parsed.success
     ? []

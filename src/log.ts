@@ -9,7 +9,10 @@ export function createLogger(name: string, level = 'info'): Logger {
     {
       name,
       level,
-      redact: { paths: ['*.token', '*.password', '*.authorization', 'req.headers.authorization'], censor: '***' },
+      redact: {
+        paths: ['*.token', '*.password', '*.authorization', 'req.headers.authorization'],
+        censor: '***',
+      },
     },
     pino.destination({ dest: 2, sync: true }),
   );

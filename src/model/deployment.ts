@@ -51,7 +51,13 @@ export type DeploymentEvent =
       readonly who: string;
       readonly push?: PushedCommit;
     }
-  | { readonly type: 'claimed'; readonly at: number; readonly claim: string; readonly phase: ClaimPhase; readonly by: string }
+  | {
+      readonly type: 'claimed';
+      readonly at: number;
+      readonly claim: string;
+      readonly phase: ClaimPhase;
+      readonly by: string;
+    }
   | {
       readonly type: 'built';
       readonly at: number;
@@ -61,7 +67,13 @@ export type DeploymentEvent =
     }
   | { readonly type: 'release'; readonly at: number; readonly claim?: string; readonly number: number }
   /** A phase that ended, with its time: fetch, build, push, pull, start, check, switch, drain. */
-  | { readonly type: 'phase'; readonly at: number; readonly claim: string; readonly name: string; readonly ms: number }
+  | {
+      readonly type: 'phase';
+      readonly at: number;
+      readonly claim: string;
+      readonly name: string;
+      readonly ms: number;
+    }
   | { readonly type: 'cancel'; readonly at: number; readonly who: string }
   | {
       readonly type: 'ended';
@@ -80,7 +92,12 @@ export interface Deployment {
   readonly push?: PushedCommit;
   readonly state: DeploymentState;
   /** The claim that may write now. */
-  readonly claim?: { readonly token: string; readonly phase: ClaimPhase; readonly by: string; readonly at: number };
+  readonly claim?: {
+    readonly token: string;
+    readonly phase: ClaimPhase;
+    readonly by: string;
+    readonly at: number;
+  };
   readonly digest?: string;
   readonly steps?: StepCounts;
   readonly release?: number;
@@ -105,7 +122,11 @@ export function isWaiting(state: DeploymentState): boolean {
 }
 
 /** Folds a journal. Undefined when it does not begin with `accepted`. Events that do not count are passed over. */
-export function foldDeployment(app: string, id: string, events: readonly DeploymentEvent[]): Deployment | undefined {
+export function foldDeployment(
+  app: string,
+  id: string,
+  events: readonly DeploymentEvent[],
+): Deployment | undefined {
   const [first, ...rest] = events;
   if (first?.type !== 'accepted') return undefined;
   const start: Deployment = {
@@ -147,13 +168,16 @@ export function apply(deployment: Deployment, event: DeploymentEvent): Deploymen
         : deployment;
     case 'release': {
       const fromBuild = holds && deployment.state === 'building';
-      const atOnce = event.claim === undefined && deployment.state === 'accepted' && deployment.kind !== 'push';
+      const atOnce =
+        event.claim === undefined && deployment.state === 'accepted' && deployment.kind !== 'push';
       if (!fromBuild && !atOnce) return deployment;
       const { claim: _released, ...unclaimed } = deployment;
       return { ...unclaimed, state: 'ready', release: event.number };
     }
     case 'phase':
-      return holds ? { ...deployment, phases: [...deployment.phases, { name: event.name, ms: event.ms }] } : deployment;
+      return holds
+        ? { ...deployment, phases: [...deployment.phases, { name: event.name, ms: event.ms }] }
+        : deployment;
     case 'cancel':
       return deployment.cancelledBy === undefined ? { ...deployment, cancelledBy: event.who } : deployment;
     case 'ended': {

@@ -17,7 +17,11 @@ export interface Release {
   readonly source: string;
   /** Config var names to ciphertext (see src/ledger/vault.ts). */
   readonly config: Readonly<Record<string, string>>;
-  readonly processes: readonly { readonly type: string; readonly command?: readonly string[]; readonly scale: number }[];
+  readonly processes: readonly {
+    readonly type: string;
+    readonly command?: readonly string[];
+    readonly scale: number;
+  }[];
   /** The deployment that made it; at most one release per deployment. */
   readonly deploymentId: string;
   /** For a rollback: the number that was brought back. */
@@ -48,7 +52,10 @@ export function parseReleaseNumber(text: string): number | undefined {
 }
 
 /** Where `rollback` without a number goes: the newest release before the live one that was live itself. */
-export function lastGoodBefore(releases: readonly ReleaseWithOutcome[], live: number): ReleaseWithOutcome | undefined {
+export function lastGoodBefore(
+  releases: readonly ReleaseWithOutcome[],
+  live: number,
+): ReleaseWithOutcome | undefined {
   return releases
     .filter((release) => release.number < live && release.outcome?.state === 'live')
     .sort((a, b) => b.number - a.number)[0];

@@ -29,7 +29,7 @@ export interface Built extends BuildResult {
 }
 
 export class TestBuilder {
-  readonly git = new Git();
+  readonly git: Git = new Git();
   readonly registry: TestRegistry;
   readonly client: RegistryClient;
   readonly store: BuilderStore;
