@@ -316,6 +316,7 @@ Napi::Value usage(Args args) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  stopTasksAtExit();
   exports.Set("newCancel", Napi::Function::New(env, newCancel));
   exports.Set("cancel", Napi::Function::New(env, cancel));
   exports.Set("openWriter", Napi::Function::New(env, openWriter));

@@ -21,4 +21,8 @@ using Work = std::function<ToValue(const CancelFlag&)>;
 // `keep` is held until the promise is settled: values whose memory the work reads.
 Napi::Value startTask(Napi::Env env, std::shared_ptr<CancelFlag> cancel, Work work, Napi::Value keep = {});
 
+// When the process exits, running tasks are cancelled and waited for, so that they remove what they had half
+// done.
+void stopTasksAtExit();
+
 }  // namespace slipway

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -7,8 +7,9 @@ import { subdirectory, testDirectory } from './support.js';
 
 const addon = fileURLToPath(new URL('../../native/build/slipway.node', import.meta.url));
 
-it('ends with its process: tasks are cancelled, open layers given up', () => {
+it('ends with its process: tasks are cancelled, half-written layers removed', () => {
   const directory = testDirectory();
+  const layer = join(directory, 'layer');
   const program = join(directory, 'program.cjs');
   writeFileSync(
     program,
@@ -16,11 +17,12 @@ it('ends with its process: tasks are cancelled, open layers given up', () => {
      const zero = 'sha256:' + '0'.repeat(64);
      addon.scan(addon.newCancel(), '/', 'usr', true);
      addon.apply(addon.newCancel(), '/dev/zero', '', zero, ${JSON.stringify(subdirectory(directory, 'target'))}, []);
-     addon.openWriter(${JSON.stringify(join(directory, 'layer'))}, 'gzip').then((writer) => {
-       globalThis.kept = writer;
-       process.exit(7);
-     });`,
+     const layer = ${JSON.stringify(layer)};
+     addon.writeUpper(addon.newCancel(), '/usr', [], layer, 'gzip', []);
+     const wait = () => (require('node:fs').existsSync(layer) ? process.exit(7) : setTimeout(wait, 1));
+     wait();`,
   );
   const { status, signal, stderr } = spawnSync(process.execPath, [program], { timeout: 20_000 });
   expect({ status, signal, stderr: stderr.toString() }).toEqual({ status: 7, signal: null, stderr: '' });
+  expect(existsSync(layer)).toBe(false);
 });

@@ -59,7 +59,7 @@ export async function applied(
     lowers?: string[];
     maxBytes?: number;
     maxRatio?: number;
-    mtime?: number;
+    freshTimes?: boolean;
     signal?: AbortSignal;
   },
 ): Promise<string> {
