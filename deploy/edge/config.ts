@@ -1,0 +1,166 @@
+/**
+ * The edge's state as a configuration of HAProxy 2.6 or later. Pure. The text is all that HAProxy needs: one that
+ * starts alone, with no deployer anywhere, serves the right servers.
+ *
+ * A backend is called as the host that it answers to, so one rule finds it. Hosts are in lower case, so those in
+ * capitals are ours.
+ */
+import { createHash } from 'node:crypto';
+import type { EdgeApp, EdgeServer, EdgeState } from './state.js';
+
+export interface EdgeSettings {
+  /** `host:port` for the apps' traffic. */
+  readonly bind: string;
+  /** HAProxy makes this socket; over it a new worker takes the listening sockets from the old one. */
+  readonly statsSocket: string;
+  /** Numeric user and group of the workers, when HAProxy is started by root. */
+  readonly runAs?: { readonly uid: number; readonly gid: number };
+}
+
+const UNKNOWN_HOST = 'UNKNOWN_HOST';
+/**
+ * A worker that is being replaced knows only the servers of its time. What comes in on the connections that it still has, it
+ * passes on to the new worker, over a listener that only that one has by then.
+ */
+const SUCCESSOR = 'SUCCESSOR';
+/** Backends that are not an app's. */
+export const OWN_BACKENDS: ReadonlySet<string> = new Set([UNKNOWN_HOST, SUCCESSOR]);
+/** Idle connections to a server are kept and reused; both settings are needed on servers that are added while it runs. */
+export const SERVER_OPTIONS = 'pool-max-conn 64 pool-purge-delay 10s';
+
+const TEXT = 'content-type "text/plain; charset=utf-8"';
+/** A DNS name has at most 253 characters, a port 6. */
+const HOST_BYTES = 260;
+
+export function renderEdge(state: EdgeState, settings: EdgeSettings): string {
+  const frame = renderFrame(state, settings, true);
+  return frame.replace(DESCRIPTION, `description slipway ${state.generation} ${frameHash(state, settings)}`);
+}
+
+/**
+ * Names everything in the configuration but generation and servers. A running HAProxy with the same hash needs no reload: its
+ * servers can be changed as it runs.
+ */
+export function frameHash(state: EdgeState, settings: EdgeSettings): string {
+  return createHash('sha256')
+    .update(renderFrame(state, settings, false))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+/** From the `description` of a running HAProxy. Undefined when it runs some other configuration. */
+export function parseDescription(text: string): { generation: number; frame: string } | undefined {
+  const match = /^slipway (\d+) ([0-9a-f]{16})$/.exec(text.trim());
+  return match?.[1] === undefined || match[2] === undefined
+    ? undefined
+    : { generation: Number(match[1]), frame: match[2] };
+}
+
+const DESCRIPTION = 'description -';
+
+function renderFrame(state: EdgeState, settings: EdgeSettings, withServers: boolean): string {
+  return [
+    '# Written by the deployer at each change. Do not edit: the next change replaces it.',
+    ...globalSection(settings),
+    ...DEFAULTS,
+    ...frontend(settings),
+    ...unknownHost(),
+    ...successorBackend(settings),
+    ...state.apps.flatMap((app) => backend(withServers ? app : { ...app, servers: [] })),
+    '',
+  ].join('\n');
+}
+
+function globalSection({ statsSocket, runAs }: EdgeSettings): string[] {
+  return [
+    'global',
+    `  ${DESCRIPTION}`,
+    `  stats socket ${quote(statsSocket)} mode 600 level admin expose-fd listeners`,
+    ...(runAs === undefined ? [] : [`  uid ${runAs.uid}`, `  gid ${runAs.gid}`]),
+    // A worker that was replaced ends with its last connection, or now.
+    '  hard-stop-after 30m',
+    '',
+  ];
+}
+
+const DEFAULTS: readonly string[] = [
+  'defaults',
+  '  mode http',
+  '  timeout http-request 10s',
+  '  timeout http-keep-alive 15s',
+  '  timeout client 60s',
+  '  timeout connect 3s',
+  '  timeout server 60s',
+  '  timeout queue 5s',
+  // Both directions of a websocket.
+  '  timeout tunnel 1h',
+  '  balance leastconn',
+  '  http-reuse safe',
+  '  retries 2',
+  '  option redispatch 1',
+  // Sent again only when no byte of an answer came, and then only what may be repeated (see the frontend).
+  '  retry-on conn-failure empty-response',
+  // A worker that is being replaced answers one more request on a kept connection: it may be on its way already.
+  '  option idle-close-on-response',
+  `  default-server ${SERVER_OPTIONS}`,
+  '',
+];
+
+function frontend({ bind, statsSocket }: EdgeSettings): string[] {
+  return [
+    'frontend apps',
+    `  bind ${bind}`,
+    `  bind ${successor(statsSocket)} accept-proxy`,
+    `  http-request deny deny_status 400 if { req.hdr_cnt(host) gt 1 } || { req.hdr(host),length gt ${HOST_BYTES} }`,
+    '  http-request disable-l7-retry unless { method GET HEAD OPTIONS }',
+    '  http-request set-var(txn.host) req.hdr(host),field(1,:),rtrim(.),lower',
+    // This is the outermost proxy: what a client says of itself here is not to be believed.
+    '  http-request set-header x-forwarded-for %[src]',
+    '  http-request set-header x-forwarded-proto http',
+    '  http-request set-header x-forwarded-host %[req.hdr(host)]',
+    '  http-request set-header x-forwarded-port %[dst_port]',
+    `  use_backend ${SUCCESSOR} if { stopping }`,
+    '  use_backend %[var(txn.host)]',
+    `  default_backend ${UNKNOWN_HOST}`,
+    '',
+  ];
+}
+
+function unknownHost(): string[] {
+  return [
+    `backend ${UNKNOWN_HOST}`,
+    `  http-request return status 404 ${TEXT} lf-string "No app answers at \\"%[var(txn.host)]\\".\\n" hdr x-content-type-options nosniff`,
+    '',
+  ];
+}
+
+function successorBackend({ statsSocket }: EdgeSettings): string[] {
+  return [`backend ${SUCCESSOR}`, `  server next ${successor(statsSocket)} send-proxy-v2`, ''];
+}
+
+/** An abstract socket: workers that gave up root's rights reach it too. Its name is unique to this edge. */
+function successor(statsSocket: string): string {
+  return `abns@slipway-edge-${createHash('sha256').update(statsSocket).digest('hex').slice(0, 16)}`;
+}
+
+function backend({ app, host, servers }: EdgeApp): string[] {
+  const page = (status: number, text: string): string =>
+    `  http-error status ${status} ${TEXT} string "${text}\\n" hdr x-content-type-options nosniff`;
+  return [
+    `backend ${host}`,
+    page(502, `The app ${app} broke off its answer.`),
+    page(503, `The app ${app} does not answer right now: none of its containers takes requests.`),
+    page(504, `The app ${app} took too long to answer.`),
+    ...servers.map(serverLine),
+    '',
+  ];
+}
+
+function serverLine({ name, host, port }: EdgeServer): string {
+  return `  server ${name} ${host}:${port}`;
+}
+
+/** HAProxy configuration manual, 2.2 "Quoting and escaping". */
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type EdgeSettings, frameHash, parseDescription, renderEdge } from '../../deploy/edge/config.js';
+import { parseProcesses, parseStat } from '../../deploy/edge/haproxy.js';
+import {
+  type EdgeApp,
+  type EdgeState,
+  EMPTY_EDGE,
+  serversOf,
+  withApp,
+  withoutApp,
+} from '../../deploy/edge/state.js';
+import { temporaryDirectory } from '../support/directories.js';
+import { HAPROXY_MISSING } from './support/edge.js';
+
+const run = promisify(execFile);
+const settings: EdgeSettings = { bind: '127.0.0.1:8080', statsSocket: "/run/it's here/stats.sock" };
+const app = (name: string, ...ports: number[]): EdgeApp => ({
+  app: name,
+  host: `${name}.localhost`,
+  servers: ports.map((port) => ({ name: `v1-10.0.0.1:${port}`, host: '10.0.0.1', port })),
+});
+
+describe("the edge's state", () => {
+  it('counts a generation for each change and none for what is so already', () => {
+    const one = withApp(EMPTY_EDGE, app('hello', 1, 2));
+    expect(one.generation).toBe(1);
+    expect(withApp(one, app('hello', 2, 1))).toBe(one);
+    expect(withApp(one, app('hello', 2)).generation).toBe(2);
+    expect(withoutApp(one, 'other')).toBe(one);
+    expect(withoutApp(one, 'hello')).toEqual({ generation: 2, apps: [] });
+    expect(serversOf(one, 'hello').map((server) => server.port)).toEqual([1, 2]);
+    expect(serversOf(one, 'other')).toEqual([]);
+  });
+
+  it('does not depend on the order in which apps came', () => {
+    const apps = ['c', 'a', 'b'].map((name) => app(name, 1));
+    fc.assert(
+      fc.property(fc.shuffledSubarray(apps, { minLength: 3 }), (order) => {
+        expect(order.reduce(withApp, EMPTY_EDGE).apps).toEqual(apps.reduce(withApp, EMPTY_EDGE).apps);
+      }),
+    );
+  });
+});
+
+describe('the configuration of HAProxy', () => {
+  const state: EdgeState = [app('hello', 9001, 9002), app('bare')].reduce(withApp, EMPTY_EDGE);
+
+  it.skipIf(HAPROXY_MISSING !== undefined)('is accepted without a warning', async () => {
+    const path = join(await temporaryDirectory(), 'haproxy.cfg');
+    for (const candidate of [EMPTY_EDGE, state]) {
+      await writeFile(path, renderEdge(candidate, { ...settings, runAs: { uid: 65534, gid: 65534 } }));
+      const { stdout, stderr } = await run('/usr/sbin/haproxy', ['-c', '-f', path]);
+      expect(stdout + stderr).toBe('Configuration file is valid\n');
+    }
+  });
+
+  it('has one backend for each app, with its servers', () => {
+    const text = renderEdge(state, settings);
+    expect(text.match(/^backend .*$/gm)).toEqual([
+      'backend UNKNOWN_HOST',
+      'backend SUCCESSOR',
+      'backend bare.localhost',
+      'backend hello.localhost',
+    ]);
+    expect(text.match(/^ {2}server v.*$/gm)).toEqual([
+      '  server v1-10.0.0.1:9001 10.0.0.1:9001',
+      '  server v1-10.0.0.1:9002 10.0.0.1:9002',
+    ]);
+  });
+
+  it('names what can only change with a reload, and nothing else', () => {
+    const hash = frameHash(state, settings);
+    expect(frameHash(withApp(state, app('hello', 1234)), settings)).toBe(hash);
+    expect(frameHash(withApp(state, app('new', 1)), settings)).not.toBe(hash);
+    expect(frameHash(withoutApp(state, 'bare'), settings)).not.toBe(hash);
+    expect(frameHash(state, { ...settings, bind: '127.0.0.1:81' })).not.toBe(hash);
+    const description = /description (.*)/.exec(renderEdge(state, settings))?.[1] ?? '';
+    expect(parseDescription(description)).toEqual({ generation: 2, frame: hash });
+    expect(parseDescription('my own proxy')).toBeUndefined();
+  });
+});
+
+describe("what HAProxy's command line answers", () => {
+  it('is read for workers old and new', () => {
+    const text = `#<PID>          <type>          <reloads>       <uptime>        <version>
+13126           master          2 [failed: 0]   0d00h00m05s     2.6.12-1+deb12u4
+# workers
+13330           worker          0               0d00h00m01s     2.6.12-1+deb12u4
+# old workers
+13129           worker          1               0d00h01m01s     2.6.12-1+deb12u4
+# programs
+`;
+    expect(parseProcesses(text)).toEqual({ old: ['@!13129'], reloads: 2, failed: false });
+    expect(parseProcesses(text.replace('failed: 0', 'failed: 1')).failed).toBe(true);
+    expect(parseProcesses('')).toEqual({ old: [], reloads: 0, failed: false });
+  });
+
+  it('is read by column names, not by their places', () => {
+    const csv =
+      '# svname,type,pxname,status,addr,scur,qcur\nBACKEND,1,bare.localhost,UP,,0,0\ns1,2,a.localhost,DRAIN,10.0.0.1:80,3,1\n';
+    expect([...parseStat(csv)]).toEqual([
+      ['bare.localhost', []],
+      ['a.localhost', [{ name: 's1', host: '10.0.0.1', port: 80, status: 'DRAIN', sessions: 4 }]],
+    ]);
+  });
+});
