@@ -1,6 +1,4 @@
 /** The janitor process: what must happen though nobody asks for it. How each is done is the rooms' business. */
-import { openBuilderStore } from '../src/build/builder-store.js';
-import { cleanStore } from '../src/build/clean-store.js';
 import { homePaths } from '../src/config.js';
 import { AppRepositories } from '../src/git/app-repository.js';
 import { Git } from '../src/git/git.js';
@@ -22,7 +20,6 @@ await live('janitor', async ({ config, log }) => {
   const repositories = new AppRepositories(paths, git);
   const ledger = new Ledger(paths, git, await Vault.open(paths.secretKey));
   const queues = new Queues(config.redisUrl, { log });
-  const builderStore = await openBuilderStore(paths.store, config.limits);
   const reconciler = startReconciler({
     store,
     ledger,
@@ -37,16 +34,6 @@ await live('janitor', async ({ config, log }) => {
         name: 'repositories',
         everyMs: HOUR_MS,
         run: (signal) => tidyRepositories({ ledger, repositories, store, git }, signal),
-      },
-      {
-        name: 'store',
-        everyMs: 10 * 60_000,
-        run: async (signal) => {
-          // A build that uses an entry has marked it since it began.
-          const budget = { bytes: config.storeBudgetBytes, keepMs: config.limits.buildTimeoutMs };
-          const { removedBytes } = await cleanStore(builderStore, budget, signal);
-          if (removedBytes > 0) log.info({ removedBytes }, 'cleaned the store');
-        },
       },
     ],
     log,

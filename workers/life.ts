@@ -15,7 +15,10 @@ const STOP_MS = 20_000;
  * Starts a worker and keeps it until SIGTERM or SIGINT. `start` answers with what stops it. A start that fails says why in
  * words and ends the process with 1; so does an error that nobody caught, since what it left behind is not known.
  */
-export async function live(name: string, start: (surroundings: Surroundings) => Promise<() => Promise<void>>): Promise<void> {
+export async function live(
+  name: string,
+  start: (surroundings: Surroundings) => Promise<() => Promise<void>>,
+): Promise<void> {
   let stop: () => Promise<void>;
   let log: Logger;
   try {

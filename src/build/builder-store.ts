@@ -1,5 +1,4 @@
 /** The builder's directory: blobs, lay-outs and the step cache, opened together. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Limits } from '../config.js';
 import { BlobStore } from '../layers/blob-store.js';
@@ -20,13 +19,15 @@ export async function openBuilderStore(
   directory: string,
   limits: Pick<Limits, 'stepDiskBytes'>,
 ): Promise<BuilderStore> {
-  const sandboxDirectory = join(directory, 'sandbox');
-  await mkdir(sandboxDirectory, { recursive: true, mode: 0o700 });
   const blobs = new BlobStore(join(directory, 'blobs'));
   await blobs.open();
   const layers = new LayerStore(join(directory, 'layers'), blobs, { maxLayerBytes: limits.stepDiskBytes });
   await layers.open();
   const steps = new StepCache(join(directory, 'cache'));
   await steps.open();
-  return { blobs, layers, steps, sandboxDirectory, directory };
+  return { blobs, layers, steps, sandboxDirectory: sandboxDirectory(directory), directory };
+}
+
+export function sandboxDirectory(directory: string): string {
+  return join(directory, 'sandbox');
 }

@@ -4,15 +4,19 @@ import { type Config, homePaths } from '../config.js';
 import { AppRepositories } from '../git/app-repository.js';
 import { Git } from '../git/git.js';
 import { ObjectPool } from '../git/object-pool.js';
+import { startChores } from '../housekeeping/chores.js';
 import { Ledger } from '../ledger/ledger.js';
 import { Vault } from '../ledger/vault.js';
 import type { Logger } from '../log.js';
 import { Queues } from '../queue/queues.js';
 import { DeploymentStore } from '../records/deployments.js';
 import { RegistryClient } from '../registry/client.js';
-import { openBuilderStore } from './builder-store.js';
+import { openBuilderStore, sandboxDirectory } from './builder-store.js';
+import { cleanStore } from './clean-store.js';
 import { type BuilderTools, buildNext } from './job.js';
 import { Sandbox } from './sandbox/runtime.js';
+
+const CLEANING_MS = 10 * 60_000;
 
 export interface Builder {
   /** See {@link buildNext}. */
@@ -23,14 +27,15 @@ export interface Builder {
 /** Opens the store, looks for an OCI runtime, and removes what a killed builder left. Throws `unavailable` without a runtime. */
 export async function openBuilder(config: Config, log: Logger): Promise<Builder> {
   const paths = homePaths(config.home);
-  const builderStore = await openBuilderStore(paths.store, config.limits);
   const sandbox = await Sandbox.probe({
-    stateDir: builderStore.sandboxDirectory,
+    stateDir: sandboxDirectory(paths.store),
     networkAllow: config.buildNetworkAllow,
     measure: diskUsage,
     log,
   });
+  // The steps of a killed builder end before the file systems below them are taken away.
   await sandbox.reap();
+  const builderStore = await openBuilderStore(paths.store, config.limits);
   // The first step's network is made ahead; a build does not wait for it.
   sandbox.warmUp();
   const git = new Git();
@@ -51,9 +56,21 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
     repositories: new AppRepositories(paths, git),
     by: `builder ${process.pid}`,
   };
+  // A build that uses an entry of the store has marked it since it began.
+  const budget = { bytes: config.storeBudgetBytes, keepMs: config.limits.buildTimeoutMs };
+  const cleaning = {
+    name: 'store',
+    everyMs: CLEANING_MS,
+    run: async (signal: AbortSignal) => {
+      const { removedBytes } = await cleanStore(builderStore, budget, signal);
+      if (removedBytes > 0) log.info({ removedBytes }, 'cleaned the store');
+    },
+  };
+  const chores = startChores([cleaning], log);
   return {
     buildNext: (app, lease) => buildNext(tools, app, lease),
     close: async () => {
+      await chores.close();
       objects.close();
       registry.close();
       await queues.close();
