@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../src/errors.js';
 import type { Logger } from '../../src/log.js';
-import { Mutex } from '../mutex.js';
+import { Turns } from '../../src/turns.js';
 import { type EdgeSettings, frameHash, renderEdge } from './config.js';
 import type { Haproxy, RunningServer } from './haproxy.js';
 import { type EdgeServer, type EdgeState, serversOf } from './state.js';
@@ -30,7 +30,7 @@ const CONVERGE_ROUNDS = 6;
 
 export class Edge {
   readonly #parts: EdgeParts;
-  readonly #mutex = new Mutex();
+  readonly #turns = new Turns();
 
   constructor(parts: EdgeParts) {
     this.#parts = parts;
@@ -45,7 +45,7 @@ export class Edge {
    * the change, and throws when the caller has lost the right to make it. Resolves when requests go where the state says.
    */
   async change(next: (now: EdgeState) => EdgeState, guard: (now: EdgeState) => Promise<void>): Promise<void> {
-    await this.#mutex.run('', async () => {
+    await this.#turns.take('', async () => {
       for (let attempt = 1; ; attempt += 1) {
         const now = await this.#parts.file.read();
         const wanted = next(now);
@@ -60,12 +60,12 @@ export class Edge {
 
   /** Makes file and running HAProxy equal to the state. */
   async converge(): Promise<void> {
-    await this.#mutex.run('', () => this.#converge());
+    await this.#turns.take('', () => this.#converge());
   }
 
   /** Writes the configuration file, for a HAProxy that is not there yet. */
   async prepare(): Promise<void> {
-    await this.#mutex.run('', async () => this.#writeConfig(await this.#parts.file.read()));
+    await this.#turns.take('', async () => this.#writeConfig(await this.#parts.file.read()));
   }
 
   /**
@@ -84,7 +84,7 @@ export class Edge {
       pauseMs = Math.min(pauseMs * 2, LONGEST_POLL_MS);
     }
     for (let attempt = 1; ; attempt += 1) {
-      if (await this.#mutex.run('', () => this.#remove(host, names))) return;
+      if (await this.#turns.take('', () => this.#remove(host, names))) return;
       if (attempt >= REMOVE_ATTEMPTS) break;
       await sleep(LONGEST_POLL_MS, undefined, { signal: options.signal });
     }

@@ -1,0 +1,148 @@
+/** The deployer's job for one app, and everything a deployer process holds. */
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { supersedeOlder } from '../src/changes.js';
+import { type Config, homePaths } from '../src/config.js';
+import { toSlipwayError } from '../src/errors.js';
+import { AppRepositories } from '../src/git/app-repository.js';
+import { Git } from '../src/git/git.js';
+import { Ledger } from '../src/ledger/ledger.js';
+import { Vault } from '../src/ledger/vault.js';
+import type { Logger } from '../src/log.js';
+import { BuildLog } from '../src/logs/log-writer.js';
+import type { Deployment } from '../src/model/deployment.js';
+import { DeploymentStore } from '../src/records/deployments.js';
+import { RegistryClient } from '../src/registry/client.js';
+import { Turns } from '../src/turns.js';
+import type { EdgeSettings } from './edge/config.js';
+import { Edge } from './edge/edge.js';
+import { Haproxy } from './edge/haproxy.js';
+import { EdgeStateFile } from './edge/state-file.js';
+import { platformId } from './platform-id.js';
+import { type ReconcileParts, reconcileApp } from './reconcile.js';
+import { startReconciler } from './reconciler.js';
+import { rollOut } from './rollout.js';
+import { serveRuntime } from './serve.js';
+import { DockerTarget } from './targets/docker.js';
+import { Engine } from './targets/engine.js';
+
+/** Debian's `nobody` and `nogroup`. */
+const NOBODY = 65_534;
+
+export interface Deployer {
+  /** See {@link deployNext}. */
+  deployNext(app: string, lease: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens what a rollout needs, answers the web process, and keeps what is live running. */
+export async function openDeployer(config: Config, log: Logger): Promise<Deployer> {
+  const paths = homePaths(config.home);
+  const git = new Git();
+  const registry = RegistryClient.fromConfig(config, log);
+  const target = new DockerTarget({
+    engine: new Engine(config.dockerHost),
+    platform: await platformId(config.home),
+    registry: config.registry,
+  });
+  const parts: ReconcileParts = {
+    config,
+    store: new DeploymentStore(config.home),
+    ledger: new Ledger(paths, git, await Vault.open(paths.secretKey)),
+    repositories: new AppRepositories(paths, git),
+    registry,
+    target,
+    edge: openEdge(config, log),
+    log,
+    turns: new Turns(),
+    by: `deployer ${process.pid}`,
+    appRepositories: paths.appRepositories,
+  };
+  // HAProxy may be waiting for this file.
+  await parts.edge.prepare();
+  await mkdir(dirname(paths.deployerSocket), { recursive: true, mode: 0o700 });
+  const stopServing = await serveRuntime({ socketPath: paths.deployerSocket, target, log });
+  const reconciler = startReconciler(parts);
+  return {
+    deployNext: (app, lease) => deployNext(parts, app, lease),
+    close: async () => {
+      await Promise.all([reconciler.close(), stopServing()]);
+      registry.close();
+    },
+  };
+}
+
+function openEdge({ edge }: Config, log: Logger): Edge {
+  const settings: EdgeSettings = {
+    bind: edge.bind,
+    statsSocket: join(dirname(edge.masterSocket), 'haproxy-stats.sock'),
+    ...(process.getuid?.() === 0 ? { runAs: { uid: NOBODY, gid: NOBODY } } : {}),
+  };
+  return new Edge({
+    haproxy: new Haproxy(edge.masterSocket),
+    file: new EdgeStateFile(edge.configFile),
+    settings,
+    log,
+  });
+}
+
+/**
+ * Rolls out the app's newest release that waits; those before it end as superseded. With nothing to roll out it makes
+ * what runs equal to the ledger, as after the app's end. Throws only when the lease is lost or the records cannot be read.
+ */
+export async function deployNext(parts: ReconcileParts, app: string, lease: AbortSignal): Promise<void> {
+  const rolledOut = await parts.turns.take(app, async () => {
+    lease.throwIfAborted();
+    const waiting = await waitingRollouts(parts, app);
+    const newest = waiting.at(-1);
+    if (newest === undefined) return false;
+    await supersedeOlder(parts, newest);
+    for (const older of waiting)
+      if (older.state === 'releasing' && older !== newest) await endAbandoned(parts, older, newest);
+    const claim = await parts.store.claim(app, newest.id, 'rollout', parts.by);
+    if (claim !== undefined) await rollOut(parts, newest, claim, lease);
+    return true;
+  });
+  if (!rolledOut) await reconcileApp(parts, app, lease);
+  // Another may have come while this one was rolled out; its job may have been taken for ours.
+  else if ((await waitingRollouts(parts, app)).length > 0) await deployNext(parts, app, lease);
+}
+
+/** By release number: a push may be older than a config change and yet end up in a newer release. */
+async function waitingRollouts({ store }: ReconcileParts, app: string): Promise<Deployment[]> {
+  const open = await store.open(app);
+  return open
+    .filter(({ state }) => state === 'ready' || state === 'releasing')
+    .sort((a, b) => (a.release ?? 0) - (b.release ?? 0));
+}
+
+/** Its deployer died. What it had begun the next rollout clears away; if it was live already, that is how it ended. */
+async function endAbandoned(parts: ReconcileParts, older: Deployment, newest: Deployment): Promise<void> {
+  const { store, ledger, config, log } = parts;
+  const { app, id, release } = older;
+  const claim = await store.claim(app, id, 'rollout', parts.by);
+  if (claim === undefined) return;
+  const reason = `superseded by ${newest.kind === 'push' ? 'build' : newest.kind} ${newest.id}`;
+  const outcome =
+    release === undefined
+      ? undefined
+      : await ledger.recordOutcome(app, release, {
+          state: 'superseded',
+          at: new Date().toISOString(),
+          reason,
+        });
+  const live = outcome?.state === 'live';
+  const text = await BuildLog.open(store.logPath(app, id), config.limits);
+  try {
+    if (live) await text.final(`v${release} of ${app} went live, and is ${reason}`);
+    else await text.problem(reason);
+  } finally {
+    await text
+      .close()
+      .catch((error: unknown) => log.warn({ ...toSlipwayError(error), app, id }, 'lines of a log were lost'));
+  }
+  await store.end(app, id, {
+    claim: claim.token,
+    ...(live ? { state: 'live' } : { state: 'superseded', reason, code: 'superseded' }),
+  });
+}

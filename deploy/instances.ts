@@ -1,0 +1,58 @@
+/** The containers of one release: started, and found healthy. Used by the rollout and by the reconciler alike. */
+import type { Release } from '../src/model/release.js';
+import { checkContainer } from './checks.js';
+import { hostOf, type Instance } from './names.js';
+import type { DeployerParts } from './parts.js';
+import type { Container } from './targets/container.js';
+
+type Parts = Pick<DeployerParts, 'target' | 'config' | 'ledger'>;
+
+export async function startInstances(
+  { target, ledger }: Parts,
+  app: string,
+  release: Release,
+  instances: readonly Instance[],
+  signal: AbortSignal,
+): Promise<Container[]> {
+  const env = ledger.revealConfig(app, release.config);
+  return allOrFirstError(
+    instances.map((instance) => {
+      const command = release.processes.find((process) => process.type === instance.process)?.command;
+      const { image, number } = release;
+      const spec = {
+        app,
+        release: number,
+        instance,
+        image,
+        env,
+        ...(command === undefined ? {} : { command }),
+      };
+      return target.start(spec, { signal });
+    }),
+  );
+}
+
+/** Resolves with how each was seen to be healthy; from then on the engine restarts them. Throws `unhealthy` for the first that is not. */
+export async function checkInstances(
+  { target, config }: Parts,
+  containers: readonly Container[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const failed = new AbortController();
+  const end = AbortSignal.any([signal, failed.signal]);
+  const checks = containers.map(async (container) => {
+    const host = hostOf(container.app, config.appDomain);
+    const timeoutMs = config.limits.healthTimeoutMs;
+    const seen = await checkContainer(target, container, { host, timeoutMs, signal: end });
+    await target.keep(container.id, { signal });
+    return seen;
+  });
+  for (const check of checks) check.catch((error: unknown) => failed.abort(error));
+  return allOrFirstError(checks);
+}
+
+/** Waits for all of them: nothing goes on behind the back of a rollout that has failed. */
+async function allOrFirstError<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}

@@ -1,0 +1,37 @@
+/** What the rooms of a rollout share. */
+import type { Config } from '../src/config.js';
+import type { AppRepositories } from '../src/git/app-repository.js';
+import type { Ledger } from '../src/ledger/ledger.js';
+import type { Logger } from '../src/log.js';
+import type { DeploymentStore } from '../src/records/deployments.js';
+import type { RegistryClient } from '../src/registry/client.js';
+import type { Turns } from '../src/turns.js';
+import type { Edge } from './edge/edge.js';
+import type { EdgeServer } from './edge/state.js';
+import { serverName, WEB } from './names.js';
+import type { Container } from './targets/container.js';
+import type { DockerTarget } from './targets/docker.js';
+
+export interface DeployerParts {
+  readonly config: Pick<Config, 'appDomain' | 'edge' | 'limits' | 'registry'>;
+  readonly store: DeploymentStore;
+  readonly ledger: Ledger;
+  readonly repositories: Pick<AppRepositories, 'branch' | 'isAncestor' | 'moveBranch'>;
+  readonly registry: Pick<RegistryClient, 'headManifest'>;
+  readonly target: DockerTarget;
+  readonly edge: Edge;
+  readonly log: Logger;
+  /** One rollout or reconciliation per app at a time in this process. */
+  readonly turns: Turns;
+  /** Names this process in claims. */
+  readonly by: string;
+}
+
+/** What the edge needs to know of the containers that answer requests. */
+export function serversOfContainers(containers: readonly Container[]): EdgeServer[] {
+  return containers.flatMap(({ instance, release, address }) =>
+    instance.process !== WEB || address === undefined
+      ? []
+      : [{ name: serverName(release, address), ...address }],
+  );
+}

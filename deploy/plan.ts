@@ -1,0 +1,60 @@
+/** From the containers that are there and the release that should run to what has to be done. Pure. */
+import type { Release } from '../src/model/release.js';
+import type { Instance } from './names.js';
+import type { Container } from './targets/container.js';
+
+export interface Wanted {
+  readonly release: number;
+  readonly instances: readonly Instance[];
+}
+
+export interface Plan {
+  /** They run, and are what is wanted. */
+  readonly keep: readonly Container[];
+  /** They are what is wanted, but have stopped. */
+  readonly stopped: readonly Container[];
+  /** Nobody is there. */
+  readonly missing: readonly Instance[];
+  /** Of the wanted release, but of no use: broken, or one too many. */
+  readonly discard: readonly Container[];
+  /** Of other releases: they go when those that are wanted serve. */
+  readonly retire: readonly Container[];
+}
+
+/** The containers that a release wants: `web.1`, `web.2`, … for each of its process types. */
+export function instancesOf(release: Pick<Release, 'processes'>): Instance[] {
+  return release.processes.flatMap(({ type, scale }) =>
+    Array.from({ length: scale }, (_, index) => ({ process: type, number: index + 1 })),
+  );
+}
+
+/** Without a wanted release everything is retired. */
+export function plan(containers: readonly Container[], wanted?: Wanted): Plan {
+  const instances = wanted?.instances ?? [];
+  const ours = containers.filter((container) => container.release === wanted?.release);
+  const retire = containers.filter((container) => container.release !== wanted?.release);
+  const keep: Container[] = [];
+  const stopped: Container[] = [];
+  const missing: Instance[] = [];
+  for (const instance of instances) {
+    const candidates = ours.filter((container) => isSame(container.instance, instance));
+    const running = candidates.find(isAlive);
+    const asleep = candidates.find(
+      (container) => container.state === 'exited' || container.state === 'created',
+    );
+    if (running !== undefined) keep.push(running);
+    else if (asleep !== undefined) stopped.push(asleep);
+    else missing.push(instance);
+  }
+  const used = new Set([...keep, ...stopped]);
+  return { keep, stopped, missing, discard: ours.filter((container) => !used.has(container)), retire };
+}
+
+/** One that restarts is in the engine's hands; one that somebody paused is left to them. */
+function isAlive({ state }: Container): boolean {
+  return state === 'running' || state === 'restarting' || state === 'paused';
+}
+
+function isSame(a: Instance, b: Instance): boolean {
+  return a.process === b.process && a.number === b.number;
+}
