@@ -1,13 +1,14 @@
 /**
- * The wishes that do not come by push: roll back, change config, cancel. Each makes a deployment and returns at once; the
- * deployer carries it out and everybody follows it by its log.
+ * The wishes for another release that do not come by push: roll back, change config. Each makes a deployment and returns at
+ * once; the deployer carries it out and everybody follows it by its log.
  */
 
 import type { Limits } from './config.js';
-import { SlipwayError } from './errors.js';
+import { closeRelease, supersedeBuilds, supersedeOlder } from './endings.js';
+import { SlipwayError, toSlipwayError } from './errors.js';
 import type { Ledger, ReleaseDraft } from './ledger/ledger.js';
 import { BuildLog } from './logs/log-writer.js';
-import { type Deployment, isFinal, isWaiting } from './model/deployment.js';
+import { type Deployment, isFinal } from './model/deployment.js';
 import { lastGoodBefore, type ReleaseWithOutcome } from './model/release.js';
 import type { Queues } from './queue/queues.js';
 import type { DeploymentStore } from './records/deployments.js';
@@ -21,7 +22,8 @@ export interface ChangeTools {
 
 /**
  * Brings an earlier release back as a new one, with its image and its config. Without a number: the last one before the
- * live one that was live itself. Throws `no_release` or `release_unusable`.
+ * live one that was live itself. Pushes that are older and not built yet end as superseded: made on top of what is rolled
+ * back, they would bring it back minutes later. Throws `no_release` or `release_unusable`.
  */
 export async function requestRollback(
   tools: ChangeTools,
@@ -29,7 +31,35 @@ export async function requestRollback(
   number: number | undefined,
   who: string,
 ): Promise<Deployment> {
-  const { releases, live } = await tools.ledger.read(app);
+  const { releases, live, config } = await tools.ledger.read(app);
+  const target = rollbackTarget(app, releases, live, number);
+  const differing = differences(tools.ledger, app, target.config, config);
+  const lines =
+    differing.length === 0
+      ? []
+      : [`with the config vars of v${target.number}; the next deploy gets today's: ${enumerate(differing)}`];
+  const rollback = await startRelease(tools, app, who, 'rollback', {
+    headline: `Rolling ${app} back to v${target.number}`,
+    lines,
+    draft: (deploymentId) => ({
+      ...contentOf(target),
+      kind: 'rollback',
+      deploymentId,
+      rollbackOf: target.number,
+      description: `rollback to v${target.number}`,
+    }),
+  });
+  if (rollback.state === 'ready') await supersedeBuilds(tools, rollback);
+  return rollback;
+}
+
+function rollbackTarget(
+  app: string,
+  releases: readonly ReleaseWithOutcome[],
+  live: number | undefined,
+  number: number | undefined,
+): ReleaseWithOutcome {
+  const list = `see: slipway releases -a ${app}`;
   if (live === undefined)
     throw new SlipwayError('no_release', `${app} has no live release to roll back from`, {
       hint: 'push to deploy first',
@@ -39,44 +69,26 @@ export async function requestRollback(
       ? lastGoodBefore(releases, live)
       : releases.find((release) => release.number === number);
   if (target === undefined) {
-    throw number === undefined
-      ? new SlipwayError('no_release', `${app} has no earlier good release than v${live}`, {
-          hint: `see: slipway releases -a ${app}`,
-        })
-      : new SlipwayError('no_release', `${app} has no release v${number}`, {
-          hint: `see: slipway releases -a ${app}`,
-        });
+    const what = number === undefined ? `earlier good release than v${live}` : `release v${number}`;
+    throw new SlipwayError('no_release', `${app} has no ${what}`, { hint: list });
   }
   if (target.number === live) {
     throw new SlipwayError('release_unusable', `v${live} is the live release of ${app}`, {
-      hint: 'name an earlier one',
+      hint: `name an earlier one; ${list}`,
     });
   }
   if (target.outcome?.state !== 'live') {
     const state = target.outcome?.state ?? 'not finished';
     throw new SlipwayError('release_unusable', `v${target.number} of ${app} never went live (${state})`, {
-      hint: `choose a release that did: slipway releases -a ${app}`,
+      hint: `choose a release that did; ${list}`,
     });
   }
-  return startRelease(
-    tools,
-    app,
-    who,
-    'rollback',
-    `Rolling ${app} back to v${target.number}`,
-    (deploymentId) => ({
-      ...contentOf(target),
-      kind: 'rollback',
-      deploymentId,
-      rollbackOf: target.number,
-      description: `rollback to v${target.number}`,
-    }),
-  );
+  return target;
 }
 
 /**
- * Sets (string) and unsets (null) config vars. With a live release this makes a new one, which is rolled out; without,
- * the vars wait for the first deploy and nothing is returned.
+ * Sets (string) and unsets (null) config vars. When a release is live, or on its way, this makes a new one of it, which is
+ * rolled out. Else the vars wait for the next deploy, and nothing is returned; nor is when the release has them already.
  */
 export async function requestConfigChange(
   tools: ChangeTools,
@@ -91,98 +103,89 @@ export async function requestConfigChange(
   }
   await tools.ledger.setConfig(app, changes, who);
   const { releases, live, config } = await tools.ledger.read(app);
-  const current = releases.find((release) => release.number === live);
-  if (current === undefined) return undefined;
+  const base = await newestStanding(tools.store, app, releases, live);
+  if (base === undefined || differences(tools.ledger, app, base.config, config).length === 0)
+    return undefined;
   const description = describeConfigChange(changes);
-  return startRelease(tools, app, who, 'config', `Config of ${app}: ${description}`, (deploymentId) => ({
-    ...contentOf(current),
-    config,
-    kind: 'config',
-    deploymentId,
-    description,
-  }));
+  return startRelease(tools, app, who, 'config', {
+    headline: `Config of ${app}: ${description}`,
+    lines: [],
+    draft: (deploymentId) => ({ ...contentOf(base), config, kind: 'config', deploymentId, description }),
+  });
 }
 
 /**
- * Asks for a deployment's end. One that waits ends here; one that is worked on ends when its worker has cleaned up.
- * Throws `conflict` when it has ended already.
+ * The release that serves, or the newest that is to: on the live one's image a config change would take back the code that
+ * is being rolled out.
  */
-export async function requestCancel(
-  tools: Pick<ChangeTools, 'store' | 'ledger'>,
+async function newestStanding(
+  store: DeploymentStore,
   app: string,
-  id: string,
-  who: string,
-): Promise<Deployment> {
-  const deployment = await tools.store.get(app, id);
-  if (deployment === undefined)
-    throw new SlipwayError('not_found', `${app} has no build ${id}`, {
-      hint: `see: slipway builds -a ${app}`,
-    });
-  if (isFinal(deployment.state))
-    throw new SlipwayError('conflict', `build ${id} has ended: ${deployment.state}`);
-  const asked = await tools.store.append(app, id, { type: 'cancel', at: Date.now(), who });
-  if (!isWaiting(asked.state)) return asked;
-  const ended = await tools.store.end(app, id, {
-    state: 'cancelled',
-    reason: `cancelled by ${who}`,
-    code: 'cancelled',
-  });
-  if (ended.state === 'cancelled') await closeRelease(tools.ledger, ended);
-  return ended;
-}
-
-/** Ends the app's older waiting deployments; each is told by which. The newest wish wins (invariant 3). */
-export async function supersedeOlder(
-  tools: Pick<ChangeTools, 'store' | 'ledger'>,
-  newest: Deployment,
-): Promise<void> {
-  for (const older of await tools.store.open(newest.app)) {
-    if (older.id >= newest.id || !isWaiting(older.state)) continue;
-    const ended = await tools.store.end(older.app, older.id, {
-      state: 'superseded',
-      reason: `superseded by build ${newest.id}`,
-      code: 'superseded',
-    });
-    if (ended.state === 'superseded') await closeRelease(tools.ledger, ended);
+  releases: readonly ReleaseWithOutcome[],
+  live = 0,
+): Promise<ReleaseWithOutcome | undefined> {
+  for (const release of [...releases].sort((a, b) => b.number - a.number)) {
+    if (release.number <= live) break;
+    if (release.outcome !== undefined) continue;
+    const deployment = await store.get(app, release.deploymentId);
+    const goesOn =
+      deployment !== undefined && !isFinal(deployment.state) && deployment.cancelledBy === undefined;
+    if (goesOn) return release;
   }
+  return releases.find((release) => release.number === live);
 }
 
-/** A deployment that ended without its release going live leaves no release without an outcome. */
-async function closeRelease(ledger: Ledger, ended: Deployment): Promise<void> {
-  if (ended.release === undefined) return;
-  const state = ended.state === 'cancelled' || ended.state === 'superseded' ? ended.state : 'failed';
-  await ledger.recordOutcome(ended.app, ended.release, {
-    state,
-    at: new Date().toISOString(),
-    ...(ended.reason === undefined ? {} : { reason: ended.reason }),
-  });
+interface NewRelease {
+  /** The first lines of its log. */
+  readonly headline: string;
+  readonly lines: readonly string[];
+  readonly draft: (deploymentId: string) => ReleaseDraft;
 }
 
+/** The deployment as it is then: `ready`, unless it was cancelled at this very moment. */
 async function startRelease(
   tools: ChangeTools,
   app: string,
   who: string,
   kind: 'rollback' | 'config',
-  headline: string,
-  draft: (deploymentId: string) => ReleaseDraft,
+  { headline, lines, draft }: NewRelease,
 ): Promise<Deployment> {
   const { id } = await tools.store.create(app, { kind, who });
-  const log = await BuildLog.open(tools.store.logPath(app, id), tools.limits);
+  let number: number;
+  try {
+    await beginLog(tools, app, id, headline, lines);
+    number = (await tools.ledger.appendRelease(app, draft(id), who)).number;
+  } catch (thrown) {
+    const { code, message } = toSlipwayError(thrown);
+    // The reconciler ends it a minute later when this fails as well: on a full disk everything does.
+    await tools.store.end(app, id, { state: 'failed', reason: message, code }).catch(() => undefined);
+    throw thrown;
+  }
+  const started = await tools.store.append(app, id, { type: 'release', at: Date.now(), number });
+  if (isFinal(started.state)) {
+    await closeRelease(tools.ledger, started);
+    return started;
+  }
+  await supersedeOlder(tools, started);
+  // The reconciler finds it when the queue cannot be reached now.
+  await tools.queues.enqueueRollout(app);
+  return started;
+}
+
+async function beginLog(
+  { store, limits }: ChangeTools,
+  app: string,
+  id: string,
+  headline: string,
+  lines: readonly string[],
+): Promise<void> {
+  const log = await BuildLog.open(store.logPath(app, id), limits);
   try {
     await log.headline(headline);
+    for (const line of lines) await log.body(line);
   } finally {
     await log.close();
   }
-  const release = await tools.ledger.appendRelease(app, draft(id), who);
-  const ready = await tools.store.append(app, id, {
-    type: 'release',
-    at: Date.now(),
-    number: release.number,
-  });
-  await supersedeOlder(tools, ready);
-  // The reconciler finds it when the queue cannot be reached now.
-  await tools.queues.enqueueRollout(app);
-  return ready;
 }
 
 function contentOf(
@@ -192,10 +195,39 @@ function contentOf(
   return { image, source, config, processes };
 }
 
+/** The names whose values differ. The same value has another ciphertext each time it is set. */
+function differences(
+  ledger: Ledger,
+  app: string,
+  a: Readonly<Record<string, string>>,
+  b: Readonly<Record<string, string>>,
+): string[] {
+  const plain = (config: Readonly<Record<string, string>>, name: string): string | undefined => {
+    const sealed = Object.hasOwn(config, name) ? config[name] : undefined;
+    return sealed === undefined ? undefined : ledger.revealConfig(app, { [name]: sealed })[name];
+  };
+  const differs = (name: string): boolean => {
+    try {
+      return a[name] !== b[name] && plain(a, name) !== plain(b, name);
+    } catch {
+      // A value that cannot be decrypted any more must not stand in the way of a rollback to one that can.
+      return true;
+    }
+  };
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].filter(differs).sort();
+}
+
 function describeConfigChange(changes: Readonly<Record<string, string | null>>): string {
   const set = Object.keys(changes).filter((name) => changes[name] !== null);
   const unset = Object.keys(changes).filter((name) => changes[name] === null);
-  return [set.length > 0 ? `set ${set.join(', ')}` : '', unset.length > 0 ? `unset ${unset.join(', ')}` : '']
-    .filter((part) => part !== '')
-    .join('; ');
+  return [
+    ...(set.length === 0 ? [] : [`set ${enumerate(set)}`]),
+    ...(unset.length === 0 ? [] : [`unset ${enumerate(unset)}`]),
+  ].join('; ');
+}
+
+/** It becomes one line of a log and a list. */
+function enumerate(names: readonly string[]): string {
+  const shown = names.length > 6 ? names.slice(0, 5) : names;
+  return names.length > 6 ? `${shown.join(', ')} and ${names.length - 5} more` : shown.join(', ');
 }

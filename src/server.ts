@@ -4,33 +4,51 @@ import {
   type FastifyError,
   type FastifyInstance,
   type FastifyPluginCallback,
-  type FastifyReply,
   fastify,
+  LogController,
 } from 'fastify';
 import { appRoutes } from './api/apps.js';
+import { limitBodyTime } from './api/body-deadline.js';
 import { buildRoutes } from './api/builds.js';
+import { answerBrokenRequest, sendError, translate } from './api/errors.js';
+import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
 import { runtimeRoutes } from './api/runtime.js';
 import { tokenRoutes } from './api/tokens.js';
 import { type ApiTools, authenticate } from './api/tools.js';
-import { SlipwayError, toSlipwayError } from './errors.js';
+import { SlipwayError } from './errors.js';
 import type { Logger } from './log.js';
+import { Turns } from './turns.js';
 
-/** A client that sends its request head or body slower than this is not one. git uploads have a limit of their own. */
-const REQUEST_MS = 60_000;
+/** How long the server waits for what, in ms. */
+export interface ServerTimes extends FollowTimes {
+  /** For the whole body of an API request. Its head has node's 60 s. */
+  readonly bodyMs: number;
+}
+
+const TIMES: ServerTimes = { bodyMs: 60_000, pingMs: 15_000, stallMs: 60_000 };
+const KEEP_ALIVE_MS = 60_000;
 
 /** `git` is the plugin of src/git that receives pushes; it answers git's own paths and formats. */
-export function buildServer(tools: ApiTools, git: FastifyPluginCallback, log: Logger): FastifyInstance {
+export function buildServer(
+  tools: ApiTools,
+  git: FastifyPluginCallback,
+  log: Logger,
+  times: ServerTimes = TIMES,
+): FastifyInstance {
+  const { apiBodyBytes } = tools.config.limits;
   const server = fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
-    bodyLimit: tools.config.limits.apiBodyBytes,
-    connectionTimeout: 0,
-    keepAliveTimeout: REQUEST_MS,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: apiBodyBytes,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     routerOptions: { maxParamLength: 200 },
+    // A URL that cannot be decoded: fastify would answer it in its own format.
+    frameworkErrors: (error, _request, reply) => void sendError(reply, translate(error, apiBodyBytes)),
+    clientErrorHandler: answerBrokenRequest,
   });
   server.setErrorHandler((error: FastifyError, request, reply) => {
-    const translated = translate(error);
+    const translated = translate(error, apiBodyBytes);
     if (translated.code === 'internal')
       request.log.error({ err: error, url: request.url }, 'a request failed');
     return sendError(reply, translated);
@@ -48,38 +66,20 @@ export function buildServer(tools: ApiTools, git: FastifyPluginCallback, log: Lo
   void server.register(git);
   void server.register(
     async (api) => {
-      api.addHook('onRequest', (request) => authenticate(tools.platform, request));
-      appRoutes(api, tools);
-      buildRoutes(api, tools);
-      releaseRoutes(api, tools);
+      api.addHook('onRequest', async (request, reply) => {
+        // Config vars and logs are nobody's to keep, and nobody's browser's to guess at.
+        reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+        await authenticate(tools.platform, request);
+      });
+      limitBodyTime(api, times.bodyMs);
+      const turns = new Turns();
+      appRoutes(api, tools, turns);
+      buildRoutes(api, tools, times);
+      releaseRoutes(api, tools, turns);
       runtimeRoutes(api, tools);
       tokenRoutes(api, tools);
     },
     { prefix: '/v1' },
   );
   return server;
-}
-
-function sendError(reply: FastifyReply, error: SlipwayError): FastifyReply {
-  // What went wrong inside is for the operator's log, not for the caller.
-  const message =
-    error.code === 'internal'
-      ? 'Slipway failed; the operator finds the reason in the log of the web process'
-      : error.message;
-  return reply.code(error.httpStatus).send({
-    code: error.code,
-    message,
-    ...(error.where === undefined || error.code === 'internal' ? {} : { where: error.where }),
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-  });
-}
-
-/** fastify's own errors (a body that is no JSON, one that is too large) are the caller's. */
-function translate(error: FastifyError): SlipwayError {
-  if (error instanceof SlipwayError) return error;
-  if (error.statusCode === 413) return new SlipwayError('too_large', 'the request body is too large');
-  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
-    return new SlipwayError('bad_request', error.message);
-  }
-  return toSlipwayError(error);
 }

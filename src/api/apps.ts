@@ -1,79 +1,68 @@
 /** Apps: create, list, show, destroy. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { destroyApp } from '../endings.js';
 import { SlipwayError } from '../errors.js';
 import { checkAppName } from '../model/app.js';
-import type { AppParams } from './request.js';
-import { parseBody } from './request.js';
+import type { Turns } from '../turns.js';
+import { type AppParams, parseBody, type Query } from './request.js';
 import { type ApiTools, identityOf, requireApp } from './tools.js';
-import { appUrl, gitUrl, releaseView } from './views.js';
+import { type AppView, appView } from './views.js';
 
 const NewApp = z.strictObject({ name: z.string() });
 
-export function appRoutes(api: FastifyInstance, tools: ApiTools): void {
+/** `turns`: what changes an app happens one after the other. */
+export function appRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns): void {
   const { config, ledger } = tools;
-
-  const view = async (app: string): Promise<object> => {
-    const { settings, releases, live } = await ledger.read(app);
-    const current = releases.find((release) => release.number === live);
-    return {
-      name: app,
-      url: appUrl(config, app),
-      gitUrl: gitUrl(config, app),
-      deployBranch: settings.deployBranch,
-      createdAt: settings.createdAt,
-      createdBy: settings.createdBy,
-      ...(current === undefined ? {} : { release: releaseView(current, live) }),
-    };
-  };
+  const view = async (app: string): Promise<AppView> => appView(config, await ledger.read(app));
 
   api.post('/apps', async (request, reply) => {
     const identity = identityOf(request);
     const name = checkAppName(parseBody(NewApp, request.body).name);
+    // The same answer whether it exists: nobody learns of other people's apps.
     if (!identity.mayCreateApps || !identity.may(name)) {
-      throw new SlipwayError('forbidden', 'this token may not create that app', {
-        hint: 'ask for a token that may',
+      throw new SlipwayError('forbidden', `this token may not create the app ${name}`, {
+        hint: 'ask the operator of this platform for one that may',
       });
     }
-    if (await ledger.appExists(name))
-      throw new SlipwayError('conflict', `the app ${name} exists already`, { hint: 'choose another name' });
-    await ledger.createApp(name, { deployBranch: config.deployBranch }, identity.name);
+    await turns.take(name, () =>
+      ledger.createApp(name, { deployBranch: config.deployBranch }, identity.name),
+    );
     return reply.code(201).send(await view(name));
   });
 
   api.get('/apps', async (request) => {
     const identity = identityOf(request);
-    const names = (await ledger.listApps()).filter((name) => identity.may(name)).sort();
-    return { apps: await Promise.all(names.map(view)) };
+    const apps: AppView[] = [];
+    // One after the other: a thousand gits at once would help nobody, and from the second time on it is all in memory.
+    for (const name of (await ledger.listApps()).filter((app) => identity.may(app)).sort()) {
+      const found = await view(name).catch((thrown: unknown) => {
+        if (thrown instanceof SlipwayError && thrown.code === 'not_found') return undefined;
+        throw thrown;
+      });
+      // Undefined: destroyed since the list was made.
+      if (found !== undefined) apps.push(found);
+    }
+    return { apps };
   });
 
   api.get<{ Params: AppParams }>('/apps/:app', async (request) =>
     view(await requireApp(tools, request, request.params.app)),
   );
 
-  api.delete<{ Params: AppParams; Querystring: { confirm?: string } }>('/apps/:app', async (request) => {
+  api.delete<{ Params: AppParams; Querystring: { confirm?: Query } }>('/apps/:app', async (request) => {
     const app = await requireApp(tools, request, request.params.app);
     const identity = identityOf(request);
     if (!identity.mayCreateApps)
-      throw new SlipwayError('forbidden', 'this token may not destroy apps', {
-        hint: 'ask for a token that may',
+      throw new SlipwayError('forbidden', `this token may not destroy ${app}`, {
+        hint: 'ask the operator of this platform for one that may',
       });
     if (request.query.confirm !== app) {
-      throw new SlipwayError('bad_request', 'destroying an app needs its name as confirmation', {
+      throw new SlipwayError('bad_request', `destroying ${app} needs its name as a confirmation`, {
         hint: `slipway apps:destroy -a ${app} --confirm ${app}`,
       });
     }
-    for (const open of await tools.store.open(app)) {
-      await tools.store.append(app, open.id, { type: 'cancel', at: Date.now(), who: identity.name });
-      await tools.store.end(app, open.id, {
-        state: 'cancelled',
-        reason: 'the app was destroyed',
-        code: 'cancelled',
-      });
-    }
-    await ledger.destroyApp(app, identity.name);
-    // The deployer sees an app without a ledger and stops its containers.
-    await tools.queues.enqueueRollout(app);
+    await turns.take(app, () => destroyApp(tools, app, identity.name));
     return { name: app, destroyed: true };
   });
 }

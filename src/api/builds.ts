@@ -1,11 +1,12 @@
 /** Builds (deployments): list, show, read and follow the output, cancel. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { requestCancel } from '../changes.js';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { requestCancel } from '../endings.js';
 import { SlipwayError } from '../errors.js';
-import { followLog, readLog } from '../logs/log-reader.js';
-import { type Deployment, isFinal } from '../model/deployment.js';
+import { readLog } from '../logs/log-reader.js';
+import type { Deployment } from '../model/deployment.js';
 import { isDeploymentId } from '../records/deployment-id.js';
-import { type AppParams, wholeNumber } from './request.js';
+import { type FollowTimes, streamOutput } from './output-stream.js';
+import { type AppParams, type Query, wholeNumber } from './request.js';
 import { type ApiTools, identityOf, requireApp } from './tools.js';
 import { buildView } from './views.js';
 
@@ -14,36 +15,37 @@ interface BuildParams extends AppParams {
 }
 
 const PART_BYTES = 1024 * 1024;
+const ANY_OFFSET = { min: 0, max: Number.MAX_SAFE_INTEGER, absent: 0 };
 
-export function buildRoutes(api: FastifyInstance, tools: ApiTools): void {
+export function buildRoutes(api: FastifyInstance, tools: ApiTools, times: FollowTimes): void {
   /** `current` is the newest one. */
   const requireBuild = async (request: FastifyRequest<{ Params: BuildParams }>): Promise<Deployment> => {
     const app = await requireApp(tools, request, request.params.app);
     const { id } = request.params;
-    const found =
-      id === 'current'
-        ? (await tools.store.list(app, { limit: 1 }))[0]
-        : isDeploymentId(id)
-          ? await tools.store.get(app, id)
-          : undefined;
+    if (id === 'current') {
+      const [newest] = await tools.store.list(app, { limit: 1 });
+      if (newest !== undefined) return newest;
+      throw new SlipwayError('not_found', `${app} has no build yet`, {
+        hint: `push to it, then see: slipway builds -a ${app}`,
+      });
+    }
+    const found = isDeploymentId(id) ? await tools.store.get(app, id) : undefined;
     if (found !== undefined) return found;
-    throw new SlipwayError(
-      'not_found',
-      id === 'current' ? `${app} has no build yet` : `${app} has no build ${JSON.stringify(id.slice(0, 40))}`,
-      {
-        hint: `see: slipway builds -a ${app}`,
-      },
-    );
+    throw new SlipwayError('not_found', `${app} has no build ${JSON.stringify(id.slice(0, 40))}`, {
+      hint: `see: slipway builds -a ${app}`,
+    });
   };
 
-  api.get<{ Params: AppParams; Querystring: { limit?: string; before?: string } }>(
+  api.get<{ Params: AppParams; Querystring: { limit?: Query; before?: Query } }>(
     '/apps/:app/builds',
     async (request) => {
       const app = await requireApp(tools, request, request.params.app);
       const limit = wholeNumber(request.query.limit, 'limit', { min: 1, max: 200, absent: 20 });
       const { before } = request.query;
-      if (before !== undefined && !isDeploymentId(before))
-        throw new SlipwayError('bad_request', 'before must be a build id');
+      if (before !== undefined && !(typeof before === 'string' && isDeploymentId(before)))
+        throw new SlipwayError('bad_request', 'before must be a build id', {
+          hint: `see: slipway builds -a ${app}`,
+        });
       const builds = await tools.store.list(app, { limit, ...(before === undefined ? {} : { before }) });
       return { builds: builds.map(buildView) };
     },
@@ -54,20 +56,13 @@ export function buildRoutes(api: FastifyInstance, tools: ApiTools): void {
   );
 
   /** Bytes from an offset; `x-next-offset` says where to go on, `x-build-state` whether there will be more. */
-  api.get<{ Params: BuildParams; Querystring: { offset?: string } }>(
+  api.get<{ Params: BuildParams; Querystring: { offset?: Query } }>(
     '/apps/:app/builds/:id/output',
     async (request, reply) => {
       const build = await requireBuild(request);
-      const offset = wholeNumber(request.query.offset, 'offset', {
-        min: 0,
-        max: Number.MAX_SAFE_INTEGER,
-        absent: 0,
-      });
-      const { data, nextOffset } = await readLog(
-        tools.store.logPath(build.app, build.id),
-        offset,
-        PART_BYTES,
-      );
+      const offset = wholeNumber(request.query.offset, 'offset', ANY_OFFSET);
+      const path = tools.store.logPath(build.app, build.id);
+      const { data, nextOffset } = await readLog(path, offset, PART_BYTES);
       return reply
         .type('text/plain; charset=utf-8')
         .header('x-next-offset', nextOffset)
@@ -76,21 +71,15 @@ export function buildRoutes(api: FastifyInstance, tools: ApiTools): void {
     },
   );
 
-  /**
-   * Server-sent events: `log` (base64 bytes; the id is the offset after them, so Last-Event-ID resumes at the exact
-   * byte) and one `end` with the build.
-   */
-  api.get<{ Params: BuildParams; Querystring: { offset?: string } }>(
+  // HEAD would wait for the end of the build to say nothing.
+  api.get<{ Params: BuildParams; Querystring: { offset?: Query } }>(
     '/apps/:app/builds/:id/output/stream',
+    { exposeHeadRoute: false },
     async (request, reply) => {
       const build = await requireBuild(request);
       const resume = request.headers['last-event-id'];
-      const offset = wholeNumber(typeof resume === 'string' ? resume : request.query.offset, 'offset', {
-        min: 0,
-        max: Number.MAX_SAFE_INTEGER,
-        absent: 0,
-      });
-      await streamOutput(tools, build, offset, request, reply);
+      const offset = wholeNumber(resume || request.query.offset, 'offset', ANY_OFFSET);
+      await streamOutput(tools, build, offset, times, request, reply);
       return reply;
     },
   );
@@ -99,65 +88,4 @@ export function buildRoutes(api: FastifyInstance, tools: ApiTools): void {
     const build = await requireBuild(request);
     return buildView(await requestCancel(tools, build.app, build.id, identityOf(request).name));
   });
-}
-
-/** A sign of life so often that no proxy between takes the stream for dead. */
-const PING_MS = 15_000;
-
-async function streamOutput(
-  tools: ApiTools,
-  build: Deployment,
-  offset: number,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<void> {
-  const gone = new AbortController();
-  request.raw.once('close', () => gone.abort());
-  reply.hijack();
-  const out = reply.raw;
-  out.once('close', () => gone.abort());
-  out.writeHead(200, {
-    'content-type': 'text/event-stream',
-    'cache-control': 'no-cache',
-    'x-accel-buffering': 'no',
-  });
-  const send = async (text: string): Promise<void> => {
-    if (gone.signal.aborted || out.write(text)) return;
-    await new Promise<void>((resolve) => {
-      out.once('drain', resolve);
-      gone.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-  };
-  const ping = setInterval(() => void send(': \n\n'), PING_MS);
-  try {
-    const ended = lastState(tools, build, gone.signal);
-    for await (const part of followLog(
-      tools.store.logPath(build.app, build.id),
-      offset,
-      ended,
-      gone.signal,
-    )) {
-      await send(
-        `id: ${part.offset + part.data.length}\nevent: log\ndata: ${part.data.toString('base64')}\n\n`,
-      );
-    }
-    const last = await ended;
-    if (last !== undefined && isFinal(last.state))
-      await send(`event: end\ndata: ${JSON.stringify(buildView(last))}\n\n`);
-  } catch (error) {
-    request.log.warn({ err: error, build: build.id }, 'a log stream broke');
-  } finally {
-    clearInterval(ping);
-    out.end();
-  }
-}
-
-async function lastState(
-  tools: ApiTools,
-  build: Deployment,
-  signal: AbortSignal,
-): Promise<Deployment | undefined> {
-  let last: Deployment | undefined;
-  for await (const state of tools.store.watch(build.app, build.id, signal)) last = state;
-  return last;
 }

@@ -3,7 +3,7 @@
  * The deployer's side is deploy/serve.ts.
  */
 import { type IncomingMessage, request } from 'node:http';
-import { SlipwayError } from '../errors.js';
+import { ERROR_CODES, type ErrorCode, SlipwayError } from '../errors.js';
 
 export interface ProcessView {
   readonly process: string;
@@ -20,17 +20,18 @@ const ANSWER_MS = 10_000;
 
 export class DeployerClient {
   readonly #socketPath: string;
+  readonly #answerMs: number;
 
-  constructor(socketPath: string) {
+  constructor(socketPath: string, answerMs: number = ANSWER_MS) {
     this.#socketPath = socketPath;
+    this.#answerMs = answerMs;
   }
 
   /** The app's containers. Throws `unavailable` when no deployer answers. */
   async processes(app: string): Promise<readonly ProcessView[]> {
-    const answer = await this.#get(`/apps/${app}/ps`);
-    const chunks: Buffer[] = [];
-    for await (const chunk of answer) chunks.push(chunk as Buffer);
-    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as ProcessView[];
+    const list = await readJson(await this.#get(`/apps/${app}/ps`));
+    if (Array.isArray(list)) return list as ProcessView[];
+    throw silent(new Error('no list of processes'));
   }
 
   /** The app's output as text: the last `lines`, then, with `follow`, what comes. The caller destroys the stream. */
@@ -38,41 +39,55 @@ export class DeployerClient {
     app: string,
     options: { readonly lines: number; readonly follow: boolean },
   ): Promise<IncomingMessage> {
-    return this.#get(`/apps/${app}/logs?lines=${options.lines}&follow=${options.follow ? '1' : '0'}`);
+    const answer = await this.#get(
+      `/apps/${app}/logs?lines=${options.lines}&follow=${options.follow ? '1' : '0'}`,
+    );
+    // What is followed may be silent for hours.
+    if (options.follow) answer.setTimeout(0);
+    return answer;
   }
 
+  /** Silence of `answerMs`, before the answer or in it, ends it. */
   #get(path: string): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const fail = (cause: unknown): void =>
-        reject(
-          new SlipwayError('unavailable', 'the deployer does not answer', {
-            hint: 'try again in a few seconds; the operator finds the reason in its log',
-            temporary: true,
-            cause,
-          }),
-        );
-      const asked = request({ socketPath: this.#socketPath, path, timeout: ANSWER_MS }, (answer) => {
-        // Only the first answer is bounded: a followed log may be silent for hours.
-        asked.setTimeout(0);
+      const asked = request({ socketPath: this.#socketPath, path, timeout: this.#answerMs }, (answer) => {
         if (answer.statusCode === 200) resolve(answer);
-        else void answerError(answer).then(reject, fail);
+        else readError(answer).then(reject, (cause: unknown) => reject(silent(cause)));
       });
       asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
-      asked.on('error', fail);
+      asked.on('error', (cause) => reject(silent(cause)));
       asked.end();
     });
   }
 }
 
-async function answerError(answer: IncomingMessage): Promise<SlipwayError> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of answer) chunks.push(chunk as Buffer);
-  const {
-    code = 'unavailable',
-    message = 'the deployer failed',
-    hint,
-  } = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Partial<
-    Pick<SlipwayError, 'code' | 'message' | 'hint'>
-  >;
-  return new SlipwayError(code, message, hint === undefined ? {} : { hint });
+async function readJson(answer: IncomingMessage): Promise<unknown> {
+  try {
+    const chunks: Buffer[] = [];
+    for await (const chunk of answer) chunks.push(chunk as Buffer);
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch (cause) {
+    throw silent(cause);
+  }
+}
+
+/** What the deployer says went wrong. Its own failures are not the web process's: its log says nothing of them. */
+async function readError(answer: IncomingMessage): Promise<SlipwayError> {
+  const body = await readJson(answer);
+  const { code, message, hint } = (body ?? {}) as Partial<Record<'code' | 'message' | 'hint', unknown>>;
+  const known = typeof code === 'string' && Object.hasOwn(ERROR_CODES, code) && code !== 'internal';
+  if (!known || typeof message !== 'string') {
+    return new SlipwayError('unavailable', 'the deployer failed', {
+      hint: 'the operator finds the reason in the log of the deployer',
+    });
+  }
+  return new SlipwayError(code as ErrorCode, message, typeof hint === 'string' ? { hint } : {});
+}
+
+function silent(cause: unknown): SlipwayError {
+  return new SlipwayError('unavailable', 'the deployer does not answer', {
+    hint: 'try again in a few seconds; the operator finds the reason in its log',
+    temporary: true,
+    cause,
+  });
 }

@@ -4,14 +4,21 @@ import { z } from 'zod';
 import { requestConfigChange, requestRollback } from '../changes.js';
 import { SlipwayError } from '../errors.js';
 import { parseReleaseNumber } from '../model/release.js';
+import type { Turns } from '../turns.js';
 import { type AppParams, parseBody } from './request.js';
 import { type ApiTools, identityOf, requireApp } from './tools.js';
 import { buildView, releaseView } from './views.js';
 
-const Rollback = z.strictObject({ release: z.union([z.string(), z.number()]).optional() });
-const ConfigChange = z.record(z.string(), z.union([z.string(), z.null()]));
+const Rollback = z.strictObject({
+  release: z.union([z.string(), z.number()], 'must be a release such as "v12"').optional(),
+});
+const ConfigChange = z.record(
+  z.string(),
+  z.union([z.string(), z.null()], 'must be a string, or null to unset it'),
+);
 
-export function releaseRoutes(api: FastifyInstance, tools: ApiTools): void {
+/** `turns`: what changes an app happens one after the other, so that of two changes the later contains the earlier. */
+export function releaseRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns): void {
   api.get<{ Params: AppParams }>('/apps/:app/releases', async (request) => {
     const app = await requireApp(tools, request, request.params.app);
     const { releases, live } = await tools.ledger.read(app);
@@ -38,9 +45,9 @@ export function releaseRoutes(api: FastifyInstance, tools: ApiTools): void {
     const app = await requireApp(tools, request, request.params.app);
     const { release } = parseBody(Rollback, request.body);
     const number = release === undefined ? undefined : releaseNumber(String(release));
-    return reply
-      .code(202)
-      .send(buildView(await requestRollback(tools, app, number, identityOf(request).name)));
+    const who = identityOf(request).name;
+    const deployment = await turns.take(app, () => requestRollback(tools, app, number, who));
+    return reply.code(202).send(buildView(deployment));
   });
 
   api.get<{ Params: AppParams }>('/apps/:app/config', async (request) => {
@@ -49,14 +56,18 @@ export function releaseRoutes(api: FastifyInstance, tools: ApiTools): void {
     return { config: tools.ledger.revealConfig(app, config) };
   });
 
-  /** Strings set, nulls unset. Answers with the deployment that brings it live, or without one before the first deploy. */
+  /**
+   * Strings set, nulls unset. Answers with the deployment that brings it live; without one when there is no release to
+   * bring it live with, or it has nothing to change there.
+   */
   api.patch<{ Params: AppParams }>('/apps/:app/config', async (request, reply) => {
     const app = await requireApp(tools, request, request.params.app);
     const changes = parseBody(ConfigChange, request.body);
-    const deployment = await requestConfigChange(tools, app, changes, identityOf(request).name);
-    return reply
-      .code(deployment === undefined ? 200 : 202)
-      .send(deployment === undefined ? {} : { build: buildView(deployment) });
+    const who = identityOf(request).name;
+    const deployment = await turns.take(app, () => requestConfigChange(tools, app, changes, who));
+    if (deployment !== undefined) return reply.code(202).send({ build: buildView(deployment) });
+    const { live } = await tools.ledger.read(app);
+    return { stored: true, live: live !== undefined };
   });
 }
 

@@ -1,6 +1,6 @@
 /** What runs: an app's processes and their output. The deployer knows; this passes it on. */
 import type { FastifyInstance } from 'fastify';
-import { type AppParams, wholeNumber } from './request.js';
+import { type AppParams, type Query, wholeNumber } from './request.js';
 import { type ApiTools, requireApp } from './tools.js';
 
 export function runtimeRoutes(api: FastifyInstance, tools: ApiTools): void {
@@ -9,14 +9,18 @@ export function runtimeRoutes(api: FastifyInstance, tools: ApiTools): void {
     return { processes: await tools.deployer.processes(app) };
   });
 
-  api.get<{ Params: AppParams; Querystring: { lines?: string; follow?: string } }>(
+  // HEAD would follow to say nothing.
+  api.get<{ Params: AppParams; Querystring: { lines?: Query; follow?: Query } }>(
     '/apps/:app/logs',
+    { exposeHeadRoute: false },
     async (request, reply) => {
       const app = await requireApp(tools, request, request.params.app);
       const lines = wholeNumber(request.query.lines, 'lines', { min: 1, max: 10_000, absent: 100 });
-      const output = await tools.deployer.logs(app, { lines, follow: request.query.follow === '1' });
-      request.raw.once('close', () => output.destroy());
-      return reply.type('text/plain; charset=utf-8').send(output);
+      const follow = wholeNumber(request.query.follow, 'follow', { min: 0, max: 1, absent: 0 }) === 1;
+      const output = await tools.deployer.logs(app, { lines, follow });
+      // Gone while the deployer was asked: nobody else would end the stream.
+      if (reply.raw.destroyed) output.destroy();
+      return reply.type('text/plain; charset=utf-8').header('x-accel-buffering', 'no').send(output);
     },
   );
 }

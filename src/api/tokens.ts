@@ -8,7 +8,10 @@ import { type ApiTools, identityOf, requireAdmin } from './tools.js';
 
 const NewToken = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/, 'must be 1 to 64 letters, digits or . _ @ -'),
-  apps: z.union([z.literal('*'), z.array(z.string()).min(1).max(100)]),
+  apps: z.union(
+    [z.literal('*'), z.array(z.string()).min(1).max(100)],
+    'must be "*" or a list of 1 to 100 apps',
+  ),
   mayCreateApps: z.boolean().default(false),
   admin: z.boolean().default(false),
 });
@@ -22,8 +25,15 @@ export function tokenRoutes(api: FastifyInstance, tools: ApiTools): void {
   api.post('/tokens', async (request, reply) => {
     const admin = requireAdmin(request);
     const wanted = parseBody(NewToken, request.body);
-    const apps = wanted.apps === '*' ? '*' : wanted.apps.map(checkAppName);
-    return reply.code(201).send(await tools.platform.tokens.create({ ...wanted, apps, who: admin.name }));
+    // Who may do everything may do it with every app.
+    const scopes = {
+      name: wanted.name,
+      apps: wanted.admin || wanted.apps === '*' ? ('*' as const) : wanted.apps.map(checkAppName),
+      admin: wanted.admin,
+      mayCreateApps: wanted.admin || wanted.mayCreateApps,
+    };
+    const made = await tools.platform.tokens.create({ ...scopes, who: admin.name });
+    return reply.code(201).send({ ...made, ...scopes });
   });
 
   api.get('/tokens', async (request) => {

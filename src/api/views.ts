@@ -1,5 +1,6 @@
 /** What the API shows of a deployment and a release. Ciphertext and claims never leave. Pure. */
 import type { Config } from '../config.js';
+import type { AppState } from '../ledger/app-documents.js';
 import type { Deployment } from '../model/deployment.js';
 import type { ReleaseWithOutcome } from '../model/release.js';
 
@@ -20,6 +21,8 @@ export interface BuildView {
   readonly durationMs?: number;
   readonly reason?: string;
   readonly code?: string;
+  /** Who asked for its end; while it is open the worker is cleaning up. */
+  readonly cancelledBy?: string;
 }
 
 export function buildView(deployment: Deployment): BuildView {
@@ -38,6 +41,7 @@ export function buildView(deployment: Deployment): BuildView {
     endedAt,
     reason,
     code,
+    cancelledBy,
   } = deployment;
   return {
     id,
@@ -56,6 +60,7 @@ export function buildView(deployment: Deployment): BuildView {
       : { endedAt: new Date(endedAt).toISOString(), durationMs: endedAt - acceptedAt }),
     ...(reason === undefined ? {} : { reason }),
     ...(code === undefined ? {} : { code }),
+    ...(cancelledBy === undefined ? {} : { cancelledBy }),
   };
 }
 
@@ -103,12 +108,36 @@ export function releaseView(release: ReleaseWithOutcome, live: number | undefine
   };
 }
 
+export interface AppView {
+  readonly name: string;
+  readonly url: string;
+  readonly gitUrl: string;
+  readonly deployBranch: string;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  /** The one that serves. */
+  readonly release?: ReleaseView;
+}
+
+export function appView(
+  config: Pick<Config, 'appDomain' | 'edge' | 'publicUrl'>,
+  { settings, releases, live }: AppState,
+): AppView {
+  const { name, deployBranch, createdAt, createdBy } = settings;
+  const current = releases.find((release) => release.number === live);
+  return {
+    name,
+    url: appUrl(config, name),
+    gitUrl: `${config.publicUrl}/git/${name}.git`,
+    deployBranch,
+    createdAt,
+    createdBy,
+    ...(current === undefined ? {} : { release: releaseView(current, live) }),
+  };
+}
+
 /** Where an app answers. */
 export function appUrl(config: Pick<Config, 'appDomain' | 'edge'>, app: string): string {
   const port = config.edge.bind.split(':')[1] ?? '80';
   return `http://${app}.${config.appDomain}${port === '80' ? '' : `:${port}`}`;
-}
-
-export function gitUrl(config: Pick<Config, 'publicUrl'>, app: string): string {
-  return `${config.publicUrl}/git/${app}.git`;
 }

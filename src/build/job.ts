@@ -3,8 +3,8 @@
  * over to the deployer. Steps 4 to 8 of a push's way (ARCHITECTURE.md).
  */
 
-import { supersedeOlder } from '../changes.js';
 import type { Config } from '../config.js';
+import { supersedeOlder } from '../endings.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import type { AppRepositories } from '../git/app-repository.js';
 import type { Git } from '../git/git.js';

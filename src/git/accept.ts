@@ -5,11 +5,13 @@
  * by itself.
  */
 import type { Limits } from '../config.js';
-import { describeError, isErrno, SlipwayError, toSlipwayError } from '../errors.js';
+import { supersedeWaitingPushes } from '../endings.js';
+import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { BuildLog } from '../logs/log-writer.js';
 import type { Deployment, PushOptions } from '../model/deployment.js';
 import type { DeploymentStore } from '../records/deployments.js';
+import { Turns } from '../turns.js';
 import { type AppRepositories, NO_OID } from './app-repository.js';
 import { followPush } from './follow.js';
 import type { Git } from './git.js';
@@ -69,8 +71,8 @@ export interface AcceptanceParts {
 
 export class Acceptance {
   readonly #parts: AcceptanceParts;
-  /** The last acceptance under way per app: one at a time, so that of two pushes one is the newer. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  /** By app: one acceptance at a time, so that of two pushes one is the newer. */
+  readonly #turns = new Turns();
 
   constructor(parts: AcceptanceParts) {
     this.#parts = parts;
@@ -98,7 +100,9 @@ export class Acceptance {
       return refused;
     }
     await this.#checkCommit(push, deploy);
-    const deployment = await this.#inTurn(push.app, () => this.#accept(push, deploy, deployBranch, options));
+    const deployment = await this.#turns.take(push.app, () =>
+      this.#accept(push, deploy, deployBranch, options),
+    );
     viewer.accepted(deployment.id);
     await this.#enqueue(deployment);
     const verdict = await followPush(this.#parts, deployment, viewer, this.#parts.signOfLifeMs ?? 15_000);
@@ -151,7 +155,7 @@ export class Acceptance {
     );
     const older = (await store.open(app)).filter(({ kind, id }) => kind === 'push' && id < deployment.id);
     await this.#announce(deployment, older);
-    await this.#supersede(deployment, older);
+    await this.#supersedeOlder(deployment);
     return deployment;
   }
 
@@ -194,18 +198,15 @@ export class Acceptance {
   }
 
   /** Waiting pushes that are older will never be built: the newest wins. One that a builder takes at this moment goes on. */
-  async #supersede({ app, id }: Deployment, older: readonly Deployment[]): Promise<void> {
-    for (const waiting of older.filter(({ state }) => state === 'accepted')) {
-      try {
-        await this.#parts.store.end(app, waiting.id, {
-          state: 'superseded',
-          reason: `superseded by build ${id}`,
-          code: 'superseded',
-        });
-      } catch (error) {
-        // The builder does it again when it picks the newest.
-        this.#parts.log.error({ err: error, app, build: waiting.id }, 'older push not superseded');
-      }
+  async #supersedeOlder(accepted: Deployment): Promise<void> {
+    try {
+      await supersedeWaitingPushes(this.#parts.store, accepted);
+    } catch (error) {
+      // The builder does it again when it picks the newest.
+      this.#parts.log.error(
+        { err: error, app: accepted.app, build: accepted.id },
+        'older pushes not superseded',
+      );
     }
   }
 
@@ -231,19 +232,6 @@ export class Acceptance {
   /** Zero when it is not known: a push does not fail for want of a number. */
   async #waiting(): Promise<number> {
     return (await this.#parts.queues.buildsWaiting?.().catch(() => 0)) ?? 0;
-  }
-
-  async #inTurn<T>(app: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(app) ?? Promise.resolve();
-    const turn = before.then(work, work);
-    this.#turns.set(app, turn);
-    try {
-      return await turn;
-    } catch (thrown) {
-      throw isErrno(thrown, 'ENOSPC') ? toSlipwayError(thrown) : thrown;
-    } finally {
-      if (this.#turns.get(app) === turn) this.#turns.delete(app);
-    }
   }
 }
 
