@@ -1,19 +1,38 @@
 /** Speaks the public HTTP API and nothing else. Errors of the API come back as they were thrown there. */
-
+import type { IncomingMessage } from 'node:http';
 import type { BuildView } from '../api/views.js';
+import { sleep } from '../clock.js';
 import { ERROR_CODES, type ErrorCode, SlipwayError } from '../errors.js';
+import { serverSentEvents } from './event-stream.js';
+import { readText, send } from './http.js';
 
-const ANSWER_MS = 30_000;
+export interface ClientTimes {
+  /** How long an answer may take, in ms. */
+  readonly answerMs: number;
+  /** A followed log is silent for at most this long, in ms: the server sends a sign of life every 15 s. */
+  readonly silenceMs: number;
+  /** The longest wait, in ms, before a connection that was cut is made anew. */
+  readonly retryMs: number;
+}
+
+const TIMES: ClientTimes = { answerMs: 30_000, silenceMs: 45_000, retryMs: 2_000 };
+/** About a minute: enough for a platform that is started again. */
+const RETRIES = 30;
 
 export class ApiClient {
+  /** Without a slash at its end. */
   readonly url: string;
+  readonly #base: URL;
   readonly #token: string;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: AbortSignal;
+  readonly #times: ClientTimes;
 
-  constructor(url: string, token: string, signal?: AbortSignal) {
+  constructor(url: string, token: string, signal: AbortSignal, times: ClientTimes = TIMES) {
     this.url = url.replace(/\/+$/, '');
+    this.#base = new URL(this.url);
     this.#token = token;
     this.#signal = signal;
+    this.#times = times;
   }
 
   get<T>(path: string): Promise<T> {
@@ -42,134 +61,154 @@ export class ApiClient {
     offset: number,
     onData: (data: Uint8Array) => void,
   ): Promise<BuildView | undefined> {
+    const path = `/v1/apps/${app}/builds/${id}/output/stream`;
     let next = offset;
-    for (let failures = 0; ; ) {
-      if (this.#signal?.aborted) return undefined;
+    let failures = 0;
+    while (!this.#signal.aborted) {
       try {
-        const response = await this.#send(
-          'GET',
-          `/v1/apps/${app}/builds/${id}/output/stream?offset=${next}`,
-          undefined,
-          this.#signal,
-        );
-        for await (const event of serverSentEvents(response)) {
-          failures = 0;
+        const answer = await this.#send('GET', `${path}?offset=${next}`);
+        answer.setTimeout(this.#times.silenceMs, () => answer.destroy(new Error('silence')));
+        for await (const event of serverSentEvents(answer)) {
           if (event.name === 'end') return JSON.parse(event.data) as BuildView;
           if (event.name !== 'log') continue;
           const data = Buffer.from(event.data, 'base64');
           next += data.length;
+          failures = 0;
           onData(data);
         }
       } catch (error) {
-        if (this.#signal?.aborted) return undefined;
+        if (this.#signal.aborted) break;
         if (error instanceof SlipwayError && !error.temporary) throw error;
-        if (++failures > 30) throw error;
       }
-      await new Promise((resolve) => setTimeout(resolve, Math.min(2000, 100 * 2 ** failures)));
+      failures += 1;
+      if (failures > RETRIES)
+        throw new SlipwayError('unavailable', `the connection to ${this.url} was lost`, {
+          hint: `build ${id} goes on without it; follow it with: slipway builds:output ${id} -f --offset ${next} -a ${app}`,
+        });
+      const wait = Math.min(this.#times.retryMs, 50 * 2 ** failures);
+      await sleep(wait, this.#signal).catch(() => undefined);
     }
+    return undefined;
   }
 
-  /** All of a build's log that there is now, from `offset=N` on, in as many answers as it takes. */
-  async readAll(path: string, query: string, onData: (data: Uint8Array) => void): Promise<void> {
-    for (let at = query; ; ) {
-      const response = await this.#send('GET', `${path}?${at}`, undefined, this.#signal);
-      const data = new Uint8Array(await response.arrayBuffer());
-      if (data.length === 0) return;
-      onData(data);
-      at = `offset=${response.headers.get('x-next-offset')}`;
+  /** All of a build's log that there is now, from a byte offset on, in as many answers as it takes. */
+  async readAll(path: string, offset: string, onData: (data: Uint8Array) => void): Promise<void> {
+    for (let at = offset; ; ) {
+      const answer = await this.#send('GET', `${path}?offset=${encodeURIComponent(at)}`);
+      let bytes = 0;
+      await this.#read(answer, (data) => {
+        bytes += data.length;
+        onData(data);
+      });
+      if (bytes === 0) return;
+      at = String(answer.headers['x-next-offset']);
     }
   }
 
   /** A stream of text, part by part, until it ends or the signal does. */
   async stream(path: string, onData: (data: Uint8Array) => void): Promise<void> {
     try {
-      const response = await this.#send('GET', path, undefined, this.#signal);
-      if (response.body === null) return;
-      for await (const part of response.body as AsyncIterable<Uint8Array>) onData(part);
+      await this.#read(await this.#send('GET', path), onData);
     } catch (error) {
-      if (!this.#signal?.aborted) throw error;
+      if (!this.#signal.aborted) throw error;
     }
   }
 
   async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const limit = AbortSignal.timeout(ANSWER_MS);
-    const response = await this.#send(
-      method,
-      path,
-      body,
-      this.#signal === undefined ? limit : AbortSignal.any([limit, this.#signal]),
-    );
-    return (await response.json()) as T;
+    const answer = await this.#send(method, path, body);
+    answer.setTimeout(this.#times.answerMs, () => answer.destroy(new Error('silence')));
+    const chunks: Uint8Array[] = [];
+    await this.#read(answer, (data) => chunks.push(data));
+    try {
+      return JSON.parse(Buffer.concat(chunks).toString('utf8')) as T;
+    } catch (cause) {
+      throw new SlipwayError('unavailable', `${this.url} did not answer as Slipway does`, {
+        hint: 'is this the address of a Slipway platform? `slipway login URL` chooses another',
+        cause,
+      });
+    }
   }
 
-  async #send(
-    method: string,
-    path: string,
-    body: unknown,
-    signal: AbortSignal | undefined,
-  ): Promise<Response> {
-    let response: Response;
+  async #read(answer: IncomingMessage, onData: (data: Uint8Array) => void): Promise<void> {
     try {
-      response = await fetch(`${this.url}${path}`, {
+      for await (const part of answer) onData(part as Uint8Array);
+    } catch (cause) {
+      throw this.#lost(`the connection to ${this.url} was lost`, cause);
+    }
+  }
+
+  async #send(method: string, path: string, body?: unknown): Promise<IncomingMessage> {
+    let answer: IncomingMessage;
+    try {
+      answer = await send(this.#base, {
         method,
+        path,
         headers: {
           authorization: `Bearer ${this.#token}`,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        ...(signal === undefined ? {} : { signal }),
+        answerMs: this.#times.answerMs,
+        signal: this.#signal,
       });
     } catch (cause) {
-      throw new SlipwayError('unavailable', `cannot reach ${this.url}`, {
-        hint: 'is Slipway running there? `slipway login URL` chooses another platform',
-        temporary: true,
-        cause,
-      });
+      throw this.#lost(`cannot reach ${this.url} (${reasonOf(cause)})`, cause);
     }
-    if (response.ok) return response;
-    throw await apiError(response);
+    if (answer.statusCode === 200 || answer.statusCode === 201 || answer.statusCode === 202) return answer;
+    throw await apiError(this.url, answer);
+  }
+
+  #lost(message: string, cause: unknown): SlipwayError {
+    if (this.#signal.aborted) return new SlipwayError('cancelled', 'interrupted', { cause });
+    return new SlipwayError('unavailable', message, {
+      hint: 'is Slipway running there? `slipway login URL` chooses another platform',
+      temporary: true,
+      cause,
+    });
   }
 }
 
-async function apiError(response: Response): Promise<SlipwayError> {
-  const text = await response.text();
-  let answer: { code?: string; message?: string; where?: string; hint?: string } = {};
-  try {
-    answer = JSON.parse(text) as typeof answer;
-  } catch {
+/** `ECONNREFUSED` says more than its sentence, and node leaves the sentence empty when it has tried several addresses. */
+function reasonOf(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return code ?? message;
+}
+
+async function apiError(url: string, answer: IncomingMessage): Promise<SlipwayError> {
+  const status = answer.statusCode ?? 0;
+  const { code, message, where, hint } = fieldsOf(await readText(answer).catch(() => ''));
+  if (code === undefined || message === undefined) {
     // Not Slipway's answer: a proxy in between, or another service at that address.
+    const { location } = answer.headers;
+    return new SlipwayError('unavailable', `${url} answered with HTTP ${status}, not as Slipway does`, {
+      hint:
+        location === undefined
+          ? 'is this the address of a Slipway platform? `slipway login URL` chooses another'
+          : `it sends on to ${location}; if that is the platform, log in there: slipway login URL`,
+      temporary: status >= 500,
+    });
   }
-  const code: ErrorCode =
-    answer.code !== undefined && answer.code in ERROR_CODES ? (answer.code as ErrorCode) : 'unavailable';
-  return new SlipwayError(code, answer.message ?? `the platform answered with HTTP ${response.status}`, {
-    ...(answer.where === undefined ? {} : { where: answer.where }),
-    ...(answer.hint === undefined ? {} : { hint: answer.hint }),
-    temporary: response.status >= 500,
+  return new SlipwayError(code, message, {
+    ...(where === undefined ? {} : { where }),
+    ...(hint === undefined ? {} : { hint }),
+    temporary: status >= 500,
   });
 }
 
-interface ServerSentEvent {
-  readonly name: string;
-  readonly data: string;
+interface ErrorFields {
+  readonly code?: ErrorCode;
+  readonly message?: string;
+  readonly where?: string;
+  readonly hint?: string;
 }
 
-/** HTML Living Standard, 9.2.6 "Interpreting an event stream"; lines end with LF here. */
-async function* serverSentEvents(response: Response): AsyncGenerator<ServerSentEvent> {
-  if (response.body === null) return;
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const part of response.body as AsyncIterable<Uint8Array>) {
-    rest += decoder.decode(part, { stream: true });
-    for (let end = rest.indexOf('\n\n'); end >= 0; end = rest.indexOf('\n\n')) {
-      const fields = rest.slice(0, end).split('\n');
-      rest = rest.slice(end + 2);
-      const field = (name: string): string =>
-        fields
-          .filter((line) => line.startsWith(`${name}: `))
-          .map((line) => line.slice(name.length + 2))
-          .join('\n');
-      const data = field('data');
-      if (data !== '') yield { name: field('event'), data };
-    }
+function fieldsOf(text: string): ErrorFields {
+  try {
+    const body = JSON.parse(text) as Record<string, unknown>;
+    const fields = ['code', 'message', 'where', 'hint'].filter((name) => typeof body[name] === 'string');
+    if (!Object.hasOwn(ERROR_CODES, String(body.code))) return {};
+    return Object.fromEntries(fields.map((name) => [name, body[name]])) as ErrorFields;
+  } catch {
+    return {};
   }
 }

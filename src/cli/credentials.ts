@@ -1,37 +1,99 @@
 /** Where the CLI keeps who the user is: one file, readable by the user only. SLIPWAY_URL with SLIPWAY_TOKEN override it, for CI. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isErrno, SlipwayError } from '../errors.js';
 
 export interface Credentials {
+  /** Without a slash at its end. */
   readonly url: string;
   readonly token: string;
 }
 
+/** An empty variable is no variable (XDG Base Directory Specification, "Environment variables"). */
 export function credentialsPath(env: NodeJS.ProcessEnv): string {
-  return join(env.XDG_CONFIG_HOME ?? join(env.HOME ?? homedir(), '.config'), 'slipway', 'credentials.json');
+  return join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config'), 'slipway', 'credentials.json');
 }
 
+/** Throws `unauthorized` when there are none, `invalid_config` when what there is cannot be used. */
 export async function loadCredentials(env: NodeJS.ProcessEnv): Promise<Credentials> {
-  if (env.SLIPWAY_URL && env.SLIPWAY_TOKEN) return { url: env.SLIPWAY_URL, token: env.SLIPWAY_TOKEN };
-  const path = credentialsPath(env);
-  try {
-    const { url, token } = JSON.parse(await readFile(path, 'utf8')) as Partial<Credentials>;
-    if (typeof url === 'string' && typeof token === 'string') return { url, token };
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT') && !(error instanceof SyntaxError)) throw error;
+  const { SLIPWAY_URL: url, SLIPWAY_TOKEN: token } = env;
+  if (url && token)
+    return { url: platformUrl(url, 'SLIPWAY_URL'), token: checkToken(token, 'SLIPWAY_TOKEN') };
+  // A token kept for one platform is never sent to another that the environment names.
+  if (url || token) {
+    const [given, missing] = url ? ['SLIPWAY_URL', 'SLIPWAY_TOKEN'] : ['SLIPWAY_TOKEN', 'SLIPWAY_URL'];
+    throw new SlipwayError('invalid_config', `${given} is set, and ${missing} is not`, {
+      hint: 'set both, or none to use what `slipway login` keeps',
+    });
   }
-  throw new SlipwayError('unauthorized', 'you are not logged in', {
-    hint: 'slipway login URL, with a token from the operator; or set SLIPWAY_URL and SLIPWAY_TOKEN',
-  });
+  const path = credentialsPath(env);
+  const kept = await readKept(path);
+  if (kept === undefined) {
+    throw new SlipwayError('unauthorized', 'you are not logged in', {
+      hint: 'slipway login URL, with a token from the operator; or set SLIPWAY_URL and SLIPWAY_TOKEN',
+    });
+  }
+  return { url: platformUrl(kept.url, path), token: checkToken(kept.token, path) };
 }
 
 export async function saveCredentials(env: NodeJS.ProcessEnv, credentials: Credentials): Promise<string> {
   const path = credentialsPath(env);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${process.pid}`;
-  await writeFile(temporary, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600 });
-  await rename(temporary, path);
+  const temporary = `${path}.${randomBytes(6).toString('hex')}`;
+  try {
+    await writeFile(temporary, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
   return path;
+}
+
+/** The address of a platform as it is compared and kept: no slash at its end. Throws `invalid_config`. */
+export function platformUrl(text: string, where?: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const usable =
+    url !== undefined &&
+    /^https?:$/.test(url.protocol) &&
+    url.username === '' &&
+    url.search + url.hash === '';
+  if (usable) return url.href.replace(/\/+$/, '');
+  throw new SlipwayError(
+    'invalid_config',
+    `${JSON.stringify(text.slice(0, 100))} is not the URL of a platform`,
+    {
+      hint: 'write it as http://host:port or https://host',
+      ...(where === undefined ? {} : { where }),
+    },
+  );
+}
+
+/** A header holds it (RFC 6750, section 2.1). Never shows it. Throws `invalid_config`. */
+export function checkToken(text: string, where?: string): string {
+  if (/^[\x21-\x7e]+$/.test(text)) return text;
+  throw new SlipwayError(
+    'invalid_config',
+    'this is not a token: it holds blanks, line ends or other characters',
+    {
+      hint: 'a token is one word that begins with slipway_',
+      ...(where === undefined ? {} : { where }),
+    },
+  );
+}
+
+async function readKept(path: string): Promise<Credentials | undefined> {
+  try {
+    const { url, token } = JSON.parse(await readFile(path, 'utf8')) as Partial<Credentials>;
+    if (typeof url === 'string' && typeof token === 'string') return { url, token };
+  } catch (error) {
+    if (isErrno(error, 'EACCES'))
+      throw new SlipwayError('invalid_config', 'this file of yours cannot be read', {
+        where: path,
+        hint: `make it yours again, or log in anew after: rm ${path}`,
+      });
+    if (!isErrno(error, 'ENOENT') && !(error instanceof SyntaxError)) throw error;
+  }
+  return undefined;
 }

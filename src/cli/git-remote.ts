@@ -4,18 +4,23 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** git in the current directory; undefined when it fails, for example outside of a repository. */
-async function git(args: readonly string[]): Promise<string | undefined> {
+export interface WorkingCopy {
+  readonly directory: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** git in the user's directory; undefined when it fails, for example outside of a repository. */
+async function git({ directory, env }: WorkingCopy, args: readonly string[]): Promise<string | undefined> {
   try {
-    return (await run('git', [...args], { timeout: 10_000 })).stdout;
+    return (await run('git', [...args], { cwd: directory, env, timeout: 10_000 })).stdout;
   } catch {
     return undefined;
   }
 }
 
 /** The app that a remote of this repository names, the remote `slipway` first. */
-export async function appOfRemote(platformUrl: string): Promise<string | undefined> {
-  const listed = (await git(['config', '--get-regexp', '^remote\\..*\\.url$'])) ?? '';
+export async function appOfRemote(here: WorkingCopy, platformUrl: string): Promise<string | undefined> {
+  const listed = (await git(here, ['config', '--get-regexp', '^remote\\..*\\.url$'])) ?? '';
   const remotes = listed
     .split('\n')
     .map((line) => /^remote\.(.+)\.url (.+)$/.exec(line))
@@ -37,10 +42,20 @@ export function appOfUrl(url: string, platformUrl: string): string | undefined {
  * Adds the remote `slipway` to the repository here, with this CLI as its credential helper, so that `git push slipway`
  * asks for nothing. False when there is no repository here or it has such a remote already.
  */
-export async function addRemote(gitUrl: string, platformUrl: string, launcher: string): Promise<boolean> {
-  if ((await git(['rev-parse', '--git-dir'])) === undefined) return false;
-  if ((await git(['remote', 'add', '--', 'slipway', gitUrl])) === undefined) return false;
-  await git(['config', '--local', `credential.${platformUrl}.helper`, `${quoted(launcher)} git:credential`]);
+export async function addRemote(
+  here: WorkingCopy,
+  gitUrl: string,
+  platformUrl: string,
+  launcher: string,
+): Promise<boolean> {
+  if ((await git(here, ['rev-parse', '--git-dir'])) === undefined) return false;
+  if ((await git(here, ['remote', 'add', '--', 'slipway', gitUrl])) === undefined) return false;
+  await git(here, [
+    'config',
+    '--local',
+    `credential.${platformUrl}.helper`,
+    `${quoted(launcher)} git:credential`,
+  ]);
   return true;
 }
 

@@ -1,7 +1,7 @@
 /** The command line: finds the command, reads its options, runs it, and turns every error into a message and an exit code. */
 import { parseArgs } from 'node:util';
-import { describeError, type ErrorCode, SlipwayError, toSlipwayError } from '../errors.js';
-import { isAppName } from '../model/app.js';
+import { describeError, type ErrorCode, toSlipwayError } from '../errors.js';
+import { checkAppName } from '../model/app.js';
 import { ApiClient } from './client.js';
 import { appCommands } from './commands/apps.js';
 import { buildCommands } from './commands/builds.js';
@@ -11,7 +11,15 @@ import { loadCredentials } from './credentials.js';
 import { appOfRemote } from './git-remote.js';
 import { commandHelp, generalHelp, nearest } from './help.js';
 import { Output, type OutputStreams } from './output.js';
-import { type Command, EXIT, type ExitCode, type Invocation, type OptionSpec, UsageError } from './usage.js';
+import {
+  type Command,
+  EXIT,
+  type ExitCode,
+  type Input,
+  type Invocation,
+  type OptionSpec,
+  UsageError,
+} from './usage.js';
 
 const COMMANDS: readonly Command[] = [
   ...appCommands,
@@ -28,12 +36,13 @@ const COMMON: Readonly<Record<string, OptionSpec>> = {
 };
 
 /** What the user did wrong, rather than what went wrong. */
-const USAGE_CODES: ReadonlySet<ErrorCode> = new Set(['bad_request', 'invalid_name']);
+const USAGE_CODES: ReadonlySet<ErrorCode> = new Set(['bad_request', 'invalid_name', 'invalid_config']);
 
 /** What a command runs in; a test gives its own. */
 export interface Surroundings {
   readonly env: NodeJS.ProcessEnv;
-  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly directory: string;
+  readonly stdin: Input;
   readonly streams: OutputStreams;
   readonly signal: AbortSignal;
 }
@@ -58,13 +67,15 @@ export async function main(argv: readonly string[], surroundings: Surroundings):
     }
     if (positionals.length < command.args.min || positionals.length > command.args.max) {
       throw new UsageError(
-        `usage: slipway ${command.name} ${command.usage}`.trim(),
+        `too ${positionals.length < command.args.min ? 'few' : 'many'} arguments; usage: slipway ${command.name} ${command.usage}`.trim(),
         `see: slipway ${command.name} --help`,
       );
     }
     return await command.run(invocation(positionals, values, output, surroundings));
   } catch (thrown) {
-    return report(thrown, output);
+    if (!surroundings.signal.aborted) return report(thrown, output);
+    output.problem(['interrupted; what was asked for before that may have been done']);
+    return EXIT.interrupted;
   }
 }
 
@@ -72,7 +83,7 @@ function invocation(
   args: readonly string[],
   options: Invocation['options'],
   output: Output,
-  { env, stdin, signal }: Surroundings,
+  { env, directory, stdin, signal }: Surroundings,
 ): Invocation {
   let client: Promise<ApiClient> | undefined;
   const connect = (): Promise<ApiClient> => {
@@ -84,16 +95,16 @@ function invocation(
     options,
     output,
     env,
+    directory,
     stdin,
     signal,
     client: connect,
     async app() {
       const named = options.app;
       if (typeof named === 'string') {
-        if (!isAppName(named)) throw new UsageError(`${JSON.stringify(named)} is not an app name`);
-        return named;
+        return checkAppName(named);
       }
-      const found = await appOfRemote((await connect()).url);
+      const found = await appOfRemote({ directory, env }, (await connect()).url);
       if (found === undefined)
         throw new UsageError(
           'which app?',
@@ -108,7 +119,10 @@ function invocation(
 function findCommand(argv: readonly string[]): { command: Command; rest: readonly string[] } | undefined {
   const [first, second] = argv;
   if (first === undefined || first === 'help' || first.startsWith('-')) {
-    if (first === 'help' && second !== undefined) return { command: byName(second), rest: ['--help'] };
+    if (first === 'help' && second !== undefined && !second.startsWith('-')) {
+      const { command } = findCommand(argv.slice(1)) ?? { command: byName(second) };
+      return { command, rest: argv.includes('--json') ? ['--help', '--json'] : ['--help'] };
+    }
     if (first?.startsWith('-') && !['-h', '--help', '--json'].includes(first))
       throw new UsageError(`unknown option ${first}`, 'the command comes first; see: slipway help');
     return undefined;
@@ -152,9 +166,13 @@ function readOptions(
       ),
     });
   } catch (error) {
+    // The first sentence says it; the rest is about `--`.
+    const message = (error as Error).message.split(/\.?\s*\n|\. /)[0] ?? 'the options are not valid';
+    const unknown = /^Unknown option '--?([^']+)'/.exec(message)?.[1];
+    const near = unknown === undefined ? undefined : nearest(unknown, Object.keys(specs));
     throw new UsageError(
-      (error as Error).message.split('. ')[0] ?? 'the options are not valid',
-      `see: slipway ${command.name} --help`,
+      `${message.charAt(0).toLowerCase()}${message.slice(1)}`,
+      `${near === undefined ? '' : `did you mean --${near}? `}see: slipway ${command.name} --help`,
     );
   }
 }
@@ -166,7 +184,7 @@ function report(thrown: unknown, output: Output): ExitCode {
   }
   const error = toSlipwayError(thrown);
   output.problem(describeError(error));
-  return error instanceof SlipwayError && USAGE_CODES.has(error.code) ? EXIT.usage : EXIT.failed;
+  return USAGE_CODES.has(error.code) ? EXIT.usage : EXIT.failed;
 }
 
 /** Started by bin/slipway. ^C ends what waits, and the command says what goes on without it. */
@@ -174,12 +192,13 @@ export async function runAsProgram(): Promise<void> {
   const interrupted = new AbortController();
   process.once('SIGINT', () => {
     interrupted.abort();
-    process.once('SIGINT', () => process.exit(130));
+    process.once('SIGINT', () => process.exit(EXIT.interrupted));
   });
   // A reader such as `head` that has enough closes the pipe.
   process.stdout.on('error', () => process.exit(EXIT.done));
   process.exitCode = await main(process.argv.slice(2), {
     env: process.env,
+    directory: process.cwd(),
     stdin: process.stdin,
     streams: { out: process.stdout, err: process.stderr },
     signal: interrupted.signal,

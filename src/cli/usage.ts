@@ -1,4 +1,5 @@
-/** A command: what it is called, what it takes, what it does. The table of all of them is in commands.ts. */
+/** A command: what it is called, what it takes, what it does. The table of all of them is in main.ts. */
+import type { Readable } from 'node:stream';
 import type { ApiClient } from './client.js';
 import type { Output } from './output.js';
 
@@ -8,13 +9,17 @@ export interface Invocation {
   readonly options: Readonly<Record<string, string | boolean | undefined>>;
   readonly output: Output;
   readonly env: NodeJS.ProcessEnv;
-  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  /** Where the user's git repository may be. */
+  readonly directory: string;
+  readonly stdin: Input;
   readonly signal: AbortSignal;
   /** The platform that the user is logged in to. Throws when there is none. */
   client(): Promise<ApiClient>;
   /** `-a APP`, or the app of the git remote here. Throws when neither is there. */
   app(): Promise<string>;
 }
+
+export type Input = Readable & { readonly isTTY?: boolean };
 
 export interface OptionSpec {
   readonly type: 'string' | 'boolean';
@@ -43,6 +48,8 @@ export const EXIT = {
   cancelled: 3,
   superseded: 4,
   unhealthy: 5,
+  /** ^C while something else than a log was waited for; 128 + SIGINT, as shells have it. */
+  interrupted: 130,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 

@@ -1,19 +1,9 @@
 /** Apps: create, list, info, destroy. */
 import { fileURLToPath } from 'node:url';
-import type { ReleaseView } from '../../api/views.js';
+import type { AppView } from '../../api/views.js';
 import { addRemote } from '../git-remote.js';
 import { shortTime, table } from '../output.js';
 import { type Command, EXIT, UsageError } from '../usage.js';
-
-interface AppView {
-  readonly name: string;
-  readonly url: string;
-  readonly gitUrl: string;
-  readonly deployBranch: string;
-  readonly createdAt: string;
-  readonly createdBy: string;
-  readonly release?: ReleaseView;
-}
 
 /** bin/slipway, from dist/src/cli/commands. */
 const LAUNCHER = fileURLToPath(new URL('../../../../bin/slipway', import.meta.url));
@@ -28,7 +18,8 @@ const create: Command = {
   async run(invocation) {
     const client = await invocation.client();
     const app = await client.post<AppView>('/v1/apps', { name: invocation.args[0] });
-    const added = !invocation.options['no-remote'] && (await addRemote(app.gitUrl, client.url, LAUNCHER));
+    const added =
+      !invocation.options['no-remote'] && (await addRemote(invocation, app.gitUrl, client.url, LAUNCHER));
     invocation.output.result(app, [
       `Created ${app.name}`,
       `  address   ${app.url}`,

@@ -1,7 +1,7 @@
 /** Builds: list, output, cancel; and how a followed one ends the command. */
 import type { BuildView } from '../../api/views.js';
 import { shortTime, table } from '../output.js';
-import { type Command, EXIT, type ExitCode, type Invocation } from '../usage.js';
+import { type Command, EXIT, type ExitCode, type Invocation, UsageError } from '../usage.js';
 
 const endings: Partial<Record<BuildView['state'], ExitCode>> = {
   live: EXIT.done,
@@ -17,16 +17,27 @@ export function exitCodeOf(build: BuildView): ExitCode {
 
 /** Shows the log until the build ends, and says how it ended. ^C only stops looking. */
 export async function followBuild(invocation: Invocation, build: BuildView, offset = 0): Promise<ExitCode> {
+  const { output } = invocation;
+  const { app, id } = build;
+  let next = offset;
   const client = await invocation.client();
-  const ended = await client.follow(build.app, build.id, offset, (data) => invocation.output.bytes(data));
+  const ended = await client.follow(app, id, offset, (data) => {
+    next += data.length;
+    output.bytes(data);
+  });
   if (ended === undefined) {
-    invocation.output.note(
-      `build ${build.id} goes on; follow it with: slipway builds:output ${build.id} -f -a ${build.app}`,
+    output.note(
+      `build ${id} goes on; follow it with: slipway builds:output ${id} -f --offset ${next} -a ${app}`,
     );
+    // What is known of it, so that stdout is JSON in any case.
+    if (output.json) output.result(build, []);
     return EXIT.done;
   }
-  if (invocation.output.json) invocation.output.result(ended, []);
-  return exitCodeOf(ended);
+  if (output.json) output.result(ended, []);
+  const code = exitCodeOf(ended);
+  if (code !== EXIT.done)
+    output.problem([`build ${id} ${ended.state}${ended.reason === undefined ? '' : `: ${ended.reason}`}`]);
+  return code;
 }
 
 const builds: Command = {
@@ -73,14 +84,15 @@ const output: Command = {
     offset: { type: 'string', help: 'start at this byte' },
   },
   async run(invocation) {
+    const offset = String(invocation.options.offset ?? 0);
+    if (!/^\d{1,15}$/.test(offset))
+      throw new UsageError(`--offset must be a whole number of bytes, not ${JSON.stringify(offset)}`);
     const app = await invocation.app();
     const client = await invocation.client();
     const id = encodeURIComponent(invocation.args[0] ?? 'current');
     const build = await client.get<BuildView>(`/v1/apps/${app}/builds/${id}`);
-    const offset = Number(invocation.options.offset ?? 0);
-    if (invocation.options.follow) return followBuild(invocation, build, offset);
-    const query = `offset=${encodeURIComponent(String(invocation.options.offset ?? 0))}`;
-    await client.readAll(`/v1/apps/${app}/builds/${build.id}/output`, query, (data) =>
+    if (invocation.options.follow) return followBuild(invocation, build, Number(offset));
+    await client.readAll(`/v1/apps/${app}/builds/${build.id}/output`, offset, (data) =>
       invocation.output.bytes(data),
     );
     if (invocation.output.json) invocation.output.result(build, []);

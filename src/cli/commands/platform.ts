@@ -1,8 +1,8 @@
 /** Login, tokens, what runs, app logs, and the helper that git asks for the password. */
-import { text } from 'node:stream/consumers';
 import type { ProcessView } from '../../api/deployer-client.js';
 import { ApiClient } from '../client.js';
-import { loadCredentials, saveCredentials } from '../credentials.js';
+import { checkToken, loadCredentials, platformUrl, saveCredentials } from '../credentials.js';
+import { readInput } from '../input.js';
 import { shortTime, table } from '../output.js';
 import { type Command, EXIT, UsageError } from '../usage.js';
 
@@ -13,23 +13,18 @@ const login: Command = {
   examples: ['slipway login http://127.0.0.1:7070 < token-file'],
   args: { min: 1, max: 1 },
   async run(invocation) {
-    const [url = ''] = invocation.args;
-    if (!/^https?:\/\/[^/]+/.test(url)) throw new UsageError(`"${url}" is not an http:// or https:// URL`);
-    if (invocation.env.SLIPWAY_TOKEN === undefined && invocation.stdin.isTTY)
-      invocation.output.note('Paste the token, then press Enter and Ctrl-D:');
-    const token = (invocation.env.SLIPWAY_TOKEN ?? (await text(invocation.stdin))).trim();
+    const { env, stdin, signal, output } = invocation;
+    const url = platformUrl(invocation.args[0] ?? '');
+    if (!env.SLIPWAY_TOKEN && stdin.isTTY) output.note('Paste the token and press Enter:');
+    const token = (env.SLIPWAY_TOKEN || (await readInput(stdin, signal))).trim();
     if (token === '')
       throw new UsageError(
         'no token was given',
         'write it to standard input: slipway login URL < token-file',
       );
-    const client = new ApiClient(url, token, invocation.signal);
-    const identity = await client.get<{ name: string }>('/v1/whoami');
-    const path = await saveCredentials(invocation.env, { url: client.url, token });
-    invocation.output.result(identity, [
-      `Logged in to ${client.url} as ${identity.name}`,
-      `the token is kept in ${path}`,
-    ]);
+    const identity = await new ApiClient(url, checkToken(token), signal).get<{ name: string }>('/v1/whoami');
+    const path = await saveCredentials(env, { url, token });
+    output.result(identity, [`Logged in to ${url} as ${identity.name}`, `the token is kept in ${path}`]);
     return EXIT.done;
   },
 };
@@ -46,7 +41,7 @@ const whoami: Command = {
       admin: boolean;
       apps: '*' | string[];
     }>('/v1/whoami');
-    const apps = identity.apps === '*' ? 'all apps' : identity.apps.join(', ');
+    const apps = identity.apps === '*' ? 'all apps' : identity.apps.join(', ') || 'no apps';
     invocation.output.result(identity, [`${identity.name}${identity.admin ? ' (admin)' : ''}: ${apps}`]);
     return EXIT.done;
   },
@@ -86,32 +81,29 @@ const logs: Command = {
   args: { min: 0, max: 0 },
   options: {
     tail: { type: 'boolean', short: 't', help: 'go on with what comes' },
-    num: { type: 'string', short: 'n', help: 'how many lines (100)' },
+    num: { type: 'string', short: 'n', help: 'how many lines of each process (100)' },
   },
   async run(invocation) {
     const app = await invocation.app();
-    const lines = encodeURIComponent(String(invocation.options.num ?? '100'));
-    const follow = invocation.options.tail ? '1' : '0';
-    const collected: Uint8Array[] = [];
-    const live = !invocation.output.json || follow === '1';
-    await (await invocation.client()).stream(
-      `/v1/apps/${app}/logs?lines=${lines}&follow=${follow}`,
-      (data) => {
-        if (live) invocation.output.bytes(data);
-        else collected.push(data);
-      },
-    );
-    if (!live)
-      invocation.output.result(
-        {
-          app,
-          lines: Buffer.concat(collected)
-            .toString('utf8')
-            .split('\n')
-            .filter((line) => line !== ''),
-        },
-        [],
-      );
+    const { output, options } = invocation;
+    const count = encodeURIComponent(String(options.num ?? '100'));
+    const path = `/v1/apps/${app}/logs?lines=${count}&follow=${options.tail ? '1' : '0'}`;
+    const client = await invocation.client();
+    if (!output.json) {
+      await client.stream(path, (data) => output.bytes(data));
+      return EXIT.done;
+    }
+    // One value per line with -t, since it has no end; else all in one.
+    const lines: string[] = [];
+    const decoder = new TextDecoder();
+    let rest = '';
+    await client.stream(path, (data) => {
+      const whole = (rest + decoder.decode(data, { stream: true })).split('\n');
+      rest = whole.pop() ?? '';
+      if (options.tail) for (const line of whole) output.item({ line }, line);
+      else lines.push(...whole);
+    });
+    if (!options.tail) output.result({ app, lines: rest === '' ? lines : [...lines, rest] }, []);
     return EXIT.done;
   },
 };
@@ -146,8 +138,7 @@ const createToken: Command = {
     const made = await (await invocation.client()).post<TokenView & { token: string }>('/v1/tokens', {
       name: invocation.args[0],
       apps: admin || apps === '*' ? '*' : String(apps).split(','),
-      mayCreateApps:
-        Boolean(admin ?? invocation.options['may-create']) || Boolean(invocation.options['may-create']),
+      mayCreateApps: Boolean(admin) || Boolean(invocation.options['may-create']),
       admin: Boolean(admin),
     });
     invocation.output.result(made, [made.token]);
@@ -197,17 +188,21 @@ const gitCredential: Command = {
   name: 'git:credential',
   usage: 'get|store|erase',
   help: 'Answer git with your token; apps:create sets this up.',
-  examples: ["git config credential.http://127.0.0.1:7070.helper 'slipway git:credential'"],
+  examples: ["git config credential.http://127.0.0.1:7070.helper '!slipway git:credential'"],
   args: { min: 1, max: 1 },
   async run(invocation) {
+    // Only what git asks is answered: it has no use for what is kept elsewhere.
     if (invocation.args[0] !== 'get') return EXIT.done;
-    const asked = Object.fromEntries(
-      (await text(invocation.stdin)).split('\n').map((line) => line.split('=', 2) as [string, string]),
+    const asked = new Map(
+      (await readInput(invocation.stdin, invocation.signal)).split('\n').map((line) => {
+        const equals = line.indexOf('=');
+        return [line.slice(0, equals), line.slice(equals + 1)];
+      }),
     );
     const { url, token } = await loadCredentials(invocation.env);
-    const platform = new URL(url);
-    if (asked.protocol !== platform.protocol.replace(':', '') || asked.host !== platform.host)
-      return EXIT.done;
+    const origin = `${asked.get('protocol')}://${asked.get('host')}`;
+    // A host with its default port is the one without (RFC 3986, section 6.2.3).
+    if (!URL.canParse(origin) || new URL(origin).origin !== new URL(url).origin) return EXIT.done;
     invocation.output.result({ username: 'slipway', password: token }, [
       'username=slipway',
       `password=${token}`,

@@ -1,6 +1,7 @@
 /** Releases, rollback and config vars. */
 import type { BuildView, ReleaseView } from '../../api/views.js';
-import { shortTime, table } from '../output.js';
+import { checkConfigName } from '../../model/app.js';
+import { printable, shortTime, table } from '../output.js';
 import { type Command, EXIT, type ExitCode, type Invocation, UsageError } from '../usage.js';
 import { followBuild } from './builds.js';
 
@@ -44,7 +45,7 @@ const info: Command = {
     );
     invocation.output.result(release, [
       `release   ${release.version} of ${app}`,
-      `state     ${release.state}${release.reason === undefined ? '' : `: ${release.reason}`}`,
+      `state     ${release.state}${release.reason === undefined ? '' : `: ${printable(release.reason)}`}`,
       `what      ${release.description}`,
       `image     ${release.image.repository}@${release.image.digest}`,
       `commit    ${release.commit}`,
@@ -98,7 +99,10 @@ const config: Command = {
   args: { min: 0, max: 0 },
   async run(invocation) {
     const vars = await readConfig(invocation);
-    const lines = Object.entries(vars).map(([name, value]) => `${name}=${value}`);
+    // A value of several lines, or with what a terminal obeys, is shown as JSON writes it; config:get prints it as it is.
+    const lines = Object.entries(vars).map(
+      ([name, value]) => `${name}=${/\p{Cc}/u.test(value) ? JSON.stringify(value) : value}`,
+    );
     invocation.output.result(vars, lines.length === 0 ? ['no config vars'] : lines);
     return EXIT.done;
   },
@@ -112,9 +116,10 @@ const get: Command = {
   args: { min: 1, max: 1 },
   async run(invocation) {
     const [name = ''] = invocation.args;
-    const value = (await readConfig(invocation))[name];
+    const vars = await readConfig(invocation);
+    const value = Object.hasOwn(vars, name) ? vars[name] : undefined;
     if (value === undefined) {
-      invocation.output.problem([`${name} is not set`]);
+      invocation.output.problem([`${name} is not set`, 'see: slipway config']);
       return EXIT.failed;
     }
     invocation.output.result({ [name]: value }, [value]);
@@ -126,14 +131,17 @@ async function changeConfig(
   invocation: Invocation,
   changes: Record<string, string | null>,
 ): Promise<ExitCode> {
+  for (const name of Object.keys(changes)) checkConfigName(name);
   const app = await invocation.app();
-  const { build } = await (await invocation.client()).patch<{ build?: BuildView }>(
+  const { build, live } = await (await invocation.client()).patch<{ build?: BuildView; live?: boolean }>(
     `/v1/apps/${app}/config`,
     changes,
   );
   if (build !== undefined) return followUnlessDetached(invocation, build);
-  invocation.output.result({ app, changed: Object.keys(changes) }, [
-    `stored; ${app} gets it with its first deploy`,
+  invocation.output.result({ app, stored: Object.keys(changes), live: live === true }, [
+    live
+      ? `nothing to roll out: ${app} runs with these config vars already`
+      : `stored; ${app} gets them with its next deploy`,
   ]);
   return EXIT.done;
 }
@@ -146,13 +154,17 @@ const set: Command = {
   args: { min: 1, max: 1000 },
   options: { detach: { type: 'boolean', help: 'do not wait for the rollout' } },
   run(invocation) {
-    const changes: Record<string, string> = {};
-    for (const pair of invocation.args) {
+    const pairs = invocation.args.map((pair): [string, string] => {
       const equals = pair.indexOf('=');
-      if (equals < 1) throw new UsageError(`"${pair.slice(0, 60)}" must be NAME=VALUE`);
-      changes[pair.slice(0, equals)] = pair.slice(equals + 1);
-    }
-    return changeConfig(invocation, changes);
+      // Not shown whole: it may be a secret that lost its name.
+      if (equals < 1)
+        throw new UsageError(
+          `${JSON.stringify(pair.slice(0, 20))} must be NAME=VALUE`,
+          'slipway config:set --help',
+        );
+      return [pair.slice(0, equals), pair.slice(equals + 1)];
+    });
+    return changeConfig(invocation, Object.fromEntries(pairs));
   },
 };
 
