@@ -20,6 +20,7 @@ import type { CopySource } from './copy-source.js';
 import { type ContextSource, GitContext } from './git-context.js';
 import { assembleImage, type BuiltImage } from './image.js';
 import type { ImagePolicy } from './image-policy.js';
+import { LayerTimes } from './layer-times.js';
 import { makesLayer, Progress } from './progress.js';
 import type { Sandbox } from './sandbox/runtime.js';
 import { StageBuild, type StageResult, type StageStart, type StageTools } from './stage.js';
@@ -77,8 +78,8 @@ class BuildRun {
   readonly #contextSource: CopySource;
   readonly #tools: BuildTools;
   readonly #results = new Map<number, StageResult>();
-  /** What frees the mounts, in the order in which they were taken. */
-  readonly #held: (() => Promise<void>)[] = [];
+  /** Where other stages and images are mounted. */
+  readonly #scratches: string[] = [];
 
   constructor(
     request: BuildRequest,
@@ -98,7 +99,8 @@ class BuildRun {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const free of this.#held.splice(0).reverse()) await free();
+    const { layers } = this.#tools.store;
+    await Promise.all(this.#scratches.splice(0).map((scratch) => layers.removeScratch(scratch)));
   }
 
   /** Each stage once; those that it needs first. */
@@ -201,10 +203,9 @@ class BuildRun {
     await this.bases.fetch(layers);
     const lowers = await store.layers.layout(layers, signal);
     const scratch = await store.layers.newScratch();
-    this.#held.push(() => store.layers.removeScratch(scratch));
+    this.#scratches.push(scratch);
     const overlay = await mountedOverlay({ scratch, lowers });
-    this.#held.push(async () => await overlay[Symbol.asyncDispose]());
-    return new TreeSource(overlay.path, described, signal);
+    return new TreeSource(overlay.path, described, new LayerTimes(layers, lowers), signal);
   }
 
   #stageAt(index: number): PlannedStage {

@@ -57,6 +57,18 @@ export function hasWildcard(path: string): boolean {
   return /[*?[\\]/.test(path);
 }
 
+/** The directories before the first wildcard, and the pattern that is matched below them. */
+export function splitWildcard(pattern: string): { literal: string; rest: string } {
+  const parts = pattern.split('/');
+  const first = parts.findIndex(hasWildcard);
+  return { literal: parts.slice(0, first).join('/'), rest: parts.slice(first).join('/') };
+}
+
+/** By components, as bytes: `a/b` comes before `a-b`, because the directory `a` is walked first. */
+export function comparePaths(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a.replaceAll('/', '\0')), Buffer.from(b.replaceAll('/', '\0')));
+}
+
 export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -7,10 +7,10 @@ import { SlipwayError } from '../errors.js';
 import type { Layer } from '../layers/layer.js';
 import type { BuilderStore } from './builder-store.js';
 import { parseChmod } from './chmod.js';
-import { type Owner, type PlannedEntry, planCopy } from './copy.js';
+import { CONTEXT_MTIME } from './context-selection.js';
+import { isDirectoryPath, type Owner, type PlannedEntry, planCopy } from './copy.js';
 import type { CopySource, Selection } from './copy-source.js';
 import type { Destination, TreeEntry } from './destination.js';
-import { CONTEXT_MTIME } from './git-context.js';
 import { LAYER_TYPE } from './image.js';
 import { hashOf } from './keys.js';
 
@@ -31,7 +31,7 @@ export async function selectSources(step: CopyStep, source: CopySource): Promise
     for (const selection of await source.select(argument)) selected.push({ argument, source, selection });
   }
   for (const heredoc of step.heredocs) selected.push(inlineFile(heredoc.name, heredoc.content));
-  if (selected.length > 1 && !/(^|\/)\.?$/.test(step.destination)) {
+  if (selected.length > 1 && !isDirectoryPath(step.destination)) {
     throw new SlipwayError(
       'dockerfile_invalid',
       `several sources are copied to "${step.destination}", which is not written as a directory`,
@@ -92,7 +92,10 @@ export async function writeCopyLayer(
   return { layer, tree: new Map(planned.map(({ entry }) => [entry.path, entry])) };
 }
 
-/** One layer from planned entries, streamed in batches into the blob store. */
+/**
+ * One layer from planned entries, streamed in batches into the blob store. It is laid out with fresh times if all its
+ * files are the context's, whichever way they came: by COPY, or through another stage.
+ */
 export async function writeLayer(
   planned: readonly PlannedEntry[],
   store: BuilderStore,
@@ -117,12 +120,9 @@ export async function writeLayer(
     }
     const written = await writer.finish();
     await store.blobs.commit(temporary, written.digest);
-    return {
-      diffId: written.diffId,
-      digest: written.digest,
-      sizeBytes: written.sizeBytes,
-      mediaType: LAYER_TYPE,
-    };
+    const { diffId, digest, sizeBytes } = written;
+    const isOfContext = planned.every(({ entry }) => entry.type !== 'file' || entry.mtime === CONTEXT_MTIME);
+    return { diffId, digest, sizeBytes, mediaType: LAYER_TYPE, ...(isOfContext ? { freshTimes: true } : {}) };
   } catch (error) {
     await writer.abort().catch(() => undefined);
     await store.blobs.discard(temporary);

@@ -5,7 +5,7 @@
 import type { LayerEntry } from '../../native/index.js';
 import { SlipwayError } from '../errors.js';
 import type { CopySource, Selection, SourceEntry } from './copy-source.js';
-import { parentPath } from './copy-source.js';
+import { comparePaths, parentPath } from './copy-source.js';
 import type { Destination, TreeEntry } from './destination.js';
 
 export interface Owner {
@@ -38,22 +38,25 @@ export async function planCopy(
   options: CopyOptions,
 ): Promise<readonly PlannedEntry[]> {
   const layer = new CopyLayer(onto, options);
-  const wantsDirectory = /(^|\/)\.?$/.test(options.destination) || selections.length > 1;
+  const intoDirectory = isDirectoryPath(options.destination);
   const target = await onto.resolve(options.destination);
   for (const { source, selection } of selections) {
     const [root, ...below] = await selection.entries();
     if (root === undefined) continue;
+    // A destination that is written as a directory is made like those above it, whatever the source is like.
+    if (intoDirectory && target !== '') await layer.addDirectory(target);
     if (root.type === 'directory') await layer.addTree(target, root, below, source);
-    else {
-      const existing = target === '' ? 'directory' : (await onto.lstat(target))?.type;
-      const asChild = wantsDirectory || existing === 'directory' || layer.isDirectory(target);
-      const path = asChild
-        ? await onto.resolve(target === '' ? selection.name : `${target}/${selection.name}`)
-        : target;
-      await layer.addLeaf(path, root, source);
-    }
+    // A symlink of that name in the directory is replaced; only the destination as it is written is followed.
+    else if (await layer.isDirectory(target))
+      await layer.addLeaf(inside(target, selection.name), root, source);
+    else await layer.addLeaf(target, root, source);
   }
   return layer.entries();
+}
+
+/** Written with a slash, or a slash and a dot, at its end. */
+export function isDirectoryPath(destination: string): boolean {
+  return /(^|\/)\.?$/.test(destination);
 }
 
 class CopyLayer {
@@ -66,8 +69,13 @@ class CopyLayer {
     this.#options = options;
   }
 
-  isDirectory(path: string): boolean {
-    return this.#planned.get(path)?.entry.type === 'directory';
+  async isDirectory(path: string): Promise<boolean> {
+    return path === '' || (await this.#lstat(path))?.type === 'directory';
+  }
+
+  /** A directory that is there keeps its mode and owner, one that is missing is made, and so are those above. */
+  async addDirectory(path: string): Promise<void> {
+    await this.#ancestors(inside(path, '.'));
   }
 
   /** A directory's contents into `target`. The top keeps its mode and owner where it existed; those below take the source's. */
@@ -90,7 +98,7 @@ class CopyLayer {
       else if (!this.#planned.has(target)) this.#put(target, { entry: kept(target, existing) });
     }
     for (const file of below) {
-      const path = target === '' ? file.path : `${target}/${file.path}`;
+      const path = inside(target, file.path);
       if (file.type === 'directory') {
         const there = await this.#lstat(path);
         if (there !== undefined && there.type !== 'directory') {
@@ -108,10 +116,6 @@ class CopyLayer {
 
   /** Anything but a directory. What was there is replaced, unless it is a directory. */
   async addLeaf(path: string, file: SourceEntry, source: CopySource): Promise<void> {
-    if (path === '')
-      throw new SlipwayError('context_invalid', 'cannot copy a file onto the root directory', {
-        hint: 'end the destination with a slash and a name',
-      });
     if ((await this.#lstat(path))?.type === 'directory') {
       throw new SlipwayError('context_invalid', `cannot replace the directory "/${path}" with a file`);
     }
@@ -178,12 +182,11 @@ class CopyLayer {
   }
 }
 
+function inside(directory: string, path: string): string {
+  return directory === '' ? path : `${directory}/${path}`;
+}
+
 function kept(path: string, existing: TreeEntry): LayerEntry {
   const { mode, uid, gid, mtime } = existing;
   return { path, type: 'directory', mode, uid, gid, mtime };
-}
-
-/** By components, as bytes: `a/b` comes before `a-b`, because the directory `a` is walked first. */
-export function comparePaths(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a.replaceAll('/', '\0')), Buffer.from(b.replaceAll('/', '\0')));
 }

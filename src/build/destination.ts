@@ -4,6 +4,7 @@
  * unpacked.
  */
 import type { LayerEntry } from '../../native/index.js';
+import { SlipwayError } from '../errors.js';
 
 /** What is known of a path in the merged tree; a whiteout never shows up here. */
 export interface TreeEntry {
@@ -21,6 +22,7 @@ export interface LaidOutTree {
   lstat(path: string): Promise<TreeEntry | undefined>;
 }
 
+/** path_resolution(7). */
 const MAX_LINKS = 40;
 
 export class Destination {
@@ -39,7 +41,7 @@ export class Destination {
 
   /**
    * The path that `path` names once every symlink is followed, the last one too, confined to the root. What does not
-   * exist yet stays as it is written.
+   * exist yet stays as it is written. Throws `context_invalid` for a loop.
    */
   async resolve(path: string): Promise<string> {
     let rest = path.split('/').filter((part) => part !== '' && part !== '.');
@@ -52,11 +54,15 @@ export class Destination {
       }
       const next = [...at, part];
       const entry = await this.lstat(next.join('/'));
-      if (entry?.type !== 'symlink' || links >= MAX_LINKS) {
+      if (entry?.type !== 'symlink') {
         at = next;
         continue;
       }
-      links++;
+      if (++links > MAX_LINKS) {
+        throw new SlipwayError('context_invalid', `"${path}" leads through too many symlinks in the image`, {
+          hint: 'is there a loop of symlinks?',
+        });
+      }
       const to = entry.linkname ?? '';
       if (to.startsWith('/')) at = [];
       rest = [...to.split('/').filter((step) => step !== '' && step !== '.'), ...rest];

@@ -6,19 +6,19 @@
 import { createHash } from 'node:crypto';
 
 /** Raised when the meaning of a key or of a cached result changes; old entries are then never found again. */
-const SCHEMA = 'slipway-step-1';
+const SCHEMA = 'slipway-step-2';
 
 export interface RunKeyParts {
   readonly parent: string;
   readonly platform: string;
   readonly argv: readonly string[];
-  /** In order; a later one of the same name wins. */
-  readonly env: readonly (readonly [string, string])[];
+  /** `K=V`, each name once. A step sees them sorted (see runStep), so their order is not in the key. */
+  readonly env: readonly string[];
   readonly cwd: string;
   readonly user: string;
   readonly network: string;
   /** Files made for the step by heredocs, mounted at their path. */
-  readonly files: readonly { readonly path: string; readonly text: string }[];
+  readonly files: readonly { readonly path: string; readonly mode: number; readonly content: string }[];
 }
 
 export interface CopyKeyParts {
@@ -39,9 +39,7 @@ export interface WorkdirKeyParts {
 }
 
 export function runKey(parts: RunKeyParts): string {
-  // Sorted and without doubles: the order in which variables were declared cannot change what a process sees.
-  const env = [...new Map(parts.env)].sort(([a], [b]) => (a < b ? -1 : 1));
-  return key('run', { ...parts, env });
+  return key('run', { ...parts, env: [...parts.env].sort() });
 }
 
 export function copyKey(parts: CopyKeyParts): string {

@@ -35,7 +35,8 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
         id: step.argv.join(' ').slice(0, 80),
         rootfs: overlay.path,
         argv: step.argv,
-        env: [...step.env, ...step.proxyEnv],
+        // Sorted: the step's key does not hold the order of the variables, so the step must not see it.
+        env: [...step.env, ...step.proxyEnv].sort(),
         cwd: step.cwd,
         user: await resolveUser(rootfsReader(overlay.path), step.user),
         network: step.network,

@@ -14,6 +14,7 @@ import type {
   WorkdirStep,
 } from '../dockerfile/types.js';
 import { SlipwayError, toSlipwayError } from '../errors.js';
+import { translated } from '../layers/failures.js';
 import { chainId, type Layer } from '../layers/layer.js';
 import { StackView } from '../layers/stack-view.js';
 import type { BaseImages } from './base-images.js';
@@ -96,7 +97,11 @@ export class StageBuild {
       this.#tools.signal.throwIfAborted();
       try {
         const { state: next, step } = evaluate(state, instruction);
-        if (step !== undefined) await this.#step(step, instruction, index);
+        if (step !== undefined) {
+          await translated(this.#tools.store.directory, 'the layer', () =>
+            this.#step(step, instruction, index),
+          );
+        }
         state = next;
       } catch (error) {
         throw this.#located(error, instruction);
@@ -144,24 +149,20 @@ export class StageBuild {
     const { platform, progress } = this.#tools;
     const { argv, env, cwd, user, network, files } = step;
     const parent = this.#parent();
-    const pairs = env.map((pair): [string, string] => [
-      pair.slice(0, pair.indexOf('=')),
-      pair.slice(pair.indexOf('=') + 1),
-    ]);
     return {
       key: runKey({
         parent,
         platform,
         argv,
-        env: pairs,
+        env,
         cwd,
         user,
         network,
-        files: files.map(({ path, content }) => ({ path, text: content })),
+        files,
       }),
       parts: [
         keyPart('the instruction', [instruction.text, argv, files, network]),
-        ...pairs.map(([name, value]) => keyPart(`ARG or ENV ${name}`, value)),
+        ...env.map((pair) => keyPart(`ARG or ENV ${pair.split('=', 1)[0]}`, pair)),
         keyPart('the user or working directory', [user, cwd]),
         keyPart('the result of the steps above', parent),
       ],
@@ -205,8 +206,7 @@ export class StageBuild {
       run: async () => {
         const onto = await this.#destination();
         const owner = chown === undefined ? undefined : await resolveChown(this.#files(), chown);
-        const { layer, tree } = await writeCopyLayer(step, selected, onto, owner, store, signal);
-        return { layer: step.from === undefined ? { ...layer, freshTimes: true } : layer, tree };
+        return writeCopyLayer(step, selected, onto, owner, store, signal);
       },
     };
   }
@@ -286,7 +286,8 @@ export class StageBuild {
     const error = toSlipwayError(thrown);
     const file = this.#tools.dockerfile;
     if (error.code === 'internal' || error.where?.startsWith(`${file}:`)) return error;
-    const message = error.where === undefined ? error.message : `${error.where}: ${error.message}`;
+    const isNamed = error.where === undefined || error.message.includes(error.where);
+    const message = isNamed ? error.message : `${error.where}: ${error.message}`;
     return new SlipwayError(error.code, `${shortInstruction(instruction)}: ${message}`, {
       where: `${file}:${instruction.lines.start}`,
       ...(error.hint === undefined ? {} : { hint: error.hint }),

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { resolveIn, type ScannedEntry, scanTree } from '../../native/index.js';
 import { matchPath } from '../dockerfile/match.js';
-import { SlipwayError } from '../errors.js';
+import { isErrno, SlipwayError } from '../errors.js';
 import {
   baseName,
   type CopySource,
@@ -10,76 +10,90 @@ import {
   hasWildcard,
   type Selection,
   type SourceEntry,
+  splitWildcard,
 } from './copy-source.js';
 import { hashOf } from './keys.js';
+import type { LayerTimes } from './layer-times.js';
 
 /** A mounted, read-only root file system. `described` names it in errors: `stage "build"`. */
 export class TreeSource implements CopySource {
   readonly #root: string;
   readonly #described: string;
+  readonly #times: LayerTimes;
   readonly #signal: AbortSignal;
 
-  constructor(root: string, described: string, signal: AbortSignal) {
+  constructor(root: string, described: string, times: LayerTimes, signal: AbortSignal) {
     this.#root = root;
     this.#described = described;
+    this.#times = times;
     this.#signal = signal;
   }
 
   async select(argument: string): Promise<readonly Selection[]> {
     const wanted = cleanSourcePath(argument);
-    if (!hasWildcard(wanted)) {
-      const path = await resolveIn(this.#root, wanted);
-      return [await this.#selection(path, baseName(wanted), argument)];
-    }
-    const matched: string[] = [];
-    for (const path of await this.#candidates(wanted)) {
-      const above = matched.at(-1);
-      if (above !== undefined && path.startsWith(`${above}/`)) continue;
-      if (matchPath(wanted, path)) matched.push(path);
-    }
-    return Promise.all(matched.map((path) => this.#selection(path, baseName(path), argument)));
+    const paths = hasWildcard(wanted) ? await this.#matching(wanted) : [wanted];
+    const selections: Selection[] = [];
+    for (const path of paths) selections.push(await this.#selection(path, argument));
+    return selections;
   }
 
   async content(entry: SourceEntry): Promise<{ file: string }> {
     return { file: join(this.#root, entry.handle) };
   }
 
-  /** Paths below the longest part of the pattern that has no wildcard. */
-  async #candidates(pattern: string): Promise<string[]> {
-    const parts = pattern.split('/');
-    const literal = parts.slice(0, parts.findIndex(hasWildcard)).join('/');
-    const start = literal === '' ? '' : await resolveIn(this.#root, literal);
-    const entries = await this.#scan(start, false);
-    return (entries ?? [])
-      .filter((entry) => entry.path !== '')
-      .map((entry) => (literal === '' ? entry.path : `${literal}/${entry.path}`));
+  /** In tree order; what is below a match is not looked at again. */
+  async #matching(pattern: string): Promise<readonly string[]> {
+    const { literal, rest } = splitWildcard(pattern);
+    const start = await this.#resolve(literal);
+    const matched: string[] = [];
+    for (const { path } of (await this.#scan(start, false)) ?? []) {
+      const above = matched.at(-1);
+      if (path === '' || (above !== undefined && path.startsWith(`${above}/`))) continue;
+      if (matchPath(rest, path)) matched.push(path);
+    }
+    return matched.map((path) => join(start, path));
   }
 
-  async #selection(path: string, name: string, argument: string): Promise<Selection> {
+  /** `found` may be a symlink: what it leads to is copied, under its name. */
+  async #selection(found: string, argument: string): Promise<Selection> {
+    const path = await this.#resolve(found);
     const scanned = await this.#scan(path, true);
     if (scanned === undefined) {
-      throw new SlipwayError('source_missing', `"${argument}" is not in ${this.#described}`, {
+      const named = found === cleanSourcePath(argument) ? argument : `/${found}`;
+      throw new SlipwayError('source_missing', `"${named}" is not in ${this.#described}`, {
         hint: 'check the path, and that an earlier instruction of that stage makes it',
       });
     }
     // Sockets never reach a layer.
-    const entries = scanned
-      .filter((entry) => entry.type !== 'socket')
-      .map((entry) => sourceEntry(entry, path));
+    const entries = scanned.filter((entry) => entry.type !== 'socket');
     return {
-      name,
+      name: baseName(found),
       path,
-      content: `tree:${hashOf(scanned.map(identity))}`,
-      entries: async () => entries,
+      content: `files ${hashOf(entries.map(identity))}`,
+      entries: async () => this.#times.restored(entries.map((entry) => sourceEntry(entry, path))),
     };
+  }
+
+  async #resolve(path: string): Promise<string> {
+    try {
+      return await resolveIn(this.#root, path);
+    } catch (error) {
+      if (!isErrno(error, 'ELOOP')) throw error;
+      throw new SlipwayError(
+        'source_missing',
+        `"/${path}" in ${this.#described} leads through too many symlinks`,
+        {
+          hint: 'is there a loop of symlinks?',
+        },
+      );
+    }
   }
 
   async #scan(path: string, hash: boolean): Promise<readonly ScannedEntry[] | undefined> {
     try {
       return await scanTree({ root: this.#root, path, hash, signal: this.#signal });
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
-      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+      if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
       throw error;
     }
   }

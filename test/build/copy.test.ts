@@ -124,6 +124,27 @@ describe('where COPY puts things', () => {
     expect(await plan([file('a')], '/out', toFile)).toEqual(['etc/ 755 0:0', 'etc/target 644 0:0']);
   });
 
+  it('replaces a symlink of that name in a directory, and does not write through it', async () => {
+    const below = onto({ d: {}, 'd/a': { type: 'symlink', linkname: '/etc/passwd' } });
+    expect(await plan([file('a')], '/d/', below)).toEqual(['d/ 755 0:0', 'd/a 644 0:0']);
+  });
+
+  it('makes a destination that is written as a directory like those above it, whatever the source is like', async () => {
+    const source = tree('src', [entry('f')], { mode: 0o1777, uid: 5 });
+    expect(await plan([source], '/new/', onto({}))).toEqual(['new/ 755 0:0', 'new/f 644 0:0']);
+  });
+
+  it('does not go round in a loop of symlinks', async () => {
+    const below = onto({
+      a: { type: 'symlink', linkname: 'b' },
+      b: { type: 'symlink', linkname: '/a' },
+    });
+    await expect(plan([file('f')], '/a', below)).rejects.toMatchObject({
+      code: 'context_invalid',
+      message: expect.stringContaining('symlinks'),
+    });
+  });
+
   it('applies owner and mode to what it copies and to the directories that it makes, not to those that were there', async () => {
     const more = { chown: { uid: 7, gid: 8 }, chmod: () => 0o500 };
     const source = tree('src', [entry('f'), entry('l', 'symlink', { mode: 0o777, linkname: 'f' })]);
@@ -160,7 +181,6 @@ describe('where COPY puts things', () => {
         '/etc/passwd/a',
         { etc: {}, 'etc/passwd': { type: 'file' } },
       ],
-      ['a file onto the root', file(''), '/', {}],
     ],
   )('refuses %s', async (_what, source, destination, below) => {
     await expect(plan([source], destination, onto(below))).rejects.toMatchObject({ code: 'context_invalid' });

@@ -6,10 +6,7 @@ const run: RunKeyParts = {
   parent: 'sha256:aa',
   platform: 'linux/amd64',
   argv: ['/bin/sh', '-c', 'make'],
-  env: [
-    ['PATH', '/bin'],
-    ['CI', '1'],
-  ],
+  env: ['PATH=/bin', 'CI=1'],
   cwd: '/app',
   user: '',
   network: 'default',
@@ -36,19 +33,12 @@ describe('the key of a RUN', () => {
     ['the platform', { platform: 'linux/arm64' }],
     ['the command', { argv: ['/bin/sh', '-c', 'make all'] }],
     ['where the words of the command end', { argv: ['/bin/sh', '-c make'] }],
-    [
-      'a value of the environment',
-      {
-        env: [
-          ['PATH', '/bin'],
-          ['CI', '2'],
-        ],
-      },
-    ],
+    ['a value of the environment', { env: ['PATH=/bin', 'CI=2'] }],
+    ['a variable without a =', { env: ['PATH=/bin', 'CI'] }],
     ['the working directory', { cwd: '/' }],
     ['the user', { user: 'nobody' }],
     ['the network', { network: 'none' }],
-    ['a file of a heredoc', { files: [{ path: '/dev/pipes/EOF', text: 'x' }] }],
+    ['a file of a heredoc', { files: [{ path: '/dev/pipes/EOF', mode: 0o644, content: 'x' }] }],
   ])('changes with %s', (_what, change) => {
     expect(runKey({ ...run, ...change })).not.toBe(runKey(run));
   });
