@@ -1,8 +1,8 @@
 /** The deployer's job for one app, and everything a deployer process holds. */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { supersedeOlder } from '../src/changes.js';
 import { type Config, homePaths } from '../src/config.js';
+import { supersedeOlder } from '../src/endings.js';
 import { toSlipwayError } from '../src/errors.js';
 import { AppRepositories } from '../src/git/app-repository.js';
 import { Git } from '../src/git/git.js';
@@ -91,21 +91,22 @@ function openEdge({ edge }: Config, log: Logger): Edge {
  * what runs equal to the ledger, as after the app's end. Throws only when the lease is lost or the records cannot be read.
  */
 export async function deployNext(parts: ReconcileParts, app: string, lease: AbortSignal): Promise<void> {
-  const rolledOut = await parts.turns.take(app, async () => {
+  const done = await parts.turns.take(app, async () => {
     lease.throwIfAborted();
     const waiting = await waitingRollouts(parts, app);
     const newest = waiting.at(-1);
-    if (newest === undefined) return false;
+    if (newest === undefined) return undefined;
     await supersedeOlder(parts, newest);
     for (const older of waiting)
       if (older.state === 'releasing' && older !== newest) await endAbandoned(parts, older, newest);
     const claim = await parts.store.claim(app, newest.id, 'rollout', parts.by);
     if (claim !== undefined) await rollOut(parts, newest, claim, lease);
-    return true;
+    return newest;
   });
-  if (!rolledOut) await reconcileApp(parts, app, lease);
-  // Another may have come while this one was rolled out; its job may have been taken for ours.
-  else if ((await waitingRollouts(parts, app)).length > 0) await deployNext(parts, app, lease);
+  if (done === undefined) return reconcileApp(parts, app, lease);
+  // One that came meanwhile has a job of its own, but that may have been taken for ours. The same one again is another's.
+  const next = (await waitingRollouts(parts, app)).at(-1);
+  if (next !== undefined && numberOf(next) > numberOf(done)) await deployNext(parts, app, lease);
 }
 
 /** By release number: a push may be older than a config change and yet end up in a newer release. */
@@ -113,7 +114,11 @@ async function waitingRollouts({ store }: ReconcileParts, app: string): Promise<
   const open = await store.open(app);
   return open
     .filter(({ state }) => state === 'ready' || state === 'releasing')
-    .sort((a, b) => (a.release ?? 0) - (b.release ?? 0));
+    .sort((a, b) => numberOf(a) - numberOf(b));
+}
+
+function numberOf({ release }: Deployment): number {
+  return release ?? 0;
 }
 
 /** Its deployer died. What it had begun the next rollout clears away; if it was live already, that is how it ended. */

@@ -4,7 +4,7 @@
  */
 import { toSlipwayError } from '../src/errors.js';
 import type { BuildLog } from '../src/logs/log-writer.js';
-import { withApp, withoutApp } from './edge/state.js';
+import { type EdgeState, serversOf, withApp, withoutApp } from './edge/state.js';
 import { hostOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import type { Container } from './targets/container.js';
@@ -50,17 +50,16 @@ async function turnBack(
 ): Promise<void> {
   const failed = serversOfContainers(containers.filter((container) => container.release === release));
   const names = new Set(failed.map((server) => server.name));
-  const old = serversOfContainers(containers.filter((container) => container.release === live));
+  const isRouted = (now: EdgeState): boolean => serversOf(now, app).some((server) => names.has(server.name));
+  if (!isRouted(await edge.state())) return;
   const host = hostOf(app, config.appDomain);
+  const old = serversOfContainers(containers.filter((container) => container.release === live));
   await edge.change((now) => {
-    const routed = now.apps.find((entry) => entry.app === app)?.servers ?? [];
-    if (!routed.some((server) => names.has(server.name))) return now;
+    if (!isRouted(now)) return now;
     return old.length === 0 ? withoutApp(now, app) : withApp(now, { app, host, servers: old });
   }, guard);
-  if (names.size > 0) {
-    const { signal } = new AbortController();
-    await edge.retire(host, [...names], { timeoutMs: config.limits.drainTimeoutMs, signal });
-  }
+  const { signal } = new AbortController();
+  await edge.retire(host, [...names], { timeoutMs: config.limits.drainTimeoutMs, signal });
 }
 
 /** How the containers of a release stand and what they wrote last, for the person who has to correct the app. */

@@ -46,6 +46,8 @@ export class Edge {
    */
   async change(next: (now: EdgeState) => EdgeState, guard: (now: EdgeState) => Promise<void>): Promise<void> {
     await this.#turns.take('', async () => {
+      // What cannot be done now is not written down either.
+      await this.#parts.haproxy.processes();
       for (let attempt = 1; ; attempt += 1) {
         const now = await this.#parts.file.read();
         const wanted = next(now);

@@ -129,7 +129,16 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
       { script: server('theirs') },
       { on: targetOf(docker.host, { platform: 'otherone' }) },
     );
-    await docker.docker(['run', '-d', '--name', 'foreign', 'slipway-test-base:1', 'sleep', '1000']);
+    await docker.docker([
+      'run',
+      '--pull=never',
+      '-d',
+      '--name',
+      'foreign',
+      'slipway-test-base:1',
+      'sleep',
+      '1000',
+    ]);
     const ids = (await target.list()).map((container) => container.id);
     expect(ids.length).toBeGreaterThan(0);
     expect(ids).not.toContain(theirs.id);

@@ -1,0 +1,242 @@
+/** All real parts of a rollout around one home: engine, registry, HAProxy, repositories, ledger and records. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { deployNext } from '../../../deploy/deployer.js';
+import { Edge } from '../../../deploy/edge/edge.js';
+import { Haproxy } from '../../../deploy/edge/haproxy.js';
+import { EdgeStateFile } from '../../../deploy/edge/state-file.js';
+import { type ReconcileParts, reconcileAll } from '../../../deploy/reconcile.js';
+import type { Container } from '../../../deploy/targets/container.js';
+import { DockerTarget } from '../../../deploy/targets/docker.js';
+import { Engine } from '../../../deploy/targets/engine.js';
+import { type Config, homePaths, loadConfig } from '../../../src/config.js';
+import { AppRepositories } from '../../../src/git/app-repository.js';
+import { Git } from '../../../src/git/git.js';
+import { Ledger } from '../../../src/ledger/ledger.js';
+import { Vault } from '../../../src/ledger/vault.js';
+import { createLogger } from '../../../src/log.js';
+import type { Deployment, DeploymentKind } from '../../../src/model/deployment.js';
+import type { ReleaseImage } from '../../../src/model/release.js';
+import { DeploymentStore } from '../../../src/records/deployments.js';
+import { RegistryClient } from '../../../src/registry/client.js';
+import { Turns } from '../../../src/turns.js';
+import { temporaryDirectory } from '../../support/directories.js';
+import { startDocker, type TestDocker } from '../../support/docker.js';
+import { commitFile } from '../../support/repository.js';
+import { startEdge, type TestEdge } from './edge.js';
+import { type ImageWish, pushImage } from './images.js';
+import { ask } from './load.js';
+import { startRegistry, type TestRegistry } from './registry.js';
+
+const NO_OID = '0'.repeat(40);
+export const PLATFORM = 'testtest';
+
+/** Called around each step that a deployer takes outside its own memory. */
+export type Step = <T>(name: string, run: () => Promise<T>) => Promise<T>;
+
+export class World {
+  readonly docker: TestDocker;
+  readonly registry: TestRegistry;
+  readonly edge: TestEdge;
+  readonly config: Config;
+  readonly store: DeploymentStore;
+  readonly ledger: Ledger;
+  readonly repositories: AppRepositories;
+  readonly parts: ReconcileParts;
+  /** The last commit made for each app. */
+  readonly #sources = new Map<string, string>();
+
+  private constructor(
+    docker: TestDocker,
+    registry: TestRegistry,
+    edge: TestEdge,
+    config: Config,
+    vault: Vault,
+  ) {
+    this.docker = docker;
+    this.registry = registry;
+    this.edge = edge;
+    this.config = config;
+    const paths = homePaths(config.home);
+    const git = new Git();
+    this.store = new DeploymentStore(config.home);
+    this.repositories = new AppRepositories(paths, git);
+    this.ledger = new Ledger(paths, git, vault, {
+      createRepository: (app) => this.repositories.create(app, 'main'),
+    });
+    this.parts = this.deployer();
+  }
+
+  static async open(): Promise<World> {
+    const [docker, registry] = await Promise.all([startDocker(), startRegistry()]);
+    const edge = await startEdge();
+    const home = await temporaryDirectory();
+    const paths = homePaths(home);
+    await mkdir(paths.appRepositories, { recursive: true });
+    const config = loadConfig({
+      SLIPWAY_HOME: home,
+      SLIPWAY_REGISTRY: registry.host,
+      DOCKER_HOST: docker.host,
+      SLIPWAY_EDGE_SOCKET: edge.masterSocket,
+      SLIPWAY_EDGE_CONFIG: edge.configFile,
+      SLIPWAY_EDGE_BIND: edge.settings.bind,
+      SLIPWAY_LIMIT_STOP_GRACE_MS: '2000',
+      SLIPWAY_LIMIT_DRAIN_TIMEOUT_MS: '3000',
+      SLIPWAY_LIMIT_HEALTH_TIMEOUT_MS: '6000',
+    });
+    return new World(docker, registry, edge, config, await Vault.open(paths.secretKey));
+  }
+
+  /** A deployer of its own, as another process would be; `step` sees each of its steps. */
+  deployer({
+    step = (_name, run) => run(),
+    memoryBytes,
+  }: {
+    step?: Step;
+    memoryBytes?: number;
+  } = {}): ReconcileParts {
+    const { config } = this;
+    const log = createLogger('test', process.env.TEST_LOG ?? 'silent');
+    const engine = new Engine(config.dockerHost);
+    return {
+      config,
+      store: watched('store', this.store, step),
+      ledger: watched('ledger', this.ledger, step),
+      repositories: watched('repositories', this.repositories, step),
+      registry: watched('registry', RegistryClient.fromConfig(config), step),
+      target: new DockerTarget({
+        engine: watched('engine', engine, step),
+        platform: PLATFORM,
+        registry: config.registry,
+        ...(memoryBytes === undefined ? {} : { memoryBytes }),
+      }),
+      edge: new Edge({
+        haproxy: watched('haproxy', new Haproxy(config.edge.masterSocket), step),
+        file: watched('file', new EdgeStateFile(config.edge.configFile), step),
+        settings: this.edge.settings,
+        log,
+      }),
+      log,
+      turns: new Turns(),
+      by: 'test',
+      appRepositories: homePaths(config.home).appRepositories,
+    };
+  }
+
+  image(wish: ImageWish): Promise<ReleaseImage> {
+    return pushImage(this.docker, this.registry.host, 'apps/test', wish);
+  }
+
+  async createApp(app: string): Promise<void> {
+    await this.ledger.createApp(app, { deployBranch: 'main' }, 'alice');
+  }
+
+  /** A release that waits for its rollout, as a builder or the API leaves it. */
+  async release(
+    app: string,
+    image: ReleaseImage,
+    { kind = 'push', source, scale = 1 }: { kind?: DeploymentKind; source?: string; scale?: number } = {},
+  ): Promise<Deployment> {
+    const commit = source ?? (await this.commit(app));
+    const oldOid = (await this.repositories.branch(app, 'main')) ?? NO_OID;
+    const options = { detach: false, noCache: false, buildOnly: false };
+    const push = { ref: 'refs/heads/main', oldOid, newOid: commit, options };
+    const { id } = await this.store.create(app, { kind, who: 'alice', ...(kind === 'push' ? { push } : {}) });
+    const { config } = await this.ledger.read(app);
+    const claim = kind === 'push' ? await this.store.claim(app, id, 'build', 'builder') : undefined;
+    if (claim !== undefined) {
+      const built = { type: 'built', at: Date.now(), claim: claim.token, digest: image.digest } as const;
+      await this.store.append(app, id, { ...built, steps: { cached: 2, total: 3 } });
+    }
+    const draft = {
+      kind: kind === 'push' ? ('deploy' as const) : kind,
+      image,
+      source: commit,
+      config,
+      processes: [{ type: 'web', scale }],
+      deploymentId: id,
+      description: `deploy ${commit.slice(0, 7)}`,
+    };
+    const { number } = await this.ledger.appendRelease(app, draft, 'alice');
+    return this.store.append(app, id, {
+      type: 'release',
+      at: Date.now(),
+      number,
+      ...(claim === undefined ? {} : { claim: claim.token }),
+    });
+  }
+
+  /** A commit on top of the app's last one. */
+  async commit(app: string): Promise<string> {
+    const gitDir = this.repositories.path(app);
+    const git = new Git();
+    const parent = this.#sources.get(app);
+    const oid = await commitFile(gitDir, 'file', `${Math.random()}`);
+    if (parent === undefined) {
+      this.#sources.set(app, oid);
+      return oid;
+    }
+    const tree = await git.text(['rev-parse', `${oid}^{tree}`], { gitDir });
+    const who = {
+      GIT_AUTHOR_NAME: 'a',
+      GIT_AUTHOR_EMAIL: 'a',
+      GIT_COMMITTER_NAME: 'a',
+      GIT_COMMITTER_EMAIL: 'a',
+    };
+    const child = await git.text(['commit-tree', tree, '-p', parent, '-m', 'a change'], { gitDir, env: who });
+    this.#sources.set(app, child);
+    return child;
+  }
+
+  /** Rolls out what waits and returns how this deployment ended. */
+  async rollOut({ app, id }: Deployment, parts: ReconcileParts = this.parts): Promise<Deployment> {
+    await deployNext(parts, app, new AbortController().signal);
+    return this.deployment(app, id);
+  }
+
+  async deployment(app: string, id: string): Promise<Deployment> {
+    const found = await this.store.get(app, id);
+    if (found === undefined) throw new Error(`no deployment ${id}`);
+    return found;
+  }
+
+  reconcile(parts: ReconcileParts = this.parts): Promise<void> {
+    return reconcileAll(parts, new AbortController().signal);
+  }
+
+  containers(app?: string): Promise<Container[]> {
+    return this.parts.target.list(app);
+  }
+
+  log({ app, id }: Deployment): Promise<string> {
+    return readFile(this.store.logPath(app, id), 'utf8');
+  }
+
+  async get(app: string, path = '/'): Promise<{ status: number; body: string }> {
+    const { status, body } = await ask(undefined, { port: this.edge.port, host: `${app}.localhost`, path });
+    return { status, body: body.trim() };
+  }
+
+  async close(): Promise<void> {
+    await this.docker.stop();
+    await this.edge.stop();
+    await this.registry.stop();
+  }
+}
+
+/** The same object, but each call of a method goes through `step`. */
+function watched<T extends object>(name: string, object: T, step: Step): T {
+  return new Proxy(object, {
+    get: (target, property) => {
+      const value = Reflect.get(target, property, target) as unknown;
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => {
+        const run = (): unknown => value.apply(target, args);
+        // Neither a generator nor a path is a step.
+        if (property === 'watch' || property === 'logPath' || property === 'revealConfig') return run();
+        if (property === 'translate' || property === 'unavailable') return run();
+        const what = name === 'engine' ? String(args[0]) : String(property);
+        return step(`${name}: ${what}`, async () => run());
+      };
+    },
+  });
+}
