@@ -85,16 +85,22 @@ class BuildJob {
     const { app, id } = this.#deployment;
     const log = await BuildLog.open(store.logPath(app, id), config.limits);
     const stop = new AbortController();
-    const watching = this.#stopWhenCancelled(stop, AbortSignal.any([lease, stop.signal]));
+    const signal = AbortSignal.any([lease, stop.signal]);
+    const watching = this.#stopWhenCancelled(stop, signal);
     const timer = setTimeout(
       () => stop.abort(timeoutError(config.limits.buildTimeoutMs)),
       config.limits.buildTimeoutMs,
     );
-    const signal = AbortSignal.any([lease, stop.signal]);
     try {
       await this.#build(log, signal);
     } catch (thrown) {
-      await this.#failed(lease, log, signal.aborted ? signal.reason : thrown);
+      const error = toSlipwayError(signal.aborted ? signal.reason : thrown);
+      if (lease.aborted || error.code === 'lease_lost') {
+        // Whoever has it now builds it and writes its log; this process must not touch it any more.
+        this.#tools.log.warn({ build: id }, 'the lease was lost; leaving the build to another builder');
+      } else {
+        await this.#failed(log, error);
+      }
     } finally {
       clearTimeout(timer);
       stop.abort();
@@ -111,14 +117,14 @@ class BuildJob {
     if (push === undefined) throw new SlipwayError('internal', `build ${id} has no commit`);
     await this.#checkBranch();
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
-    const built = await this.#phase('build', () =>
+    const built = await this.#phase('build', signal, () =>
       this.#image(push.newOid, push.options.noCache, log, signal),
     );
     const { cached, total } = built.steps;
     await log.body(`${total} steps, ${cached} cached: ${built.image.digest}`);
 
     await log.headline('Pushing the image');
-    const pushed = await this.#phase('push', () =>
+    const pushed = await this.#phase('push', signal, () =>
       pushBuiltImage(config, registry, built, { app, buildId: id, commit: push.newOid }, signal),
     );
     await log.body(`sent ${megabytes(pushed.pushedBytes)}, ${megabytes(pushed.skippedBytes)} were there`);
@@ -169,8 +175,7 @@ class BuildJob {
   async #release(built: BuildResult): Promise<number> {
     const { ledger } = this.#tools;
     const { app, id, push, who } = this.#deployment;
-    if (!(await this.#claim.isCurrent()))
-      throw new SlipwayError('lease_lost', 'another builder has taken this build over');
+    if (!(await this.#claim.isCurrent())) throw takenOver();
     const { config } = await ledger.read(app);
     const source = push?.newOid ?? '';
     const release = await ledger.appendRelease(
@@ -211,9 +216,11 @@ class BuildJob {
     );
   }
 
-  async #phase<T>(name: string, work: () => Promise<T>): Promise<T> {
+  /** Times the work. Writes nothing once the build was stopped. */
+  async #phase<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const started = performance.now();
     const result = await work();
+    signal.throwIfAborted();
     const ms = Math.round(performance.now() - started);
     await this.#tools.store.append(this.#deployment.app, this.#deployment.id, {
       type: 'phase',
@@ -225,45 +232,54 @@ class BuildJob {
     return result;
   }
 
-  async #failed(lease: AbortSignal, log: BuildLog, thrown: unknown): Promise<void> {
+  async #failed(log: BuildLog, error: SlipwayError): Promise<void> {
     const { store } = this.#tools;
     const { app, id } = this.#deployment;
-    if (lease.aborted) {
-      // Whoever has the lease now builds it; this process must not touch it any more.
-      this.#tools.log.warn({ build: id }, 'the lease was lost; leaving the build to another builder');
-      return;
-    }
-    const error = toSlipwayError(thrown);
-    if (error.code === 'internal')
-      this.#tools.log.error({ err: thrown, build: id, app }, 'a build failed inside Slipway');
-    const lines =
-      error.code === 'internal'
-        ? [
-            `Slipway failed (build ${id})`,
-            'push again; if it stays, the operator finds the reason in the log of the builder',
-          ]
-        : describeError(error);
+    const isBug = error.code === 'internal';
+    if (isBug) this.#tools.log.error({ err: error, build: id, app }, 'a build failed inside Slipway');
+    const lines = isBug
+      ? [
+          `Slipway failed (build ${id})`,
+          'push again; if it stays, the operator finds the reason in the log of the builder',
+        ]
+      : describeError(error);
     for (const line of lines) await log.problem(line);
     await log
       .flush()
       .catch((lost) =>
         this.#tools.log.warn({ err: lost, build: id }, 'the reason could not be written to the log'),
       );
-    await store.end(app, id, {
+    const end = {
       state: error.code === 'cancelled' ? 'cancelled' : 'failed',
       reason: lines[0] ?? error.message,
       code: error.code,
       claim: this.#claim.token,
+    } as const;
+    await store.end(app, id, end).catch((gone) => {
+      // Cancelled because its app was destroyed: its records are set aside by now.
+      if (toSlipwayError(gone).code !== 'not_found') throw gone;
     });
   }
 
+  /** Stops the build when somebody asks for it, or when it is no longer this builder's. Ends with `until`. */
   async #stopWhenCancelled(stop: AbortController, until: AbortSignal): Promise<void> {
     const { app, id } = this.#deployment;
-    for await (const now of this.#tools.store.watch(app, id, until)) {
-      if (now.cancelledBy !== undefined)
-        stop.abort(new SlipwayError('cancelled', `cancelled by ${now.cancelledBy}`));
+    try {
+      for await (const now of this.#tools.store.watch(app, id, until)) {
+        if (now.claim !== undefined && now.claim.token !== this.#claim.token) stop.abort(takenOver());
+        else if (now.cancelledBy !== undefined)
+          stop.abort(new SlipwayError('cancelled', `cancelled by ${now.cancelledBy}`));
+      }
+    } catch (error) {
+      // Its records were set aside with its app.
+      this.#tools.log.debug({ err: error, app, build: id }, 'a build is not watched any more');
+      stop.abort(takenOver());
     }
   }
+}
+
+function takenOver(): SlipwayError {
+  return new SlipwayError('lease_lost', "this build is no longer this builder's");
 }
 
 function timeoutError(ms: number): SlipwayError {

@@ -1,0 +1,324 @@
+/** The builder's job with a real ledger, real records, git, registry and sandbox; only the queue is a list. */
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { type BuilderTools, buildNext } from '../../src/build/job.js';
+import { type Config, homePaths, loadConfig } from '../../src/config.js';
+import { destroyApp, requestCancel } from '../../src/endings.js';
+import { AppRepositories, NO_OID } from '../../src/git/app-repository.js';
+import { ObjectPool } from '../../src/git/object-pool.js';
+import { Ledger } from '../../src/ledger/ledger.js';
+import { Vault } from '../../src/ledger/vault.js';
+import { createLogger } from '../../src/log.js';
+import type { Deployment, PushOptions } from '../../src/model/deployment.js';
+import { DeploymentStore } from '../../src/records/deployments.js';
+import { RegistryClient } from '../../src/registry/client.js';
+import { parseReference } from '../../src/registry/reference.js';
+import { TestBuilder } from '../support/builder.js';
+import { temporaryDirectory } from '../support/directories.js';
+import { commitFile, git } from '../support/repository.js';
+import { until } from '../support/until.js';
+
+const NO_OPTIONS: PushOptions = { detach: false, noCache: false, buildOnly: false };
+const QUICK = 'FROM busybox\nRUN echo built > /built\n';
+const SLOW = 'FROM busybox\nRUN echo started; sleep 1000\n';
+const APP = 'shop';
+
+let builder: TestBuilder;
+let config: Config;
+let tools: BuilderTools & { readonly rollouts: string[] };
+const never = new AbortController().signal;
+
+beforeAll(async () => {
+  builder = await TestBuilder.start();
+});
+afterAll(async () => {
+  await builder?.stop();
+});
+
+beforeEach(async () => {
+  const home = await temporaryDirectory();
+  const { host } = builder.registry;
+  config = loadConfig({ SLIPWAY_HOME: home, SLIPWAY_REGISTRY: host, SLIPWAY_MIRRORS: `docker.io=${host}` });
+  const paths = homePaths(home);
+  await mkdir(paths.appRepositories, { recursive: true });
+  const repositories = new AppRepositories(paths, git);
+  const ledger = new Ledger(paths, git, await Vault.open(paths.secretKey), {
+    createRepository: (app, branch) => repositories.ensure(app, branch),
+  });
+  await ledger.createApp(APP, { deployBranch: 'main' }, 'alice');
+  const log = createLogger('test', 'silent');
+  const registry = RegistryClient.fromConfig(config, log);
+  const objects = new ObjectPool();
+  onTestFinished(() => {
+    registry.close();
+    objects.close();
+  });
+  const rollouts: string[] = [];
+  tools = {
+    config,
+    log,
+    git,
+    objects,
+    ledger,
+    repositories,
+    registry,
+    rollouts,
+    store: new DeploymentStore(home),
+    queues: { enqueueBuild: async () => true, enqueueRollout: async (app) => rollouts.push(app) > 0 },
+    builderStore: builder.store,
+    sandbox: builder.sandbox,
+    by: 'this builder',
+  };
+});
+
+async function push(dockerfile: string, options: Partial<PushOptions> = {}): Promise<Deployment> {
+  const newOid = await commitFile(tools.repositories.path(APP), 'Dockerfile', dockerfile);
+  return tools.store.create(APP, {
+    kind: 'push',
+    who: 'alice',
+    push: { ref: 'refs/heads/main', oldOid: NO_OID, newOid, options: { ...NO_OPTIONS, ...options } },
+  });
+}
+
+async function nowOf({ id }: Deployment): Promise<Deployment> {
+  return (await tools.store.get(APP, id)) ?? expect.unreachable();
+}
+
+const logOf = async ({ id }: Deployment): Promise<string> =>
+  readFile(tools.store.logPath(APP, id), 'utf8').catch(() => '');
+
+const started = (deployment: Deployment): Promise<unknown> =>
+  until(async () => (await logOf(deployment)).includes('| started'));
+
+async function releases(): Promise<readonly { number: number; deploymentId: string; digest: string }[]> {
+  const state = await tools.ledger.read(APP);
+  return state.releases.map(({ number, deploymentId, image }) => ({
+    number,
+    deploymentId,
+    digest: image.digest,
+  }));
+}
+
+async function nothingIsLeft(): Promise<void> {
+  for (const part of ['layers', 'blobs'])
+    expect(await readdir(join(builder.store.directory, part, 'tmp'))).toEqual([]);
+  expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(builder.store.directory);
+}
+
+describe('a push that is built', () => {
+  it('becomes a release of an image that is in the registry, and is handed to the deployer', async () => {
+    const deployment = await push(QUICK);
+    await buildNext(tools, APP, never);
+    const built = await nowOf(deployment);
+    expect(built).toMatchObject({ state: 'ready', release: 1, steps: { total: 1 } });
+    expect(built.phases.map(({ name }) => name)).toEqual(['build', 'push']);
+    expect(await releases()).toEqual([{ number: 1, deploymentId: deployment.id, digest: built.digest }]);
+    expect(tools.rollouts).toEqual([APP]);
+    for (const tag of [`git-${deployment.push?.newOid.slice(0, 12)}`, deployment.id]) {
+      const reference = parseReference(`${builder.registry.host}/apps/${APP}:${tag}`);
+      const resolved = await tools.registry.resolve(reference, {
+        platform: { os: 'linux', architecture: 'amd64' },
+      });
+      expect(resolved.digest).toBe(built.digest);
+    }
+  });
+
+  it('says in its log what is done, as a pusher reads it', async () => {
+    const deployment = await push(QUICK);
+    await buildNext(tools, APP, never);
+    expect((await logOf(deployment)).replace(/[0-9.]+ (s|MB|kB)\b/g, 'N')).toMatch(
+      new RegExp(
+        [
+          `-----> Building ${deployment.push?.newOid.slice(0, 7)}`,
+          ' {7}FROM busybox',
+          ' {9}busybox is sha256:[0-9a-f]{64}',
+          ' {7}\\[1/1\\] RUN echo built > /built',
+          ' {9}(CACHED|not cached: [^\\n]*\\n {9}done in N)',
+          ' {7}1 steps, [01] cached: sha256:[0-9a-f]{64}',
+          '-----> Pushing the image',
+          ' {7}sent N, N were there',
+        ].join('\\n'),
+      ),
+    );
+  });
+
+  it('ends as built, without a release, when build-only was asked for', async () => {
+    const deployment = await push(QUICK, { buildOnly: true });
+    await buildNext(tools, APP, never);
+    expect(await nowOf(deployment)).toMatchObject({ state: 'built', digest: expect.any(String) });
+    expect(await releases()).toEqual([]);
+    expect(tools.rollouts).toEqual([]);
+    expect(await logOf(deployment)).toContain('=====> Built sha256:');
+  });
+
+  it('is the newest: those that waited before it are superseded by it', async () => {
+    const older = [await push(SLOW), await push(SLOW)];
+    const newest = await push(QUICK);
+    await buildNext(tools, APP, never);
+    for (const each of older)
+      expect(await nowOf(each)).toMatchObject({
+        state: 'superseded',
+        reason: `superseded by build ${newest.id}`,
+      });
+    expect((await nowOf(newest)).state).toBe('ready');
+  });
+
+  it('is nothing to do when nobody pushed', async () => {
+    await buildNext(tools, APP, never);
+    expect(tools.rollouts).toEqual([]);
+  });
+});
+
+describe('a builder that takes over from one that died', () => {
+  it('builds what that one had claimed, and what that one still writes does not count', async () => {
+    const deployment = await push(QUICK);
+    const dead = await tools.store.claim(APP, deployment.id, 'build', 'a dead builder');
+    await buildNext(tools, APP, never);
+    await tools.store.end(APP, deployment.id, { state: 'failed', ...(dead && { claim: dead.token }) });
+    expect(await nowOf(deployment)).toMatchObject({ state: 'ready', release: 1 });
+  });
+
+  it('finds the release that it had appended, and makes no second one', async () => {
+    const deployment = await push(QUICK);
+    await tools.ledger.appendRelease(
+      APP,
+      {
+        kind: 'deploy',
+        image: { repository: `apps/${APP}`, digest: `sha256:${'1'.repeat(64)}` },
+        source: deployment.push?.newOid ?? '',
+        config: {},
+        processes: [{ type: 'web', scale: 1 }],
+        deploymentId: deployment.id,
+        description: 'deploy',
+      },
+      'alice',
+    );
+    await buildNext(tools, APP, never);
+    expect(await nowOf(deployment)).toMatchObject({ state: 'ready', release: 1 });
+    expect(await releases()).toHaveLength(1);
+  });
+
+  it('ends what that one had claimed when a newer push waits', async () => {
+    const older = await push(SLOW);
+    await tools.store.claim(APP, older.id, 'build', 'a dead builder');
+    const newest = await push(QUICK);
+    await buildNext(tools, APP, never);
+    expect(await nowOf(older)).toMatchObject({
+      state: 'superseded',
+      reason: `superseded by build ${newest.id}`,
+    });
+    expect((await nowOf(newest)).state).toBe('ready');
+  });
+});
+
+describe('a build that is stopped', () => {
+  it('ends as cancelled when somebody asks, and leaves nothing behind', async () => {
+    const deployment = await push(SLOW);
+    const job = buildNext(tools, APP, never);
+    await started(deployment);
+    await requestCancel(tools, APP, deployment.id, 'bob');
+    await job;
+    expect(await nowOf(deployment)).toMatchObject({ state: 'cancelled', reason: 'cancelled by bob' });
+    expect(await logOf(deployment)).toMatch(/ ! {5}cancelled by bob\n$/);
+    expect(await releases()).toEqual([]);
+    await nothingIsLeft();
+  });
+
+  it('ends as failed when it takes longer than a build may', async () => {
+    const deployment = await push(SLOW);
+    const limits = { ...config.limits, buildTimeoutMs: 700 };
+    await buildNext({ ...tools, config: { ...config, limits } }, APP, never);
+    expect(await nowOf(deployment)).toMatchObject({ state: 'failed', code: 'build_timeout' });
+    expect(await logOf(deployment)).toContain(
+      ' !     the build took longer than 0.70 s\n !     make it faster, or have the operator raise SLIPWAY_LIMIT_BUILD_TIMEOUT_MS\n',
+    );
+    await nothingIsLeft();
+  });
+
+  it('writes nothing once its lease is lost, and is built by the next', async () => {
+    const deployment = await push(SLOW);
+    const lease = new AbortController();
+    const job = buildNext(tools, APP, lease.signal);
+    await started(deployment);
+    const before = { journal: await nowOf(deployment), log: await logOf(deployment) };
+    lease.abort(new Error('lock lost'));
+    await job;
+    expect({ journal: await nowOf(deployment), log: await logOf(deployment) }).toEqual(before);
+    await nothingIsLeft();
+  });
+
+  it('stops, and writes nothing, when another builder claims it', async () => {
+    const deployment = await push(SLOW);
+    const job = buildNext(tools, APP, never);
+    await started(deployment);
+    const before = await logOf(deployment);
+    const other = await tools.store.claim(APP, deployment.id, 'build', 'another builder');
+    await job;
+    expect(await nowOf(deployment)).toMatchObject({ state: 'building', claim: { token: other?.token } });
+    expect(await logOf(deployment)).toBe(before);
+    await nothingIsLeft();
+  });
+
+  it('stops when its app is destroyed', async () => {
+    const deployment = await push(SLOW);
+    const job = buildNext(tools, APP, never);
+    await started(deployment);
+    await destroyApp(tools, APP, 'alice');
+    await job;
+    expect(await tools.ledger.appExists(APP)).toBe(false);
+    await nothingIsLeft();
+  });
+});
+
+describe('a build that fails', () => {
+  it('says why in the log and in its record, with the line', async () => {
+    const deployment = await push('FROM busybox\nRUN exit 3\n');
+    await buildNext(tools, APP, never);
+    const reason = 'Dockerfile:2: RUN exit 3: the command ended with exit code 3';
+    expect(await nowOf(deployment)).toMatchObject({ state: 'failed', code: 'step_failed', reason });
+    expect(await logOf(deployment)).toContain(` !     ${reason}\n !     its output is above`);
+    expect(tools.rollouts).toEqual([]);
+  });
+
+  it('is not begun when the branch has moved to what the push does not contain', async () => {
+    const gitDir = tools.repositories.path(APP);
+    const moved = await commitFile(gitDir, 'Dockerfile', 'FROM scratch\n');
+    await git.run(['update-ref', 'refs/heads/main', moved], { gitDir });
+    const deployment = await push(QUICK);
+    await buildNext(tools, APP, never);
+    expect(await nowOf(deployment)).toMatchObject({ state: 'failed', code: 'not_fast_forward' });
+    expect(await logOf(deployment)).toContain('fetch and merge it, then push again');
+  });
+
+  it('fails with the reason when the registry goes away in the middle', async () => {
+    const deployment = await push('FROM busybox\nRUN echo started; sleep 1; date > /now\n');
+    const job = buildNext(tools, APP, never);
+    await started(deployment);
+    await builder.registry.halt('SIGKILL');
+    try {
+      await job;
+    } finally {
+      await builder.registry.resume();
+    }
+    expect(await nowOf(deployment)).toMatchObject({ state: 'failed', code: 'registry_unavailable' });
+    expect(await releases()).toEqual([]);
+    const again = await push('FROM busybox\nRUN echo started; sleep 1; date > /now\n');
+    await buildNext(tools, APP, never);
+    expect(await nowOf(again)).toMatchObject({ state: 'ready', steps: { cached: 1, total: 1 } });
+  });
+
+  it('shows no inner word of a fault of Slipway itself', async () => {
+    const deployment = await push(QUICK);
+    const registry = Object.create(tools.registry, {
+      resolve: { value: () => Promise.reject(new TypeError('cannot read the secret of undefined')) },
+    });
+    await buildNext({ ...tools, registry }, APP, never);
+    expect(await nowOf(deployment)).toMatchObject({
+      state: 'failed',
+      code: 'internal',
+      reason: `Slipway failed (build ${deployment.id})`,
+    });
+    expect(await logOf(deployment)).not.toContain('secret');
+  });
+});
