@@ -36,6 +36,8 @@ export async function streamOutput(
     string,
     string
   >);
+  // A build that is silent for now is being followed all the same.
+  out.flushHeaders();
   const send = async (text: string): Promise<void> => {
     if (gone.signal.aborted || out.write(text)) return;
     const limit = AbortSignal.timeout(times.stallMs);

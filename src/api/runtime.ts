@@ -20,7 +20,10 @@ export function runtimeRoutes(api: FastifyInstance, tools: ApiTools): void {
       const output = await tools.deployer.logs(app, { lines, follow });
       // Gone while the deployer was asked: nobody else would end the stream.
       if (reply.raw.destroyed) output.destroy();
-      return reply.type('text/plain; charset=utf-8').header('x-accel-buffering', 'no').send(output);
+      const sent = reply.type('text/plain; charset=utf-8').header('x-accel-buffering', 'no').send(output);
+      // A silent app is being followed all the same; node would keep the head for the first byte.
+      reply.raw.flushHeaders();
+      return sent;
     },
   );
 }
