@@ -1,12 +1,38 @@
 import { defineConfig } from 'vitest/config';
 
+/** These start a Docker Engine, and two of them in one network namespace would destroy each other's bridge. */
+const ENGINE = [
+  'test/deploy/{deployer,reconcile,rollout,takeover,target}*.test.ts',
+  'test/integration/**/*.test.ts',
+  'test/platform/engine.test.ts',
+];
+
+const limits = { testTimeout: 60_000, hookTimeout: 120_000, pool: 'forks' } as const;
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    // Two cores, and the integration tests start real engines: files run side by side only in a small pool.
-    pool: 'forks',
-    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          ...limits,
+          name: 'rooms',
+          include: ['test/**/*.test.ts'],
+          exclude: ENGINE,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          ...limits,
+          name: 'engine',
+          include: ENGINE,
+          // One after the other, after all others.
+          maxWorkers: 1,
+          hookTimeout: 600_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

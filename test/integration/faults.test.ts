@@ -4,6 +4,9 @@ import { startRegistry, type TestRegistry } from '../support/registry.js';
 import { until } from '../support/until.js';
 import { LivePlatform, page } from './support/live.js';
 
+/** A step that no other app has built: steps are shared between apps. */
+const slow = (seconds: number, name: string): string => `RUN sleep ${seconds}; : ${name}`;
+
 const FINAL = ['live', 'built', 'failed', 'cancelled', 'superseded'];
 
 describe('what may be killed at any time', () => {
@@ -26,9 +29,9 @@ describe('what may be killed at any time', () => {
       const app = await live.app(`kill-${name}`, page('old'));
       expect((await app.push()).exitCode).toBe(0);
       const traffic = app.traffic('old', 'new');
-      await app.commit(page('new', 'RUN sleep 2'));
+      await app.commit(page('new', slow(2, name)));
       const push = app.startPush();
-      await push.says(name === 'deployer' ? 'Pushing the image' : 'RUN sleep 2');
+      await push.says(name === 'deployer' ? 'Pushing the image' : 'RUN sleep');
       await live.kill(name);
       await push.ended;
       await until(async () => FINAL.includes((await app.builds().catch(() => []))[0]?.state ?? ''), 60_000);
@@ -40,9 +43,9 @@ describe('what may be killed at any time', () => {
   );
 
   it('a push outlives FLUSHALL', async () => {
-    const app = await live.app('flushed', page('old', 'RUN sleep 3'));
+    const app = await live.app('flushed', page('old', slow(3, 'flushed')));
     const push = app.startPush();
-    await push.says('RUN sleep 3');
+    await push.says('RUN sleep');
     const redis = new Redis({ path: live.platform.config.redisUrl.replace('unix://', '') });
     await redis.flushall();
     redis.disconnect();
@@ -55,9 +58,9 @@ describe('what may be killed at any time', () => {
   }, 120_000);
 
   it('a push outlives a restart of Redis', async () => {
-    const app = await live.app('redis', page('old', 'RUN sleep 3'));
+    const app = await live.app('redis', page('old', slow(3, 'redis')));
     const push = app.startPush();
-    await push.says('RUN sleep 3');
+    await push.says('RUN sleep');
     await live.kill('redis');
     const { exitCode, output } = await push.ended;
     expect(exitCode, output).toBe(0);
@@ -88,9 +91,9 @@ describe('what may be killed at any time', () => {
   it('a push fails clearly or goes live when the Docker Engine goes at the rollout; the old release serves', async () => {
     const app = await live.app('engine', page('old'));
     expect((await app.push()).exitCode).toBe(0);
-    await app.commit(page('new', 'RUN sleep 1'));
+    await app.commit(page('new', slow(1, 'engine')));
     const push = app.startPush();
-    await push.says('RUN sleep 1');
+    await push.says('RUN sleep');
     await live.kill('engine');
     const { output } = await push.ended;
     const state = (await app.builds())[0]?.state;

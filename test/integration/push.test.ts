@@ -135,7 +135,7 @@ describe('the way of a push', () => {
     const uncached = await app.push('-o', 'no-cache');
     expect(uncached.output).toContain('no-cache was asked for');
     expect((await app.page()).body).toContain('one');
-    await app.commit(page('two', 'RUN sleep 1'));
+    await app.commit(page('two', 'RUN sleep 1; : options'));
     const detached = await app.push('-o', 'detach');
     expect(detached.exitCode).toBe(0);
     expect((await app.builds())[0]?.state).not.toBe('live');
@@ -150,7 +150,7 @@ describe('the way of a push', () => {
   });
 
   it('goes on when the pusher presses ^C', async () => {
-    const app = await live.app('ctrlc', page('one', 'RUN sleep 2'));
+    const app = await live.app('ctrlc', page('one', 'RUN sleep 2; : ctrlc'));
     const push = app.startPush();
     await push.says('RUN sleep 2');
     push.child.kill('SIGINT');
@@ -162,7 +162,7 @@ describe('the way of a push', () => {
   });
 
   it('cancels a build', async () => {
-    const app = await live.app('cancelled', page('one', 'RUN sleep 100'));
+    const app = await live.app('cancelled', page('one', 'RUN sleep 100; : cancelled'));
     const push = app.startPush();
     await push.says('RUN sleep 100');
     await app.slipway('builds:cancel');
@@ -171,7 +171,7 @@ describe('the way of a push', () => {
   });
 
   it('builds one of several waiting pushes: the newest; the others are told', async () => {
-    const app = await live.app('queue', page('zero', 'RUN sleep 3'));
+    const app = await live.app('queue', page('zero', 'RUN sleep 3; : queue'));
     const pushes = [app.startPush('--force')];
     await pushes[0]?.says('RUN sleep 3');
     for (const text of ['one', 'two', 'three']) {
