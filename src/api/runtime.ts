@@ -18,8 +18,6 @@ export function runtimeRoutes(api: FastifyInstance, tools: ApiTools): void {
       const lines = wholeNumber(request.query.lines, 'lines', { min: 1, max: 10_000, absent: 100 });
       const follow = wholeNumber(request.query.follow, 'follow', { min: 0, max: 1, absent: 0 }) === 1;
       const output = await tools.deployer.logs(app, { lines, follow });
-      // Gone while the deployer was asked: nobody else would end the stream.
-      if (reply.raw.destroyed) output.destroy();
       const sent = reply.type('text/plain; charset=utf-8').header('x-accel-buffering', 'no').send(output);
       // A silent app is being followed all the same; node would keep the head for the first byte.
       reply.raw.flushHeaders();

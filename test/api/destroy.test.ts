@@ -115,6 +115,24 @@ test('a worker that comes late to a destroyed app can write nothing', async () =
   expect(await platform.store.open('late')).toEqual([]);
 });
 
+test('waits for a config change that is being written, and takes its records along', async () => {
+  await platform.createApp('between');
+  await platform.live('between');
+  const create = platform.store.create.bind(platform.store);
+  let destroying: Promise<Answer> | undefined;
+  platform.store.create = async (...args) => {
+    destroying = destroy('between');
+    // Long enough for a destroy that does not wait to be through.
+    await Promise.race([destroying, new Promise((resolve) => setTimeout(resolve, 500))]);
+    return create(...args);
+  };
+  const changed = await platform.call('PATCH', '/v1/apps/between/config', { body: { A: 'x' } });
+  platform.store.create = create;
+  expect([changed.status, (await destroying)?.status]).toEqual([202, 200]);
+  expect(await platform.store.list('between')).toEqual([]);
+  expect(await platform.store.open('between')).toEqual([]);
+});
+
 test('rollbacks and config changes at the same moment leave nothing open', async () => {
   for (let round = 0; round < 4; round += 1) {
     await platform.createApp('moment');

@@ -276,26 +276,32 @@ describe('rollback', () => {
     });
   });
 
-  test('cancelled in the moment between, it makes no rollout and closes its release', async () => {
-    await app('moment');
-    await platform.live('moment', 'FROM a');
-    await platform.live('moment', 'FROM b');
-    const before = await platform.rollouts();
-    const waiting = await platform.ready('moment', 'FROM c');
-    const append = platform.ledger.appendRelease.bind(platform.ledger);
-    platform.ledger.appendRelease = async (name, draft, who) => {
-      const made = await append(name, draft, who);
-      await platform.call('POST', `/v1/apps/moment/builds/${draft.deploymentId}/cancel`);
-      return made;
-    };
-    const { body } = await rollback('moment');
-    platform.ledger.appendRelease = append;
-    expect(body).toMatchObject({ state: 'cancelled' });
-    expect((await releases('moment'))[0]).toMatchObject({ version: 'v4', state: 'cancelled' });
-    // What it would have superseded goes on.
-    expect((await platform.store.get('moment', waiting.id))?.state).toBe('ready');
-    expect(await platform.rollouts()).toEqual(before);
-  });
+  test.each(['before', 'after'])(
+    'cancelled in the moment %s its release is written, it makes no rollout and closes its release',
+    async (moment) => {
+      const name = await app(`moment-${moment}`);
+      await platform.live(name, 'FROM a');
+      await platform.live(name, 'FROM b');
+      const jobs = await platform.rollouts();
+      const waiting = await platform.ready(name, 'FROM c');
+      const append = platform.ledger.appendRelease.bind(platform.ledger);
+      platform.ledger.appendRelease = async (of, draft, who) => {
+        const cancel = (): Promise<Answer> =>
+          platform.call('POST', `/v1/apps/${of}/builds/${draft.deploymentId}/cancel`);
+        if (moment === 'before') await cancel();
+        const made = await append(of, draft, who);
+        if (moment === 'after') await cancel();
+        return made;
+      };
+      const { body } = await rollback(name);
+      platform.ledger.appendRelease = append;
+      expect(body).toMatchObject({ state: 'cancelled' });
+      expect((await releases(name))[0]).toMatchObject({ version: 'v4', state: 'cancelled' });
+      // What it would have superseded goes on.
+      expect((await platform.store.get(name, waiting.id))?.state).toBe('ready');
+      expect(await platform.rollouts()).toEqual(jobs);
+    },
+  );
 
   test('of many at once the newest stands', async () => {
     await app('many');
