@@ -287,17 +287,21 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
     expect((await get('gone.localhost')).status).toBe(404);
   });
 
-  it('says that it is not reachable, and by which socket', async () => {
+  it('says that it is not reachable, and by which socket, and changes nothing', async () => {
+    const [one, two] = [await serve('one'), await serve('two')];
+    await route('late', one);
+    const before = await test.edge.state();
     await test.kill();
     try {
-      await expect(route('late', await serve('late'))).rejects.toMatchObject({
+      await expect(route('late', two)).rejects.toMatchObject({
         code: 'edge_unavailable',
         where: test.masterSocket,
       });
     } finally {
       await test.start();
     }
-    expect((await get('late.localhost')).body).toBe('late');
+    expect(await test.edge.state()).toEqual(before);
+    expect((await get('late.localhost')).body).toBe('one');
   });
 });
 

@@ -7,7 +7,7 @@ import { startReconciler } from '../../deploy/reconciler.js';
 import { homePaths } from '../../src/config.js';
 import type { ReleaseImage } from '../../src/model/release.js';
 import { temporaryDirectory } from '../support/directories.js';
-import { dockerMissing } from '../support/docker.js';
+import { dockerMissing, TURN_TIMEOUT_MS } from '../support/docker.js';
 import { until } from '../support/until.js';
 import { HAPROXY_MISSING } from './support/edge.js';
 import { server } from './support/images.js';
@@ -26,7 +26,7 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     world = await World.open();
     one = await world.image({ script: server('one') });
     two = await world.image({ script: server('two') });
-  }, 120_000);
+  }, TURN_TIMEOUT_MS);
   afterAll(() => world?.close(), 60_000);
 
   const deployed = async (app: string): Promise<string> => {

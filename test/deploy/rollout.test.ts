@@ -4,7 +4,7 @@ import { requestRollback } from '../../src/changes.js';
 import { requestCancel } from '../../src/endings.js';
 import { SlipwayError } from '../../src/errors.js';
 import type { ReleaseImage } from '../../src/model/release.js';
-import { dockerMissing } from '../support/docker.js';
+import { dockerMissing, TURN_TIMEOUT_MS } from '../support/docker.js';
 import { until } from '../support/until.js';
 import { HAPROXY_MISSING } from './support/edge.js';
 import { server } from './support/images.js';
@@ -25,7 +25,7 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     one = await world.image({ script: server('one') });
     two = await world.image({ script: server('two') });
     broken = await world.image({ script: 'echo "password is $DB_PASSWORD"; echo "cannot start"; exit 7' });
-  }, 120_000);
+  }, TURN_TIMEOUT_MS);
   afterAll(() => world?.close(), 60_000);
 
   /** An app whose v1 serves `one`. */

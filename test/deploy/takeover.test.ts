@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deployNext } from '../../deploy/deployer.js';
 import type { ReleaseImage } from '../../src/model/release.js';
-import { dockerMissing } from '../support/docker.js';
+import { dockerMissing, TURN_TIMEOUT_MS } from '../support/docker.js';
 import { HAPROXY_MISSING } from './support/edge.js';
 import { server } from './support/images.js';
 import { startLoad } from './support/load.js';
@@ -24,7 +24,7 @@ describe.skipIf(missing !== undefined)('a deployer that is killed', () => {
   beforeAll(async () => {
     world = await World.open();
     for (const text of ['even', 'odd']) images.push(await world.image({ script: server(text) }));
-  }, 120_000);
+  }, TURN_TIMEOUT_MS);
   afterAll(() => world?.close(), 60_000);
 
   /** Kills after the step with this number; undefined when the rollout ended before it came to that. */

@@ -5,7 +5,7 @@ import { DockerTarget } from '../../deploy/targets/docker.js';
 import { Engine } from '../../deploy/targets/engine.js';
 import { toSlipwayError } from '../../src/errors.js';
 import type { ReleaseImage } from '../../src/model/release.js';
-import { dockerMissing, startDocker, type TestDocker } from '../support/docker.js';
+import { dockerMissing, startDocker, type TestDocker, TURN_TIMEOUT_MS } from '../support/docker.js';
 import { type ImageWish, pushImage, server } from './support/images.js';
 import { startRegistry, type TestRegistry } from './support/registry.js';
 
@@ -22,7 +22,7 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
   beforeAll(async () => {
     [docker, registry] = await Promise.all([startDocker(), startRegistry()]);
     target = targetOf(docker.host);
-  }, 120_000);
+  }, TURN_TIMEOUT_MS);
   afterAll(async () => {
     await docker?.stop();
     await registry?.stop();

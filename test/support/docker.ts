@@ -10,13 +10,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { takeEngineLock } from './engine-lock.js';
 
 const run = promisify(execFile);
 const DOCKERD = ['/usr/sbin/dockerd', '/usr/bin/dockerd'].find((path) => existsSync(path));
 const BRIDGE_ADDRESS = '10.213.0.1/24';
 /** Networks of the tests come from here, so that their bridges can be found again. */
 const POOL_PREFIX = '10.214.';
-const LOCK_FILE = join(tmpdir(), 'slipway-test-dockerd.lock');
 
 export interface TestDocker {
   /** As DOCKER_HOST wants it. */
@@ -31,15 +31,18 @@ export interface TestDocker {
   stop(): Promise<void>;
 }
 
+/** For the hook that calls `startDocker`: the tests before it in the line take their time. */
+export const TURN_TIMEOUT_MS: number = 20 * 60_000;
+
 /** Why a test with an engine cannot run here, or undefined. */
 export function dockerMissing(): string | undefined {
   if (DOCKERD === undefined) return 'dockerd is not installed';
   return process.getuid?.() === 0 ? undefined : 'dockerd needs root';
 }
 
-/** `insecureRegistries`: registries on loopback need not be named. */
+/** Registries on loopback need not be named as insecure. */
 export async function startDocker(): Promise<TestDocker> {
-  const lock = await takeLock();
+  const endTurn = await takeEngineLock();
   // A short path: the engine's sockets lie below it.
   const home = await mkdtemp(join(tmpdir(), 'sd-'));
   const host = `unix://${home}/docker.sock`;
@@ -112,7 +115,7 @@ export async function startDocker(): Promise<TestDocker> {
       await unmountBelow(home);
       await rm(home, { recursive: true, force: true });
     } finally {
-      lock.release();
+      await endTurn();
     }
   };
 
@@ -145,15 +148,6 @@ function dockerdArguments(home: string, host: string): string[] {
     `--default-address-pool=base=${POOL_PREFIX}0.0/16,size=24`,
     '--log-level=warn',
   ];
-}
-
-/** flock(1) holds the lock for as long as its child waits for the end of its input. */
-async function takeLock(): Promise<{ release(): void }> {
-  const child = spawn('flock', [LOCK_FILE, 'sh', '-c', 'echo held; cat'], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-  });
-  await once(child.stdout, 'data');
-  return { release: () => child.stdin.end() };
 }
 
 /** dockerd's own containerd may outlive it. */

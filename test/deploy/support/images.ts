@@ -39,9 +39,9 @@ export interface ImageWish {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Serves `text` at /, and goes on until SIGTERM. */
+/** Serves `text` at / until SIGTERM. As process 1 httpd itself would not end by it. */
 export function server(text: string): string {
-  return `mkdir -p /www && echo ${text} > /www/index.html && exec httpd -f -p $PORT -h /www`;
+  return `trap 'exit 0' TERM; mkdir -p /www; echo ${text} > /www/index.html; httpd -f -p $PORT -h /www & wait`;
 }
 
 /** An image in the registry, and on the engine only what the push leaves there. */
