@@ -46,8 +46,13 @@ export class BaseImages {
 
   /** Fetches what is missing in the store of these layers. Layers that this builder made are there already. */
   async fetch(layers: readonly Layer[]): Promise<void> {
+    const { blobs } = this.#store;
     const missing: Layer[] = [];
-    for (const layer of layers) if (!(await this.#store.blobs.has(layer.digest))) missing.push(layer);
+    for (const layer of layers) {
+      // Touched, so that the cleaning leaves it for this build.
+      if (await blobs.has(layer.digest)) await blobs.touch(layer.digest);
+      else missing.push(layer);
+    }
     await Promise.all(missing.map((layer) => this.#fetchBlob(layer)));
   }
 

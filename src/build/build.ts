@@ -5,7 +5,7 @@
  */
 import type { Limits } from '../config.js';
 import { startStage } from '../dockerfile/evaluate.js';
-import { type IgnoreMatcher, ignoreFiles, parseIgnore } from '../dockerfile/ignore.js';
+import { ignoreFiles, parseIgnore } from '../dockerfile/ignore.js';
 import { parseDockerfile } from '../dockerfile/parse.js';
 import { planBuild } from '../dockerfile/plan.js';
 import type { BuildPlan, CopyStep, PlannedStage, Platform } from '../dockerfile/types.js';
@@ -61,8 +61,8 @@ export interface BuildResult {
 export async function buildImage(request: BuildRequest, tools: BuildTools): Promise<BuildResult> {
   const context = await GitContext.open(request.commit, request.source, tools.limits, tools.signal);
   const plan = await readPlan(request, context, tools.limits);
-  const ignore = await readIgnore(request.dockerfile, context);
-  await using run = new BuildRun(request, plan, context, context.source(ignore.matcher, ignore.file), tools);
+  const source = await visibleSource(request.dockerfile, context, tools.signal);
+  await using run = new BuildRun(request, plan, context, source, tools);
   const { state, layers, baseHistory } = await run.stage(plan.target);
   const image = assembleImage(state.image, layers, baseHistory, tools.limits.layers);
   return { image, bases: run.bases, steps: run.progress.counts };
@@ -230,14 +230,30 @@ async function readPlan(request: BuildRequest, context: GitContext, limits: Limi
   });
 }
 
-/** The file beside the Dockerfile goes before the one at the root. */
-async function readIgnore(
+/** More lines make more work for each of the context's paths than anybody means to ask for. */
+const IGNORE_LINES = 1000;
+
+/** The context without what is ignored. The ignore file beside the Dockerfile goes before the one at the root. */
+async function visibleSource(
   dockerfile: string,
   context: GitContext,
-): Promise<{ matcher: IgnoreMatcher; file: string }> {
+  signal: AbortSignal,
+): Promise<CopySource> {
   for (const file of ignoreFiles(dockerfile)) {
-    const text = await context.read(file);
-    if (text !== undefined) return { matcher: parseIgnore(text.toString('utf8'), file), file };
+    const text = (await context.read(file))?.toString('utf8');
+    if (text === undefined) continue;
+    const lines = text.split('\n', IGNORE_LINES + 1).length;
+    if (lines > IGNORE_LINES || text.length > IGNORE_LINES * 255) {
+      throw new SlipwayError(
+        'dockerfile_invalid',
+        `${file} has more than ${IGNORE_LINES} lines of patterns`,
+        {
+          where: file,
+          hint: 'ignore directories as a whole, or ignore all with * and bring back with ! what the image needs',
+        },
+      );
+    }
+    return context.source(parseIgnore(text, file), file, signal);
   }
-  return { matcher: parseIgnore(''), file: '.dockerignore' };
+  return context.source(parseIgnore(''), '.dockerignore', signal);
 }

@@ -33,14 +33,16 @@ export class ContextSelection implements CopySource {
   readonly #ignoreFile: string;
   readonly #objects: Pick<ObjectReader, 'read'>;
 
+  /** `visible` is `all` without what `ignore` takes out. */
   constructor(
-    tree: ContextTree,
+    all: ContextTree,
+    visible: ContextTree,
     ignore: IgnoreMatcher,
     ignoreFile: string,
     objects: Pick<ObjectReader, 'read'>,
   ) {
-    this.#all = tree;
-    this.#visible = tree.without((path) => ignore.ignores(path));
+    this.#all = all;
+    this.#visible = visible;
     this.#ignore = ignore;
     this.#ignoreFile = ignoreFile;
     this.#objects = objects;

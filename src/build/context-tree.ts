@@ -1,6 +1,10 @@
-/** The paths of a context, in tree order: look-ups, what is below a directory, and symlinks followed inside it. Pure. */
+/** The paths of a context, in tree order: look-ups, what is below a directory, and symlinks followed inside it. */
+import { setImmediate } from 'node:timers/promises';
 import type { ContextEntry } from './context-listing.js';
 import { parentPath } from './copy-source.js';
+
+/** Hostile patterns on many paths take minutes; in between the other builds of this process get their turn. */
+const TURN_MS = 20;
 
 /** Symlinks that one path may go through; as many as Linux allows (path_resolution(7)). */
 const MAX_LINKS = 40;
@@ -45,7 +49,7 @@ export class ContextTree {
   }
 
   /** The tree without what is ignored. A file that an exception brings back brings the directories above it. */
-  without(ignores: (path: string) => boolean): ContextTree {
+  async without(ignores: (path: string) => boolean, signal?: AbortSignal): Promise<ContextTree> {
     const kept: ContextEntry[] = [];
     const seen = new Set<string>(['']);
     const keep = (entry: ContextEntry): void => {
@@ -55,7 +59,14 @@ export class ContextTree {
       seen.add(entry.path);
       kept.push(entry);
     };
-    for (const entry of this.#entries) if (!ignores(entry.path)) keep(entry);
+    let turn = performance.now();
+    for (const entry of this.#entries) {
+      if (!ignores(entry.path)) keep(entry);
+      if (performance.now() - turn < TURN_MS) continue;
+      await setImmediate();
+      signal?.throwIfAborted();
+      turn = performance.now();
+    }
     return new ContextTree(this.root.oid, kept, this.#targets);
   }
 

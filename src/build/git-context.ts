@@ -71,8 +71,9 @@ export class GitContext {
   }
 
   /** What COPY sees: the context without what is ignored. */
-  source(ignore: IgnoreMatcher, ignoreFile: string): CopySource {
-    return new ContextSelection(this.#tree, ignore, ignoreFile, this.#source.objects);
+  async source(ignore: IgnoreMatcher, ignoreFile: string, signal?: AbortSignal): Promise<CopySource> {
+    const visible = await this.#tree.without((path) => ignore.ignores(path), signal);
+    return new ContextSelection(this.#tree, visible, ignore, ignoreFile, this.#source.objects);
   }
 }
 

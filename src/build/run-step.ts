@@ -1,4 +1,5 @@
 /** Executes a RUN: the layers below as an overlay, the command in the sandbox, what it changed as a new layer. */
+import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeUpperLayer } from '../../native/index.js';
 import type { Limits } from '../config.js';
@@ -49,7 +50,9 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
       });
     }
     signal.throwIfAborted();
-    checkOutcome(outcome, limits);
+    // A command that met the full disk may have ended before the watch saw it.
+    const diskFull = outcome.diskFull || (outcome.exitCode !== 0 && (await isFull(upper)));
+    checkOutcome({ ...outcome, diskFull }, limits);
     const temporary = await store.blobs.newTemporary();
     try {
       const written = await writeUpperLayer({
@@ -77,7 +80,13 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
   }
 }
 
+const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
+
+async function isFull(path: string): Promise<boolean> {
+  const { bavail, blocks, bsize } = await statfs(path);
+  return bavail * bsize < Math.min(64 * MiB, 0.02 * blocks * bsize);
+}
 
 /** What the user is told when a step did not end well; the caller adds the line. */
 function checkOutcome(outcome: StepOutcome, limits: Limits): void {

@@ -48,7 +48,8 @@ async function open(oid: string): Promise<GitContext> {
 /** Paths that an argument selects, under the name that they get, with a symlink's target. */
 async function selected(context: GitContext, argument: string, ignore = ''): Promise<string[]> {
   const found: string[] = [];
-  for (const selection of await context.source(parseIgnore(ignore), '.dockerignore').select(argument)) {
+  const source = await context.source(parseIgnore(ignore), '.dockerignore');
+  for (const selection of await source.select(argument)) {
     for (const { path, type, linkname } of await selection.entries()) {
       const link = linkname === undefined ? '' : ` -> ${linkname}`;
       found.push(
