@@ -66,12 +66,24 @@ export class TreeSource implements CopySource {
     }
     // Sockets never reach a layer.
     const entries = scanned.filter((entry) => entry.type !== 'socket');
+    for (const entry of entries) this.#checkText(path, entry);
     return {
       name: baseName(found),
       path,
       content: `files ${hashOf(entries.map(identity))}`,
       entries: async () => this.#times.restored(entries.map((entry) => sourceEntry(entry, path))),
     };
+  }
+
+  /** What is not UTF-8 arrives here with U+FFFD in it, and would be another file. */
+  #checkText(path: string, { path: below, linkname = '' }: ScannedEntry): void {
+    if (!`${below}${linkname}`.includes('\ufffd')) return;
+    const shown = JSON.stringify(`/${join(path, below)}`);
+    throw new SlipwayError(
+      'context_invalid',
+      `the name of ${shown} in ${this.#described}, or the target of that symlink, is not UTF-8`,
+      { hint: 'rename it, or copy what is beside it by name' },
+    );
   }
 
   async #resolve(path: string): Promise<string> {

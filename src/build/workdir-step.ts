@@ -1,5 +1,4 @@
-/** WORKDIR: the directory and what is missing above it (0755), the directory itself owned by the current USER. */
-
+/** WORKDIR: the directory and what is missing above it, 0755 and owned by the current USER. */
 import { SlipwayError } from '../errors.js';
 import { CONTEXT_MTIME } from './context-selection.js';
 import type { Owner, PlannedEntry } from './copy.js';
@@ -11,34 +10,21 @@ export async function planWorkdir(
   owner: Owner,
   onto: Destination,
 ): Promise<readonly PlannedEntry[]> {
-  const target = await onto.resolve(path);
-  const existing = target === '' ? undefined : await onto.lstat(target);
-  if (existing !== undefined && existing.type !== 'directory') {
-    throw new SlipwayError(
-      'context_invalid',
-      `the working directory "${path}" is not a directory in the image`,
-    );
-  }
-  if (target === '' || existing !== undefined) return [];
+  const parts = (await onto.resolve(path)).split('/').filter((part) => part !== '');
   const planned: PlannedEntry[] = [];
-  const parts = target.split('/');
-  for (let depth = 1; depth <= parts.length; depth++) {
-    const at = parts.slice(0, depth).join('/');
+  let isNew = false;
+  for (const depth of parts.keys()) {
+    const at = parts.slice(0, depth + 1).join('/');
     const there = await onto.lstat(at);
-    if (there !== undefined) {
-      planned.push({
-        entry: {
-          path: at,
-          type: 'directory',
-          mode: there.mode,
-          uid: there.uid,
-          gid: there.gid,
-          mtime: there.mtime,
-        },
-      });
-    } else {
-      planned.push({ entry: { path: at, type: 'directory', mode: 0o755, ...owner, mtime: CONTEXT_MTIME } });
+    if (there !== undefined && there.type !== 'directory') {
+      throw new SlipwayError(
+        'context_invalid',
+        `"/${at}" is not a directory in the image, so "${path}" cannot be the working directory`,
+      );
     }
+    isNew = there === undefined;
+    const { mode, uid, gid, mtime } = there ?? { mode: 0o755, ...owner, mtime: CONTEXT_MTIME };
+    planned.push({ entry: { path: at, type: 'directory', mode, uid, gid, mtime } });
   }
-  return planned;
+  return isNew ? planned : [];
 }

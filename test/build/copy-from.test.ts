@@ -95,6 +95,18 @@ describe('COPY --from', () => {
     });
   });
 
+  it.each(["touch /s/f$(printf '\\377')", "ln -s $(printf '\\377') /s/l"])(
+    'refuses what is not UTF-8, made by: %s',
+    async (command) => {
+      const lines = ['FROM busybox AS made', `RUN mkdir /s; ${command}`, 'FROM busybox'];
+      await expect(build(...lines, 'COPY --from=made /s /t')).rejects.toMatchObject({
+        code: 'context_invalid',
+        where: 'Dockerfile:4',
+        message: expect.stringContaining('is not UTF-8'),
+      });
+    },
+  );
+
   it('makes the same layer each time, though files of the context have fresh times in the stage', async () => {
     const commit = await builder.commit({
       'src/main.c': 'main',

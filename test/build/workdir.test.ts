@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { Destination, type TreeEntry } from '../../src/build/destination.js';
+import { planWorkdir } from '../../src/build/workdir-step.js';
+
+const directory: TreeEntry = { type: 'directory', mode: 0o750, uid: 3, gid: 4, mtime: 7 };
+
+function onto(existing: Record<string, Partial<TreeEntry>>): Destination {
+  const entries = Object.entries(existing).map(([path, more]) => [path, { ...directory, ...more }] as const);
+  return new Destination({ lstat: async () => undefined }, new Map(entries));
+}
+
+async function plan(path: string, below: Destination): Promise<string[]> {
+  const planned = await planWorkdir(path, { uid: 9, gid: 8 }, below);
+  return planned.map(({ entry: at }) => `${at.path} ${at.type} ${at.mode.toString(8)} ${at.uid}:${at.gid}`);
+}
+
+describe('WORKDIR', () => {
+  it('makes what is missing as the user, and keeps what is there', async () => {
+    expect(await plan('/srv/app/in', onto({ srv: {} }))).toEqual([
+      'srv directory 750 3:4',
+      'srv/app directory 755 9:8',
+      'srv/app/in directory 755 9:8',
+    ]);
+  });
+
+  it('makes an empty layer when the directory is there, also by a symlink', async () => {
+    const below = onto({ srv: {}, 'srv/app': {}, link: { type: 'symlink', linkname: 'srv' } });
+    expect(await plan('/srv/app', below)).toEqual([]);
+    expect(await plan('/link/app', below)).toEqual([]);
+    expect(await plan('/', below)).toEqual([]);
+  });
+
+  it.each(['/etc/passwd', '/etc/passwd/below'])('never makes a directory of a file: %s', async (path) => {
+    const below = onto({ etc: {}, 'etc/passwd': { type: 'file' } });
+    await expect(plan(path, below)).rejects.toMatchObject({
+      code: 'context_invalid',
+      message: expect.stringContaining('"/etc/passwd" is not a directory'),
+    });
+  });
+});
