@@ -5,9 +5,6 @@
  */
 import type { Limits } from '../config.js';
 import { startStage } from '../dockerfile/evaluate.js';
-import { ignoreFiles, parseIgnore } from '../dockerfile/ignore.js';
-import { parseDockerfile } from '../dockerfile/parse.js';
-import { planBuild } from '../dockerfile/plan.js';
 import type { BuildPlan, CopyStep, PlannedStage, Platform } from '../dockerfile/types.js';
 import { SlipwayError, toSlipwayError } from '../errors.js';
 import type { Layer } from '../layers/layer.js';
@@ -15,6 +12,7 @@ import { mountedOverlay } from '../layers/overlay.js';
 import type { BuildLog } from '../logs/log-writer.js';
 import type { RegistryClient } from '../registry/client.js';
 import { BaseImages } from './base-images.js';
+import { readPlan, visibleSource } from './build-input.js';
 import type { BuilderStore } from './builder-store.js';
 import type { CopySource } from './copy-source.js';
 import { type ContextSource, GitContext } from './git-context.js';
@@ -213,47 +211,4 @@ class BuildRun {
     if (found === undefined) throw new SlipwayError('internal', `the plan lacks stage ${index}`);
     return found;
   }
-}
-
-async function readPlan(request: BuildRequest, context: GitContext, limits: Limits): Promise<BuildPlan> {
-  const text = await context.read(request.dockerfile);
-  if (text === undefined) {
-    throw new SlipwayError('dockerfile_missing', `there is no ${request.dockerfile} in the commit`, {
-      hint: 'add one to the root of the repository, commit it and push again',
-    });
-  }
-  const dockerfile = parseDockerfile(text, request.dockerfile, limits);
-  return planBuild(dockerfile, {
-    buildArgs: request.buildArgs,
-    platform: request.platform,
-    ...(request.target === undefined ? {} : { target: request.target }),
-  });
-}
-
-/** More lines make more work for each of the context's paths than anybody means to ask for. */
-const IGNORE_LINES = 1000;
-
-/** The context without what is ignored. The ignore file beside the Dockerfile goes before the one at the root. */
-async function visibleSource(
-  dockerfile: string,
-  context: GitContext,
-  signal: AbortSignal,
-): Promise<CopySource> {
-  for (const file of ignoreFiles(dockerfile)) {
-    const text = (await context.read(file))?.toString('utf8');
-    if (text === undefined) continue;
-    const lines = text.split('\n', IGNORE_LINES + 1).length;
-    if (lines > IGNORE_LINES || text.length > IGNORE_LINES * 255) {
-      throw new SlipwayError(
-        'dockerfile_invalid',
-        `${file} has more than ${IGNORE_LINES} lines of patterns`,
-        {
-          where: file,
-          hint: 'ignore directories as a whole, or ignore all with * and bring back with ! what the image needs',
-        },
-      );
-    }
-    return context.source(parseIgnore(text, file), file, signal);
-  }
-  return context.source(parseIgnore(''), '.dockerignore', signal);
 }

@@ -70,7 +70,7 @@ async function headOf(content: Awaited<ReturnType<CopySource['content']>>): Prom
 export interface WrittenCopy {
   readonly layer: Layer;
   /** The layer's entries, so that later steps see them without a lay-out. */
-  readonly tree: ReadonlyMap<string, TreeEntry>;
+  readonly entries: ReadonlyMap<string, TreeEntry>;
 }
 
 /** Writes the layer. `chown` is resolved already, since names are looked up in the files below. */
@@ -89,7 +89,11 @@ export async function writeCopyLayer(
     ...(step.chmod === undefined ? {} : { chmod: parseChmod(step.chmod) }),
   });
   const layer = await writeLayer(planned, store, signal);
-  return { layer, tree: new Map(planned.map(({ entry }) => [entry.path, entry])) };
+  return { layer, entries: entriesOf(planned) };
+}
+
+export function entriesOf(planned: readonly PlannedEntry[]): ReadonlyMap<string, TreeEntry> {
+  return new Map(planned.map(({ entry }) => [entry.path, entry]));
 }
 
 /**

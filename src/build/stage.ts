@@ -15,13 +15,12 @@ import type {
 } from '../dockerfile/types.js';
 import { SlipwayError, toSlipwayError } from '../errors.js';
 import { translated } from '../layers/failures.js';
-import { chainId, type Layer } from '../layers/layer.js';
-import { StackView } from '../layers/stack-view.js';
+import type { Layer } from '../layers/layer.js';
 import type { BaseImages } from './base-images.js';
 import type { BuilderStore } from './builder-store.js';
 import type { CopySource } from './copy-source.js';
-import { refuseArchives, selectSources, writeCopyLayer, writeLayer } from './copy-step.js';
-import { Destination, type TreeEntry } from './destination.js';
+import { entriesOf, refuseArchives, selectSources, writeCopyLayer, writeLayer } from './copy-step.js';
+import type { TreeEntry } from './destination.js';
 import { firstDifference, type KeyPart, keyPart } from './explain.js';
 import type { GitContext } from './git-context.js';
 import { copyKey, runKey, workdirKey } from './keys.js';
@@ -29,10 +28,8 @@ import type { Progress } from './progress.js';
 import { runStep } from './run-step.js';
 import type { Sandbox } from './sandbox/runtime.js';
 import { resolveChown, resolveUser } from './sandbox/user.js';
+import { StageTree } from './stage-tree.js';
 import { planWorkdir } from './workdir-step.js';
-
-/** /etc/passwd and /etc/group are not larger; a hostile image's are not read. */
-const NAMES_BYTES = 10 * 1024 * 1024;
 
 export interface StageTools {
   readonly store: BuilderStore;
@@ -73,21 +70,19 @@ interface Execution {
   readonly parts: readonly KeyPart[];
   /** The path of the context or stage behind a part's name, to name the file in it that changed. */
   readonly pathOf?: ReadonlyMap<string, string>;
-  run(): Promise<{ layer: Layer; tree?: ReadonlyMap<string, TreeEntry> }>;
+  /** With the layer's entries, unless it is laid out. */
+  run(): Promise<{ layer: Layer; entries?: ReadonlyMap<string, TreeEntry> }>;
 }
 
 export class StageBuild {
   readonly #stage: PlannedStage;
   readonly #tools: StageTools;
-  #layers: readonly Layer[];
-  /** Entries of the topmost layers that this build wrote and laid out nowhere, and how many layers they are. */
-  #written = new Map<string, TreeEntry>();
-  #writtenLayers = 0;
+  readonly #tree: StageTree;
 
   constructor(stage: PlannedStage, start: StageStart, tools: StageTools) {
     this.#stage = stage;
     this.#tools = tools;
-    this.#layers = start.layers;
+    this.#tree = new StageTree(start.layers, tools.store.layers, tools.bases, tools.signal);
   }
 
   /** Throws what a step throws, with the line of its instruction as the place. */
@@ -107,7 +102,7 @@ export class StageBuild {
         throw this.#located(error, instruction);
       }
     }
-    return { state, layers: this.#layers, baseHistory: start.baseHistory };
+    return { state, layers: this.#tree.layers, baseHistory: start.baseHistory };
   }
 
   async #step(step: Step, instruction: StageInstruction, index: number): Promise<void> {
@@ -119,17 +114,17 @@ export class StageBuild {
     if (cached !== undefined && (await store.blobs.has(cached.layer.digest))) {
       await store.blobs.touch(cached.layer.digest);
       await progress.cached();
-      this.#add(cached.layer, undefined);
+      this.#tree.add(cached.layer);
     } else {
       await progress.missed(
         noCache ? 'no-cache was asked for' : await this.#whyMissed(execution, scope, slot),
       );
       const started = performance.now();
-      const { layer, tree } = await execution.run();
+      const { layer, entries } = await execution.run();
       const ms = Math.round(performance.now() - started);
       await store.steps.put(execution.key, { layer, ms });
       await progress.done(ms);
-      this.#add(layer, tree);
+      this.#tree.add(layer, entries);
     }
     await store.steps.remember(scope, slot, { commit: context.commit, parts: execution.parts });
   }
@@ -148,7 +143,7 @@ export class StageBuild {
   async #run(step: RunStep, instruction: StageInstruction): Promise<Execution> {
     const { platform, progress } = this.#tools;
     const { argv, env, cwd, user, network, files } = step;
-    const parent = this.#parent();
+    const parent = this.#tree.identity;
     return {
       key: runKey({
         parent,
@@ -167,8 +162,8 @@ export class StageBuild {
         keyPart('the result of the steps above', parent),
       ],
       run: async () => {
-        await this.#layOut();
-        const layer = await runStep(step, this.#layers, {
+        await this.#tree.layOut();
+        const layer = await runStep(step, this.#tree.layers, {
           ...this.#tools,
           output: (chunk) => progress.output(chunk),
         });
@@ -183,7 +178,7 @@ export class StageBuild {
     const source = step.from === undefined ? contextSource : await sourceOf(step.from);
     const selected = await selectSources(step, source);
     if (step.add) await refuseArchives(selected, `${this.#tools.dockerfile}:${instruction.lines.start}`);
-    const parent = this.#parent();
+    const parent = this.#tree.identity;
     const { destination, chown, chmod } = step;
     const selections = selected.map(({ selection }) => ({
       name: selection.name,
@@ -204,68 +199,27 @@ export class StageBuild {
         ? { pathOf: new Map(named.map(([name, selection]) => [name, selection.path])) }
         : {}),
       run: async () => {
-        const onto = await this.#destination();
-        const owner = chown === undefined ? undefined : await resolveChown(this.#files(), chown);
+        const onto = await this.#tree.destination();
+        const owner =
+          chown === undefined ? undefined : await resolveChown((path) => this.#tree.readFile(path), chown);
         return writeCopyLayer(step, selected, onto, owner, store, signal);
       },
     };
   }
 
   async #workdir(step: WorkdirStep): Promise<Execution> {
-    const parent = this.#parent();
+    const parent = this.#tree.identity;
     const { path, user } = step;
     return {
       key: workdirKey({ parent, path, user }),
       parts: [keyPart('the instruction', [path, user]), keyPart('the result of the steps above', parent)],
       run: async () => {
-        const onto = await this.#destination();
-        const { uid, gid } = await resolveUser(this.#files(), user);
+        const onto = await this.#tree.destination();
+        const { uid, gid } = await resolveUser((path) => this.#tree.readFile(path), user);
         const planned = await planWorkdir(path, { uid, gid }, onto);
         const layer = await writeLayer(planned, this.#tools.store, this.#tools.signal);
-        return { layer, tree: new Map(planned.map(({ entry }) => [entry.path, entry])) };
+        return { layer, entries: entriesOf(planned) };
       },
-    };
-  }
-
-  #parent(): string {
-    return this.#layers.length === 0 ? 'scratch' : chainId(this.#layers.map((layer) => layer.diffId));
-  }
-
-  #add(layer: Layer, tree: ReadonlyMap<string, TreeEntry> | undefined): void {
-    this.#layers = [...this.#layers, layer];
-    if (tree === undefined) {
-      // From the cache, or laid out already: the next look at the tree goes to the disk.
-      this.#written = new Map();
-      this.#writtenLayers = 0;
-      return;
-    }
-    for (const [path, entry] of tree) this.#written.set(path, entry);
-    this.#writtenLayers++;
-  }
-
-  async #destination(): Promise<Destination> {
-    return new Destination(new StackView(await this.#laidOut()), this.#written);
-  }
-
-  /** Directories of the layers that are not only in memory, the topmost first. */
-  async #laidOut(): Promise<readonly string[]> {
-    const { store, bases, signal } = this.#tools;
-    const below = this.#layers.slice(0, this.#layers.length - this.#writtenLayers);
-    await bases.fetch(below);
-    return store.layers.layout(below, signal);
-  }
-
-  async #layOut(): Promise<void> {
-    this.#written = new Map();
-    this.#writtenLayers = 0;
-    await this.#laidOut();
-  }
-
-  /** Reads files of the tree so far, for names of users; lays out what is only in memory when a file is really read. */
-  #files(): (path: string) => Promise<Buffer | undefined> {
-    return async (path) => {
-      await this.#layOut();
-      return new StackView(await this.#laidOut()).readFile(path, NAMES_BYTES);
     };
   }
 

@@ -1,0 +1,79 @@
+/**
+ * The file tree of a stage as it grows, layer by layer. Of a layer that COPY or WORKDIR made, the entries are kept in
+ * memory until something needs the files: what no RUN follows is never laid out.
+ */
+import { chainId, type Layer } from '../layers/layer.js';
+import type { LayerStore } from '../layers/layer-store.js';
+import { StackView } from '../layers/stack-view.js';
+import type { BaseImages } from './base-images.js';
+import { Destination, type TreeEntry } from './destination.js';
+
+/** /etc/passwd and /etc/group are not larger; a hostile image's are not read. */
+const NAMES_BYTES = 10 * 1024 * 1024;
+
+export class StageTree {
+  readonly #store: LayerStore;
+  readonly #bases: BaseImages;
+  readonly #signal: AbortSignal;
+  #layers: readonly Layer[];
+  /** Entries of the topmost layers that this build wrote and laid out nowhere, and how many layers they are. */
+  #written = new Map<string, TreeEntry>();
+  #writtenLayers = 0;
+
+  constructor(layers: readonly Layer[], store: LayerStore, bases: BaseImages, signal: AbortSignal) {
+    this.#layers = layers;
+    this.#store = store;
+    this.#bases = bases;
+    this.#signal = signal;
+  }
+
+  /** Bottom first. */
+  get layers(): readonly Layer[] {
+    return this.#layers;
+  }
+
+  /** What the tree is, for the key of the next step. */
+  get identity(): string {
+    return this.#layers.length === 0 ? 'scratch' : chainId(this.#layers.map((layer) => layer.diffId));
+  }
+
+  /** `entries` of a layer that this build has just written, unless it is laid out already. */
+  add(layer: Layer, entries?: ReadonlyMap<string, TreeEntry>): void {
+    this.#layers = [...this.#layers, layer];
+    if (entries === undefined) {
+      this.#forgetWritten();
+      return;
+    }
+    for (const [path, entry] of entries) this.#written.set(path, entry);
+    this.#writtenLayers++;
+  }
+
+  /** What a COPY or WORKDIR writes onto: the lay-outs, and over them what is only in memory. */
+  async destination(): Promise<Destination> {
+    return new Destination(new StackView(await this.#laidOut()), this.#written);
+  }
+
+  /** All layers as directories, for a RUN. */
+  async layOut(): Promise<readonly string[]> {
+    this.#forgetWritten();
+    return this.#laidOut();
+  }
+
+  /** Reads a file, such as the one that names the users. Undefined when it is not there, or is too large to be it. */
+  async readFile(path: string): Promise<Buffer | undefined> {
+    return new StackView(await this.layOut()).readFile(path, NAMES_BYTES);
+  }
+
+  /** From here on the next look at the tree goes to the disk. */
+  #forgetWritten(): void {
+    this.#written = new Map();
+    this.#writtenLayers = 0;
+  }
+
+  /** Directories of the layers that are not only in memory, the topmost first. */
+  async #laidOut(): Promise<readonly string[]> {
+    const below = this.#layers.slice(0, this.#layers.length - this.#writtenLayers);
+    await this.#bases.fetch(below);
+    return this.#store.layout(below, this.#signal);
+  }
+}
