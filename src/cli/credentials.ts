@@ -18,18 +18,23 @@ export function credentialsPath(env: NodeJS.ProcessEnv): string {
 
 /** Throws `unauthorized` when there are none, `invalid_config` when what there is cannot be used. */
 export async function loadCredentials(env: NodeJS.ProcessEnv): Promise<Credentials> {
-  const { SLIPWAY_URL: url, SLIPWAY_TOKEN: token } = env;
-  if (url && token)
-    return { url: platformUrl(url, 'SLIPWAY_URL'), token: checkToken(token, 'SLIPWAY_TOKEN') };
-  // A token kept for one platform is never sent to another that the environment names.
-  if (url || token) {
-    const [given, missing] = url ? ['SLIPWAY_URL', 'SLIPWAY_TOKEN'] : ['SLIPWAY_TOKEN', 'SLIPWAY_URL'];
-    throw new SlipwayError('invalid_config', `${given} is set, and ${missing} is not`, {
+  const { SLIPWAY_URL, SLIPWAY_TOKEN } = env;
+  const url = SLIPWAY_URL ? platformUrl(SLIPWAY_URL, 'SLIPWAY_URL') : undefined;
+  const token = SLIPWAY_TOKEN ? checkToken(SLIPWAY_TOKEN, 'SLIPWAY_TOKEN') : undefined;
+  if (url !== undefined && token !== undefined) return { url, token };
+  if (token !== undefined) {
+    throw new SlipwayError('invalid_config', 'SLIPWAY_TOKEN is set, and SLIPWAY_URL is not', {
       hint: 'set both, or none to use what `slipway login` keeps',
     });
   }
   const path = credentialsPath(env);
   const kept = await readKept(path);
+  // A platform's own settings have this variable too. But a token kept for one platform is never sent to another.
+  if (url !== undefined && kept?.url !== url) {
+    throw new SlipwayError('unauthorized', `SLIPWAY_URL names ${url}, where you are not logged in`, {
+      hint: `slipway login ${url}; or set SLIPWAY_TOKEN as well, or unset SLIPWAY_URL`,
+    });
+  }
   if (kept === undefined) {
     throw new SlipwayError('unauthorized', 'you are not logged in', {
       hint: 'slipway login URL, with a token from the operator; or set SLIPWAY_URL and SLIPWAY_TOKEN',

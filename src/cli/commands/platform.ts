@@ -113,6 +113,7 @@ interface TokenView {
   readonly name: string;
   readonly apps: '*' | string[];
   readonly admin: boolean;
+  readonly mayCreateApps: boolean;
   readonly createdAt: string;
   readonly revokedAt?: string;
 }
@@ -137,7 +138,12 @@ const createToken: Command = {
       throw new UsageError('which apps may it use?', 'name them: --apps hello,shop (or --apps "*")');
     const made = await (await invocation.client()).post<TokenView & { token: string }>('/v1/tokens', {
       name: invocation.args[0],
-      apps: admin || apps === '*' ? '*' : String(apps).split(','),
+      apps:
+        admin || apps === '*'
+          ? '*'
+          : String(apps)
+              .split(/[\s,]+/)
+              .filter((app) => app !== ''),
       mayCreateApps: Boolean(admin) || Boolean(invocation.options['may-create']),
       admin: Boolean(admin),
     });
@@ -159,7 +165,7 @@ const listTokens: Command = {
       token.id,
       token.name,
       token.apps === '*' ? '*' : token.apps.join(','),
-      token.admin ? 'admin' : '',
+      token.admin ? 'admin' : token.mayCreateApps ? 'creates apps' : '',
       shortTime(token.createdAt),
       token.revokedAt === undefined ? '' : 'revoked',
     ]);
@@ -175,10 +181,9 @@ const revokeToken: Command = {
   examples: ['slipway tokens:revoke t4k2m9'],
   args: { min: 1, max: 1 },
   async run(invocation) {
-    const done = await (await invocation.client()).delete(
-      `/v1/tokens/${encodeURIComponent(invocation.args[0] ?? '')}`,
-    );
-    invocation.output.result(done, ['revoked']);
+    const [id = ''] = invocation.args;
+    const done = await (await invocation.client()).delete(`/v1/tokens/${encodeURIComponent(id)}`);
+    invocation.output.result(done, [`token ${id} is revoked`]);
     return EXIT.done;
   },
 };
