@@ -2,17 +2,20 @@
  * The file tree of a stage as it grows, layer by layer. Of a layer that COPY or WORKDIR made, the entries are kept in
  * memory until something needs the files: what no RUN follows is never laid out.
  */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { SlipwayError, toSlipwayError } from '../errors.js';
 import { chainId, type Layer } from '../layers/layer.js';
-import type { LayerStore } from '../layers/layer-store.js';
 import { StackView } from '../layers/stack-view.js';
 import type { BaseImages } from './base-images.js';
+import type { BuilderStore } from './builder-store.js';
 import { Destination, type TreeEntry } from './destination.js';
 
 /** /etc/passwd and /etc/group are not larger; a hostile image's are not read. */
 const NAMES_BYTES = 10 * 1024 * 1024;
 
 export class StageTree {
-  readonly #store: LayerStore;
+  readonly #store: BuilderStore;
   readonly #bases: BaseImages;
   readonly #signal: AbortSignal;
   #layers: readonly Layer[];
@@ -20,7 +23,7 @@ export class StageTree {
   #written = new Map<string, TreeEntry>();
   #writtenLayers = 0;
 
-  constructor(layers: readonly Layer[], store: LayerStore, bases: BaseImages, signal: AbortSignal) {
+  constructor(layers: readonly Layer[], store: BuilderStore, bases: BaseImages, signal: AbortSignal) {
     this.#layers = layers;
     this.#store = store;
     this.#bases = bases;
@@ -74,6 +77,31 @@ export class StageTree {
   async #laidOut(): Promise<readonly string[]> {
     const below = this.#layers.slice(0, this.#layers.length - this.#writtenLayers);
     await this.#bases.fetch(below);
-    return this.#store.layout(below, this.#signal);
+    try {
+      return await this.#store.layers.layout(below, this.#signal);
+    } catch (error) {
+      if (toSlipwayError(error).code === 'layer_invalid') await this.#removeDamaged(below, error);
+      throw error;
+    }
   }
+
+  /** What the disk has damaged is fetched or built anew the next time, instead of failing every build from here on. */
+  async #removeDamaged(layers: readonly Layer[], cause: unknown): Promise<void> {
+    const { blobs } = this.#store;
+    for (const { digest } of layers) {
+      if (!(await blobs.has(digest)) || (await digestOf(blobs.path(digest))) === digest) continue;
+      await blobs.remove(digest);
+      throw new SlipwayError('layer_invalid', `the layer ${digest} is damaged on the builder's disk`, {
+        hint: 'it is removed now and will be fetched or built anew: push again',
+        temporary: true,
+        cause,
+      });
+    }
+  }
+}
+
+async function digestOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return `sha256:${hash.digest('hex')}`;
 }

@@ -82,7 +82,7 @@ export class StageBuild {
   constructor(stage: PlannedStage, start: StageStart, tools: StageTools) {
     this.#stage = stage;
     this.#tools = tools;
-    this.#tree = new StageTree(start.layers, tools.store.layers, tools.bases, tools.signal);
+    this.#tree = new StageTree(start.layers, tools.store, tools.bases, tools.signal);
   }
 
   /** Throws what a step throws, with the line of its instruction as the place. */

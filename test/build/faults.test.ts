@@ -258,17 +258,19 @@ describe('builds that get in the way of each other', () => {
     expect(was.image.layers.length).toBe(is.image.layers.length);
   });
 
-  it('are built again when a blob of the store was damaged', async () => {
-    const id = await commit('FROM busybox', 'COPY Dockerfile /damaged', 'RUN cat /damaged');
+  it.each([0, 1])('work again after the one that finds the blob of layer %i damaged', async (damaged) => {
+    const id = await commit('FROM busybox', `COPY Dockerfile /damaged${damaged}`, 'RUN true');
+    const { layers, blobs } = builder.store;
     const { image } = await builder.build(id);
-    const layer = image.layers[1];
-    for (const { chainId } of await builder.store.layers.list()) await builder.store.layers.remove(chainId);
-    await writeFile(builder.store.blobs.path(layer?.digest ?? ''), 'damaged');
-    const touched = await commit('FROM busybox', 'COPY Dockerfile /damaged', 'RUN cat /damaged; true');
-    await builder.build(id, { noCache: false }).catch(() => undefined);
-    const built = await builder.build(touched).catch((error: SlipwayError) => error);
-    if ('code' in built) expect(built.code).toBe('layer_invalid');
-    expect((await builder.build(touched, { noCache: true })).steps.total).toBe(2);
+    for (const { chainId } of await layers.list()) await layers.remove(chainId);
+    await writeFile(blobs.path(image.layers[damaged]?.digest ?? ''), 'damaged');
+    await blobs.remove(image.layers[2]?.digest ?? '');
+    expect(await failure(builder.build(id))).toMatchObject({
+      code: 'layer_invalid',
+      hint: expect.stringContaining('push again'),
+    });
+    expect((await builder.build(id)).steps).toEqual({ cached: damaged === 0 ? 1 : 0, total: 2 });
+    await nothingIsLeft(builder.store);
   });
 
   it('leave nothing when they are cancelled at any moment', async () => {
