@@ -125,7 +125,7 @@ describe('access', () => {
 
   test('only a push creates, and only where the token may', async () => {
     const apps = directory('hello', 'other');
-    const creator = pusher(['hello'], true);
+    const creator = pusher(['hello', 'fresh', 'a--b'], true);
     expect(await grantAccess(apps, creator, 'hello.git', 'git-receive-pack')).toEqual({
       app: 'hello',
       isNew: false,
@@ -137,9 +137,11 @@ describe('access', () => {
     await expect(grantAccess(apps, creator, 'fresh', 'git-upload-pack')).rejects.toMatchObject({
       code: 'not_found',
     });
-    await expect(grantAccess(apps, creator, 'other', 'git-receive-pack')).rejects.toMatchObject({
-      code: 'not_found',
-    });
+    for (const name of ['other', 'unheard-of']) {
+      await expect(grantAccess(apps, creator, name, 'git-receive-pack')).rejects.toMatchObject({
+        code: 'not_found',
+      });
+    }
     await expect(grantAccess(apps, creator, 'a--b', 'git-receive-pack')).rejects.toMatchObject({
       code: 'invalid_name',
     });

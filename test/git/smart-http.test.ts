@@ -448,19 +448,25 @@ describe('uploads that stop half-way', () => {
   /** The beginning of a pack of ten objects. */
   const begun = Buffer.concat([command, Buffer.from('0000PACK'), Buffer.from([0, 0, 0, 2, 0, 0, 0, 10])]);
 
-  async function send(platform: Platform): Promise<import('node:net').Socket> {
+  function begin(platform: Platform): import('node:net').Socket {
     const [host = '', port = ''] = platform.address.split(':');
     const socket = connect(Number(port), host);
     socket.on('error', () => {});
     socket.write(head(platform));
     socket.write(chunked(begun));
+    return socket;
+  }
+
+  /** Until receive-pack is at work on it. */
+  async function send(platform: Platform): Promise<import('node:net').Socket> {
+    const socket = begin(platform);
     await expect.poll(async () => (await processesWith(platform.gitDir('hello'))).length).toBeGreaterThan(0);
     return socket;
   }
 
   test('a client that stands still is told so and cut off', async () => {
     const platform = await withApps({ uploadIdleMs: 200 });
-    const socket = await send(platform);
+    const socket = begin(platform);
     const [answer] = (await once(socket, 'data')) as [Buffer];
     expect(answer.toString()).toMatch(/^HTTP\/1\.1 400 [\s\S]*nothing came for 0\.2 s/);
     await expect.poll(() => processesWith(platform.gitDir('hello')), { timeout: 10_000 }).toEqual([]);
