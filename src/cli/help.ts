@@ -1,25 +1,41 @@
 /** Help texts, made from the table of commands. Pure. */
-import type { Command, OptionSpec } from './usage.js';
+import { type Command, EXIT, type OptionSpec } from './usage.js';
 
-export function generalHelp(commands: readonly Command[]): string[] {
-  const names = commands.map((command) => `${command.name} ${command.usage}`.trim());
-  const width = Math.max(...names.map((name) => name.length));
+/** Commands under one heading. */
+export interface CommandGroup {
+  readonly title: string;
+  readonly commands: readonly Command[];
+}
+
+export function generalHelp(groups: readonly CommandGroup[]): string[] {
+  const nameOf = ({ name, usage }: Command): string => `${name} ${usage}`.trim();
+  const commands = groups.flatMap((group) => group.commands);
+  const width = Math.max(...commands.map((command) => nameOf(command).length));
+  const lines = (group: CommandGroup): string[] => [
+    `${group.title}:`,
+    ...group.commands.map((command) => `  ${nameOf(command).padEnd(width)}  ${summary(command)}`),
+    '',
+  ];
   return [
     'slipway: git push to build, release and roll out; roll back in a second',
     '',
     'usage: slipway COMMAND [-a APP] [--json] ...',
     '',
-    ...commands.map(
-      (command, index) =>
-        `  ${(names[index] ?? '').padEnd(width)}  ${command.help.split('. ')[0]?.replace(/\.$/, '')}`,
-    ),
-    '',
-    'slipway COMMAND --help shows its options and examples.',
+    ...groups.flatMap(lines),
+    'slipway COMMAND --help shows the options and examples of a command. `apps create` is the same as `apps:create`.',
+    `exit codes: ${Object.entries(EXIT)
+      .map(([name, code]) => `${code} ${name}`)
+      .join(', ')}`,
   ];
 }
 
-export function commandHelp(command: Command, common: Readonly<Record<string, OptionSpec>>): string[] {
-  const options = Object.entries({ ...command.options, ...common }).map(([name, spec]) => {
+/** The first sentence. */
+function summary({ help }: Command): string {
+  return (help.split('. ')[0] ?? '').replace(/\.$/, '');
+}
+
+export function commandHelp(command: Command, options: Readonly<Record<string, OptionSpec>>): string[] {
+  const lines = Object.entries(options).map(([name, spec]) => {
     const flag = `${spec.short === undefined ? '    ' : `-${spec.short}, `}--${name}${spec.type === 'string' ? ' VALUE' : ''}`;
     return `  ${flag.padEnd(24)} ${spec.help}`;
   });
@@ -30,19 +46,19 @@ export function commandHelp(command: Command, common: Readonly<Record<string, Op
     ...(command.aliases === undefined ? [] : ['', `also: ${command.aliases.join(', ')}`]),
     '',
     'options:',
-    ...options,
+    ...lines,
     '',
     'examples:',
     ...command.examples.map((example) => `  ${example}`),
   ];
 }
 
-/** The known word that is fewest edits away, when that is at most three. */
+/** The known word that is fewest edits away: at most three, and at most half of the word. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  const ranked = known
+  const [best] = known
     .map((candidate) => ({ candidate, edits: editDistance(word, candidate) }))
     .sort((a, b) => a.edits - b.edits);
-  return ranked[0] !== undefined && ranked[0].edits <= 3 ? ranked[0].candidate : undefined;
+  return best !== undefined && best.edits <= Math.min(3, word.length / 2) ? best.candidate : undefined;
 }
 
 /** Levenshtein's distance. */

@@ -5,11 +5,14 @@ import { checkAppName } from '../model/app.js';
 import { ApiClient } from './client.js';
 import { appCommands } from './commands/apps.js';
 import { buildCommands } from './commands/builds.js';
-import { platformCommands } from './commands/platform.js';
+import { configCommands } from './commands/config.js';
+import { gitCommands, loginCommands } from './commands/login.js';
 import { releaseCommands } from './commands/releases.js';
+import { runtimeCommands } from './commands/runtime.js';
+import { tokenCommands } from './commands/tokens.js';
 import { loadCredentials } from './credentials.js';
 import { appOfRemote } from './git-remote.js';
-import { commandHelp, generalHelp, nearest } from './help.js';
+import { type CommandGroup, commandHelp, generalHelp, nearest } from './help.js';
 import { Output, type OutputStreams } from './output.js';
 import {
   type Command,
@@ -21,16 +24,23 @@ import {
   UsageError,
 } from './usage.js';
 
-const COMMANDS: readonly Command[] = [
-  ...appCommands,
-  ...buildCommands,
-  ...releaseCommands,
-  ...platformCommands,
+const GROUPS: readonly CommandGroup[] = [
+  { title: 'to begin', commands: loginCommands },
+  { title: 'apps', commands: appCommands },
+  { title: 'builds', commands: buildCommands },
+  { title: 'releases', commands: releaseCommands },
+  { title: 'config', commands: configCommands },
+  { title: 'what runs', commands: runtimeCommands },
+  { title: 'tokens', commands: tokenCommands },
+  { title: 'for git', commands: gitCommands },
 ];
+
+const COMMANDS: readonly Command[] = GROUPS.flatMap((group) => group.commands);
+
+const APP: OptionSpec = { type: 'string', short: 'a', help: 'the app; else that of the git remote here' };
 
 /** Every command takes these. */
 const COMMON: Readonly<Record<string, OptionSpec>> = {
-  app: { type: 'string', short: 'a', help: 'the app; else that of the git remote here' },
   json: { type: 'boolean', help: 'print the result as JSON' },
   help: { type: 'boolean', short: 'h', help: 'show this' },
 };
@@ -53,7 +63,7 @@ export async function main(argv: readonly string[], surroundings: Surroundings):
   try {
     const found = findCommand(argv);
     if (found === undefined) {
-      output.result({ commands: COMMANDS.map((command) => command.name) }, generalHelp(COMMANDS));
+      output.result({ commands: COMMANDS.map((command) => command.name) }, generalHelp(GROUPS));
       return argv.length === 0 ? EXIT.usage : EXIT.done;
     }
     const { command, rest } = found;
@@ -61,7 +71,7 @@ export async function main(argv: readonly string[], surroundings: Surroundings):
     if (values.help) {
       output.result(
         { name: command.name, usage: command.usage, help: command.help },
-        commandHelp(command, COMMON),
+        commandHelp(command, optionsOf(command)),
       );
       return EXIT.done;
     }
@@ -149,11 +159,15 @@ function byName(name: string): Command {
   );
 }
 
+function optionsOf(command: Command): Readonly<Record<string, OptionSpec>> {
+  return { ...command.options, ...(command.ofApp === false ? {} : { app: APP }), ...COMMON };
+}
+
 function readOptions(
   command: Command,
   args: readonly string[],
 ): { positionals: readonly string[]; values: Invocation['options'] } {
-  const specs = { ...command.options, ...COMMON };
+  const specs = optionsOf(command);
   try {
     return parseArgs({
       args: [...args],

@@ -35,6 +35,8 @@ export interface Command {
   readonly help: string;
   readonly examples: readonly string[];
   readonly options?: Readonly<Record<string, OptionSpec>>;
+  /** False for one that is not about an app: it takes no `-a`. */
+  readonly ofApp?: false;
   /** How many arguments it takes. */
   readonly args: { readonly min: number; readonly max: number };
   run(invocation: Invocation): Promise<ExitCode>;

@@ -13,6 +13,7 @@ const create: Command = {
   usage: 'NAME',
   help: 'Create an app, and add the git remote `slipway` to the repository here.',
   examples: ['slipway apps:create hello'],
+  ofApp: false,
   args: { min: 1, max: 1 },
   options: { 'no-remote': { type: 'boolean', help: 'leave the git repository here as it is' } },
   async run(invocation) {
@@ -38,6 +39,7 @@ const list: Command = {
   usage: '',
   help: 'List the apps that you may use.',
   examples: ['slipway apps:list', 'slipway apps --json'],
+  ofApp: false,
   args: { min: 0, max: 0 },
   async run(invocation) {
     const { apps } = await (await invocation.client()).get<{ apps: AppView[] }>('/v1/apps');
@@ -54,8 +56,8 @@ const list: Command = {
 
 const info: Command = {
   name: 'apps:info',
-  usage: '',
-  help: 'Show one app.',
+  usage: '[APP]',
+  help: 'Show one app: its address, where to push, and what is live.',
   examples: ['slipway apps:info -a hello'],
   args: { min: 0, max: 1 },
   async run(invocation) {
@@ -78,7 +80,7 @@ const info: Command = {
 
 const destroy: Command = {
   name: 'apps:destroy',
-  usage: '--confirm NAME',
+  usage: '[APP] --confirm APP',
   help: 'Destroy an app with its containers, releases and source. This cannot be undone.',
   examples: ['slipway apps:destroy -a hello --confirm hello'],
   args: { min: 0, max: 1 },

@@ -40,6 +40,15 @@ export async function followBuild(invocation: Invocation, build: BuildView, offs
   return code;
 }
 
+/** For a command that starts a rollout and has the option `detach`. */
+export async function followUnlessDetached(invocation: Invocation, build: BuildView): Promise<ExitCode> {
+  if (!invocation.options.detach) return followBuild(invocation, build);
+  invocation.output.result(build, [
+    `v${build.release} is being rolled out; follow it with: slipway builds:output ${build.id} -f -a ${build.app}`,
+  ]);
+  return EXIT.done;
+}
+
 const builds: Command = {
   name: 'builds',
   aliases: ['builds:list'],
@@ -76,7 +85,7 @@ const builds: Command = {
 const output: Command = {
   name: 'builds:output',
   usage: '[BUILD]',
-  help: 'Print the log of a build, the newest one by default.',
+  help: 'Print the log of a build. The newest one by default.',
   examples: ['slipway builds:output', 'slipway builds:output b1k5xw3f9aq7m2c -f'],
   args: { min: 0, max: 1 },
   options: {
@@ -103,7 +112,7 @@ const output: Command = {
 const cancel: Command = {
   name: 'builds:cancel',
   usage: '[BUILD]',
-  help: 'Cancel a build or a rollout that has not switched the traffic yet; the newest one by default.',
+  help: 'Cancel a build, or a rollout before it switches the traffic. The newest one by default.',
   examples: ['slipway builds:cancel', 'slipway builds:cancel b1k5xw3f9aq7m2c -a hello'],
   args: { min: 0, max: 1 },
   async run(invocation) {

@@ -1,9 +1,8 @@
-/** Releases, rollback and config vars. */
+/** Releases and rollback. */
 import type { BuildView, ReleaseView } from '../../api/views.js';
-import { checkConfigName } from '../../model/app.js';
 import { printable, shortTime, table } from '../output.js';
-import { type Command, EXIT, type ExitCode, type Invocation, UsageError } from '../usage.js';
-import { followBuild } from './builds.js';
+import { type Command, EXIT } from '../usage.js';
+import { followUnlessDetached } from './builds.js';
 
 const releases: Command = {
   name: 'releases',
@@ -35,7 +34,7 @@ const releases: Command = {
 const info: Command = {
   name: 'releases:info',
   usage: 'vN',
-  help: 'Show one release.',
+  help: 'Show one release: its image, commit, the names of its config vars, and how it ended.',
   examples: ['slipway releases:info v3'],
   args: { min: 1, max: 1 },
   async run(invocation) {
@@ -61,10 +60,11 @@ const rollback: Command = {
   name: 'rollback',
   aliases: ['releases:rollback'],
   usage: '[vN]',
-  help: 'Bring an earlier release back: its image and its config, without a build. Without vN: the last good one.',
+  help: `Bring an earlier release back, with its image and its config, without a build. Without vN: the last good one.
+Pushes that are not built yet end as superseded: they would bring back what is rolled back.`,
   examples: ['slipway rollback', 'slipway rollback v12 -a hello'],
   args: { min: 0, max: 1 },
-  options: { detach: { type: 'boolean', help: 'do not wait' } },
+  options: { detach: { type: 'boolean', help: 'do not wait for the rollout' } },
   async run(invocation) {
     const app = await invocation.app();
     const [release] = invocation.args;
@@ -76,107 +76,4 @@ const rollback: Command = {
   },
 };
 
-async function followUnlessDetached(invocation: Invocation, build: BuildView): Promise<ExitCode> {
-  if (!invocation.options.detach) return followBuild(invocation, build);
-  invocation.output.result(build, [
-    `v${build.release} is being rolled out; follow it with: slipway builds:output ${build.id} -f -a ${build.app}`,
-  ]);
-  return EXIT.done;
-}
-
-async function readConfig(invocation: Invocation): Promise<Record<string, string>> {
-  const app = await invocation.app();
-  return (await (await invocation.client()).get<{ config: Record<string, string> }>(`/v1/apps/${app}/config`))
-    .config;
-}
-
-const config: Command = {
-  name: 'config',
-  aliases: ['config:show'],
-  usage: '',
-  help: 'Show the config vars of an app with their values.',
-  examples: ['slipway config -a hello'],
-  args: { min: 0, max: 0 },
-  async run(invocation) {
-    const vars = await readConfig(invocation);
-    // A value of several lines, or with what a terminal obeys, is shown as JSON writes it; config:get prints it as it is.
-    const lines = Object.entries(vars).map(
-      ([name, value]) => `${name}=${/\p{Cc}/u.test(value) ? JSON.stringify(value) : value}`,
-    );
-    invocation.output.result(vars, lines.length === 0 ? ['no config vars'] : lines);
-    return EXIT.done;
-  },
-};
-
-const get: Command = {
-  name: 'config:get',
-  usage: 'NAME',
-  help: 'Print the value of one config var. Exit code 1 when it is not set.',
-  examples: ['slipway config:get DATABASE_URL'],
-  args: { min: 1, max: 1 },
-  async run(invocation) {
-    const [name = ''] = invocation.args;
-    const vars = await readConfig(invocation);
-    const value = Object.hasOwn(vars, name) ? vars[name] : undefined;
-    if (value === undefined) {
-      invocation.output.problem([`${name} is not set`, 'see: slipway config']);
-      return EXIT.failed;
-    }
-    invocation.output.result({ [name]: value }, [value]);
-    return EXIT.done;
-  },
-};
-
-async function changeConfig(
-  invocation: Invocation,
-  changes: Record<string, string | null>,
-): Promise<ExitCode> {
-  for (const name of Object.keys(changes)) checkConfigName(name);
-  const app = await invocation.app();
-  const { build, live } = await (await invocation.client()).patch<{ build?: BuildView; live?: boolean }>(
-    `/v1/apps/${app}/config`,
-    changes,
-  );
-  if (build !== undefined) return followUnlessDetached(invocation, build);
-  invocation.output.result({ app, stored: Object.keys(changes), live: live === true }, [
-    live
-      ? `nothing to roll out: ${app} runs with these config vars already`
-      : `stored; ${app} gets them with its next deploy`,
-  ]);
-  return EXIT.done;
-}
-
-const set: Command = {
-  name: 'config:set',
-  usage: 'NAME=VALUE...',
-  help: 'Set config vars. Makes a new release and rolls it out.',
-  examples: ['slipway config:set GREETING=hello LEVEL=debug'],
-  args: { min: 1, max: 1000 },
-  options: { detach: { type: 'boolean', help: 'do not wait for the rollout' } },
-  run(invocation) {
-    const pairs = invocation.args.map((pair): [string, string] => {
-      const equals = pair.indexOf('=');
-      // Not shown whole: it may be a secret that lost its name.
-      if (equals < 1)
-        throw new UsageError(
-          `${JSON.stringify(pair.slice(0, 20))} must be NAME=VALUE`,
-          'slipway config:set --help',
-        );
-      return [pair.slice(0, equals), pair.slice(equals + 1)];
-    });
-    return changeConfig(invocation, Object.fromEntries(pairs));
-  },
-};
-
-const unset: Command = {
-  name: 'config:unset',
-  usage: 'NAME...',
-  help: 'Remove config vars. Makes a new release and rolls it out.',
-  examples: ['slipway config:unset LEVEL'],
-  args: { min: 1, max: 1000 },
-  options: { detach: { type: 'boolean', help: 'do not wait for the rollout' } },
-  run: (invocation) =>
-    changeConfig(invocation, Object.fromEntries(invocation.args.map((name) => [name, null]))),
-};
-
-export const releaseCommands: readonly Command[] = [releases, info, rollback, config, get, set, unset];
+export const releaseCommands: readonly Command[] = [releases, info, rollback];

@@ -1,0 +1,67 @@
+/** What runs, and what it writes. */
+import type { ProcessView } from '../../api/deployer-client.js';
+import { shortTime, table } from '../output.js';
+import { type Command, EXIT } from '../usage.js';
+
+const processes: Command = {
+  name: 'ps',
+  usage: '',
+  help: "Show an app's running processes.",
+  examples: ['slipway ps -a hello'],
+  args: { min: 0, max: 0 },
+  async run(invocation) {
+    const app = await invocation.app();
+    const { processes: list } = await (await invocation.client()).get<{ processes: ProcessView[] }>(
+      `/v1/apps/${app}/ps`,
+    );
+    const rows = list.map((entry) => [
+      entry.process,
+      `v${entry.release}`,
+      entry.health === undefined ? entry.state : `${entry.state}, ${entry.health}`,
+      entry.host,
+      entry.container.slice(0, 12),
+      shortTime(entry.startedAt),
+      String(entry.restarts),
+    ]);
+    const head = ['PROCESS', 'RELEASE', 'STATE', 'HOST', 'CONTAINER', 'STARTED', 'RESTARTS'];
+    invocation.output.result(list, list.length === 0 ? [`${app} runs nothing`] : table(head, rows));
+    return EXIT.done;
+  },
+};
+
+const logs: Command = {
+  name: 'logs',
+  usage: '',
+  help: "Print what an app's processes wrote. With --json as one value, or with -t as one per line.",
+  examples: ['slipway logs -a hello', 'slipway logs -t'],
+  args: { min: 0, max: 0 },
+  options: {
+    tail: { type: 'boolean', short: 't', help: 'go on with what comes' },
+    num: { type: 'string', short: 'n', help: 'how many lines of each process (100)' },
+  },
+  async run(invocation) {
+    const app = await invocation.app();
+    const { output, options } = invocation;
+    const count = encodeURIComponent(String(options.num ?? '100'));
+    const path = `/v1/apps/${app}/logs?lines=${count}&follow=${options.tail ? '1' : '0'}`;
+    const client = await invocation.client();
+    if (!output.json) {
+      await client.stream(path, (data) => output.bytes(data));
+      return EXIT.done;
+    }
+    // One value per line with -t, since it has no end; else all in one.
+    const lines: string[] = [];
+    const decoder = new TextDecoder();
+    let rest = '';
+    await client.stream(path, (data) => {
+      const whole = (rest + decoder.decode(data, { stream: true })).split('\n');
+      rest = whole.pop() ?? '';
+      if (options.tail) for (const line of whole) output.item({ line }, line);
+      else lines.push(...whole);
+    });
+    if (!options.tail) output.result({ app, lines: rest === '' ? lines : [...lines, rest] }, []);
+    return EXIT.done;
+  },
+};
+
+export const runtimeCommands: readonly Command[] = [processes, logs];
