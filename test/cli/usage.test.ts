@@ -1,0 +1,290 @@
+/** How commands are found, what their help says, and what happens to those that are written wrong. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { nearest } from '../../src/cli/help.js';
+import { printable, table } from '../../src/cli/output.js';
+import { json } from '../api/support/deployer.js';
+import { Platform } from '../api/support/platform.js';
+import { importsOf, readSources } from '../rules/sources.js';
+import { Terminal } from './support/terminal.js';
+
+let platform: Platform;
+let terminal: Terminal;
+
+beforeAll(async () => {
+  platform = await Platform.start();
+  for (const app of ['hello', 'gone']) await platform.createApp(app);
+  await platform.live('hello', 'FROM a');
+  await platform.live('hello', 'FROM b');
+});
+beforeEach(async () => {
+  terminal = await Terminal.at(await platform.url(), platform.token('admin'));
+});
+afterAll(() => platform.stop());
+
+const COMMANDS = [
+  'login',
+  'whoami',
+  'apps:create',
+  'apps:list',
+  'apps:info',
+  'apps:destroy',
+  'builds',
+  'builds:output',
+  'builds:cancel',
+  'releases',
+  'releases:info',
+  'rollback',
+  'config',
+  'config:get',
+  'config:set',
+  'config:unset',
+  'ps',
+  'logs',
+  'tokens:create',
+  'tokens:list',
+  'tokens:revoke',
+  'git:credential',
+];
+
+const WITHOUT_APP = [
+  'login',
+  'whoami',
+  'apps:create',
+  'apps:list',
+  'tokens:create',
+  'tokens:list',
+  'tokens:revoke',
+  'git:credential',
+];
+
+describe('help', () => {
+  test('without a command lists all of them, one per line, and fails', async () => {
+    const { code, out, err } = await terminal.run([]);
+    expect([code, err]).toEqual([2, '']);
+    for (const name of COMMANDS) expect(out).toMatch(new RegExp(`^  ${name}( |$)`, 'm'));
+    for (const line of out.split('\n')) expect(line.length).toBeLessThan(120);
+    for (const argv of [['help'], ['--help'], ['-h']]) {
+      const asked = await terminal.run(argv);
+      expect([argv, asked.code, asked.out]).toEqual([argv, 0, out]);
+    }
+    expect((await terminal.run(['--help', '--json'])).json).toEqual({ commands: COMMANDS });
+  });
+
+  test.each(COMMANDS)(
+    'of %s shows its usage, options and examples, however it is asked for',
+    async (name) => {
+      const { code, out, err } = await terminal.run([name, '--help']);
+      expect([code, err]).toEqual([0, '']);
+      expect(out).toMatch(new RegExp(`^usage: slipway ${name}`));
+      expect(out).toContain('\noptions:\n');
+      expect(out).toMatch(new RegExp(`\nexamples:\n  .*slipway ${name.replace(':list', '(:list)?')}`));
+      for (const option of ['--json', '-h, --help']) expect(out).toContain(option);
+      expect([name, out.includes('-a, --app VALUE')]).toEqual([name, !WITHOUT_APP.includes(name)]);
+      for (const line of out.split('\n')) expect(line.length).toBeLessThan(120);
+      for (const argv of [
+        [name, '-h'],
+        ['help', name],
+        [...name.split(':'), '--help'],
+        ['help', ...name.split(':')],
+      ])
+        expect([argv, (await terminal.run(argv)).out]).toEqual([argv, out]);
+      expect((await terminal.run([name, '--help', '--json'])).json).toMatchObject({ name });
+      expect((await terminal.run(['help', name, '--json'])).json).toMatchObject({ name });
+    },
+  );
+
+  test('needs no platform and no login', async () => {
+    const { code } = await terminal.run(['rollback', '--help'], { env: {} });
+    expect(code).toBe(0);
+  });
+
+  test('every example is a command that is understood', async () => {
+    for (const name of COMMANDS) {
+      const { out } = await terminal.run([name, '--help']);
+      const examples = out
+        .slice(out.indexOf('examples:'))
+        .split('\n')
+        .map((line) => /^ {2}slipway ([^<]*)/.exec(line)?.[1]?.trim().split(' ') ?? [])
+        .filter((argv) => argv.length > 0);
+      for (const argv of examples) {
+        // With --help everything is checked but what the platform says.
+        const { code, err } = await terminal.run([...argv, '--help']);
+        expect([argv, code, err]).toEqual([argv, 0, '']);
+      }
+    }
+  });
+});
+
+describe('finding the command', () => {
+  test('`noun verb` is `noun:verb`, and lists have short names', async () => {
+    const pairs: [string[], string[]][] = [
+      [['apps', 'list'], ['apps']],
+      [['apps:list'], ['apps']],
+      [
+        ['releases:list', '-a', 'hello'],
+        ['releases', '-a', 'hello'],
+      ],
+      [
+        ['releases', 'info', 'v1', '-a', 'hello'],
+        ['releases:info', 'v1', '-a', 'hello'],
+      ],
+      [
+        ['builds', 'list', '-a', 'hello'],
+        ['builds', '-a', 'hello'],
+      ],
+      [
+        ['config', 'show', '-a', 'hello'],
+        ['config', '-a', 'hello'],
+      ],
+      [['tokens', 'list'], ['tokens']],
+    ];
+    for (const [one, other] of pairs) {
+      const [first, second] = [await terminal.run(one), await terminal.run(other)];
+      expect([one, first.code, first.out]).toEqual([one, 0, second.out]);
+    }
+  });
+
+  test('an unknown one is met with the nearest', async () => {
+    const cases: [string[], string][] = [
+      [['rolback'], 'did you mean: slipway rollback'],
+      [['release'], 'did you mean: slipway releases'],
+      [['conifg:set', 'A=b'], 'did you mean: slipway config:set'],
+      [['aps'], 'did you mean: slipway apps'],
+      [['deploy'], 'see: slipway help'],
+      [['x'.repeat(5000)], 'see: slipway help'],
+      [['help', 'rolback'], 'did you mean: slipway rollback'],
+      [['__proto__'], 'see: slipway help'],
+      [['constructor'], 'see: slipway help'],
+    ];
+    for (const [argv, hint] of cases) {
+      const { code, out, err } = await terminal.run(argv);
+      expect([code, out, err.split('\n')[1]]).toEqual([2, '', ` !     ${hint}`]);
+      expect(err).toMatch(/^ ! {5}there is no command "/);
+      expect(err.length).toBeLessThan(200);
+    }
+    expect(nearest('zzzzzz', ['apps', 'builds'])).toBeUndefined();
+    expect(nearest('x', ['ps', 'app'])).toBeUndefined();
+  });
+
+  test('an option before the command is not guessed at', async () => {
+    const { code, err } = await terminal.run(['-a', 'hello', 'apps:info']);
+    expect([code, err]).toEqual([
+      2,
+      ' !     unknown option -a\n !     the command comes first; see: slipway help\n',
+    ]);
+  });
+
+  test('wrong options and arguments are named', async () => {
+    const cases: [string[], string, string][] = [
+      [
+        ['rollback', '--detatch'],
+        "unknown option '--detatch'",
+        'did you mean --detach? see: slipway rollback --help',
+      ],
+      [['rollback', '-x'], "unknown option '-x'", 'see: slipway rollback --help'],
+      [['builds', '--limit'], "option '-n, --limit <value>' argument missing", 'see: slipway builds --help'],
+      [['builds', '--json=yes'], "option '--json' does not take an argument", 'see: slipway builds --help'],
+      [['apps:create', '-a', 'hello'], "unknown option '-a'", 'see: slipway apps:create --help'],
+      [['logs', '-n', '-t'], "option '-n' argument is ambiguous", 'see: slipway logs --help'],
+      [
+        ['apps:create'],
+        'too few arguments; usage: slipway apps:create NAME',
+        'see: slipway apps:create --help',
+      ],
+      [['whoami', 'me'], 'too many arguments; usage: slipway whoami', 'see: slipway whoami --help'],
+    ];
+    for (const [argv, message, hint] of cases) {
+      const { code, out, err } = await terminal.run(argv);
+      expect([argv, code, out, err]).toEqual([argv, 2, '', ` !     ${message}\n !     ${hint}\n`]);
+    }
+  });
+
+  test('an app name that is none is refused here, before anybody is asked', async () => {
+    for (const app of ['../x', 'Hello', '', 'a'.repeat(41), '-x', '\x1b[31m', 'a b']) {
+      const { code, err } = await terminal.run(['ps', `--app=${app}`], {
+        env: { ...terminal.env, SLIPWAY_URL: 'http://127.0.0.1:1' },
+      });
+      expect([app, code, err]).toEqual([
+        app,
+        2,
+        expect.stringMatching(/^ ! {5}".*" is not an app name\n ! {5}use 1 to 40/),
+      ]);
+      expect(err).not.toContain('\x1b');
+    }
+  });
+});
+
+describe('with --json', () => {
+  test('every command prints one JSON value to stdout, and nothing else', async () => {
+    platform.deployer.script = (request, response) =>
+      request.url?.includes('/ps') ? json(response, 200, []) : void response.end('line\n');
+    const { id } = (await platform.store.list('hello'))[0]!;
+    const waiting = await platform.push('hello', 'FROM waiting');
+    const token = await terminal.run(['tokens:create', 'x', '--apps', 'hello', '--json']);
+    const runs: string[][] = [
+      ['apps:create', 'made'],
+      ['apps:list'],
+      ['apps:info', 'hello'],
+      ['apps:destroy', 'gone', '--confirm', 'gone'],
+      ['builds', '-a', 'hello'],
+      ['builds:output', id, '-a', 'hello'],
+      ['builds:output', id, '-f', '-a', 'hello'],
+      ['builds:cancel', waiting.id, '-a', 'hello'],
+      ['releases', '-a', 'hello'],
+      ['releases:info', 'v1', '-a', 'hello'],
+      ['rollback', '--detach', '-a', 'hello'],
+      ['config', '-a', 'hello'],
+      ['config:set', 'A=b', '--detach', '-a', 'hello'],
+      ['config:get', 'A', '-a', 'hello'],
+      ['config:unset', 'A', '--detach', '-a', 'hello'],
+      ['login', await platform.url()],
+      ['whoami'],
+      ['ps', '-a', 'hello'],
+      ['logs', '-a', 'hello'],
+      ['tokens:create', 'y', '--admin'],
+      ['tokens:list'],
+      ['tokens:revoke', token.json.id],
+      ['git:credential', 'get'],
+    ];
+    expect([...new Set(runs.map(([name]) => name))].sort()).toEqual([...COMMANDS].sort());
+    for (const argv of runs) {
+      const { host } = new URL(await platform.url());
+      const result = await terminal.run([...argv, '--json'], { stdin: `protocol=http\nhost=${host}\n` });
+      expect([argv, result.code, result.err]).toEqual([argv, 0, '']);
+      expect([argv, typeof result.json]).toEqual([argv, 'object']);
+    }
+  });
+
+  test('an error leaves stdout empty', async () => {
+    const { code, out, err } = await terminal.run(['apps:info', 'absent', '--json']);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toBe(' !     there is no app "absent" that you may use\n !     see: slipway apps:list\n');
+  });
+});
+
+describe('text of others', () => {
+  test('does not reach the terminal as commands to it', () => {
+    expect(printable('a\x1b[31mb\r\nc\x07\u009bd')).toBe('a [31mb c d');
+    expect(table(['A', 'B'], [['x\ny', '\x1b]0;title\x07']])).toEqual(['A    B', 'x y   ]0;title']);
+  });
+});
+
+test('starts without a heavy module: only builtins and small files of this project', () => {
+  const sources = readSources(['src']);
+  const seen = new Set<string>();
+  const visit = (path: string): void => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    for (const each of importsOf(path, sources.get(path) ?? '')) {
+      if (each.typeOnly) continue;
+      if (sources.has(each.target)) visit(each.target);
+      else expect([path, each.target]).toEqual([path, expect.stringMatching(/^node:/)]);
+    }
+  };
+  visit('src/cli/main.ts');
+  expect([...seen].filter((path) => !path.startsWith('src/cli/')).sort()).toEqual([
+    'src/clock.ts',
+    'src/errors.ts',
+    'src/model/app.ts',
+  ]);
+});
