@@ -18,10 +18,11 @@ export async function startInstances(
   return allOrFirstError(
     instances.map((instance) => {
       const command = release.processes.find((process) => process.type === instance.process)?.command;
-      const { image, number } = release;
+      const { image, number, deploymentId: deployment } = release;
       const spec = {
         app,
         release: number,
+        deployment,
         instance,
         image,
         env,

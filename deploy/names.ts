@@ -6,6 +6,8 @@ export const LABELS = {
   platform: 'slipway.platform',
   app: 'slipway.app',
   release: 'slipway.release',
+  /** The deployment that made the release: an app of the same name may have had that number before. */
+  deployment: 'slipway.deployment',
   process: 'slipway.process',
   instance: 'slipway.instance',
   /** The port that the app was told to listen on, and whether the image named it by EXPOSE. */

@@ -3,11 +3,6 @@ import type { Release } from '../src/model/release.js';
 import type { Instance } from './names.js';
 import type { Container } from './targets/container.js';
 
-export interface Wanted {
-  readonly release: number;
-  readonly instances: readonly Instance[];
-}
-
 export interface Plan {
   /** They run, and are what is wanted. */
   readonly keep: readonly Container[];
@@ -28,11 +23,19 @@ export function instancesOf(release: Pick<Release, 'processes'>): Instance[] {
   );
 }
 
+/** A number alone does not say it: an app that was destroyed and made anew counts from 1 again. */
+export function isOf(container: Container, release: Pick<Release, 'deploymentId'> | undefined): boolean {
+  return container.deployment === release?.deploymentId;
+}
+
 /** Without a wanted release everything is retired. */
-export function plan(containers: readonly Container[], wanted?: Wanted): Plan {
-  const instances = wanted?.instances ?? [];
-  const ours = containers.filter((container) => container.release === wanted?.release);
-  const retire = containers.filter((container) => container.release !== wanted?.release);
+export function plan(
+  containers: readonly Container[],
+  wanted?: Pick<Release, 'deploymentId' | 'processes'>,
+): Plan {
+  const instances = wanted === undefined ? [] : instancesOf(wanted);
+  const ours = containers.filter((container) => isOf(container, wanted));
+  const retire = containers.filter((container) => !isOf(container, wanted));
   const keep: Container[] = [];
   const stopped: Container[] = [];
   const missing: Instance[] = [];

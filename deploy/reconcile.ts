@@ -9,7 +9,7 @@ import { type EdgeState, withApp, withoutApp } from './edge/state.js';
 import { checkInstances, startInstances } from './instances.js';
 import { hostOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
-import { instancesOf, plan } from './plan.js';
+import { isOf, plan } from './plan.js';
 import { retire } from './retire.js';
 import type { Container } from './targets/container.js';
 
@@ -45,12 +45,12 @@ export async function reconcileApp(parts: ReconcileParts, app: string, signal: A
     const containers = await parts.target.list(app, { signal });
     const open = (await parts.store.open(app)).filter(({ release }) => release !== undefined);
     const live = await liveRelease(parts, app);
-    if (live?.number !== before?.number || open.some(({ state }) => state === 'releasing')) return;
+    if (live?.deploymentId !== before?.deploymentId || open.some(({ state }) => state === 'releasing'))
+      return;
     const fence = async (now: EdgeState): Promise<void> => {
       if (entryOf(now, app) !== routed) throw overtaken(app);
     };
-    const waiting = new Set(open.map(({ release }) => release));
-    const ours = containers.filter(({ release }) => release === live?.number || !waiting.has(release));
+    const ours = containers.filter(({ deployment }) => !open.some(({ id }) => id === deployment));
     if (live === undefined) await bringDown(parts, app, ours, fence, signal);
     else await bringUp(parts, app, live, ours, fence, signal);
   });
@@ -68,16 +68,7 @@ async function bringUp(
   signal: AbortSignal,
 ): Promise<void> {
   const { target, edge, config, log } = parts;
-  const {
-    keep,
-    stopped,
-    missing,
-    discard,
-    retire: strays,
-  } = plan(containers, {
-    release: live.number,
-    instances: instancesOf(live),
-  });
+  const { keep, stopped, missing, discard, retire: strays } = plan(containers, live);
   const gone = [...missing];
   for (const container of stopped) {
     log.info({ app, container: container.name }, 'starting a container that had stopped');
@@ -94,9 +85,7 @@ async function bringUp(
   }
   await Promise.all(discard.map((container) => target.remove(container.id, { signal })));
   const changed = stopped.length + gone.length > 0;
-  const now = changed
-    ? (await target.list(app, { signal })).filter((one) => one.release === live.number)
-    : keep;
+  const now = changed ? (await target.list(app, { signal })).filter((one) => isOf(one, live)) : keep;
   const wanted = { app, host: hostOf(app, config.appDomain), servers: serversOfContainers(now) };
   const routed = await edge.state();
   if (withApp(routed, wanted) !== routed) await edge.change((state) => withApp(state, wanted), fence);

@@ -4,9 +4,11 @@
  */
 import { toSlipwayError } from '../src/errors.js';
 import type { BuildLog } from '../src/logs/log-writer.js';
+import type { Release } from '../src/model/release.js';
 import { type EdgeState, serversOf, withApp, withoutApp } from './edge/state.js';
 import { hostOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
+import { isOf } from './plan.js';
 import type { Container } from './targets/container.js';
 
 const LAST_LINES = 30;
@@ -14,9 +16,9 @@ const LAST_LINES = 30;
 export interface Reverted {
   readonly app: string;
   /** The release whose rollout failed. */
-  readonly release: number;
+  readonly release: Release;
   /** The one that serves, if any. */
-  readonly live: number | undefined;
+  readonly live: Release | undefined;
   /** Throws when this process has lost the right to change anything. */
   readonly guard: () => Promise<void>;
 }
@@ -30,13 +32,13 @@ export async function revert(parts: DeployerParts, reverted: Reverted): Promise<
     const containers = await target.list(app);
     await turnBack(parts, reverted, containers);
     await guard();
-    const failed = containers.filter((container) => container.release === release);
+    const failed = containers.filter((container) => isOf(container, release));
     await Promise.all(failed.map((container) => target.remove(container.id)));
   } catch (error) {
     await guard();
     const { code, message } = toSlipwayError(error);
     log.warn(
-      { app, release, code, err: message },
+      { app, release: release.number, code, err: message },
       'a failed rollout is left for the reconciler to clear away',
     );
   }
@@ -48,12 +50,14 @@ async function turnBack(
   { app, release, live, guard }: Reverted,
   containers: readonly Container[],
 ): Promise<void> {
-  const failed = serversOfContainers(containers.filter((container) => container.release === release));
+  const failed = serversOfContainers(containers.filter((container) => isOf(container, release)));
   const names = new Set(failed.map((server) => server.name));
   const isRouted = (now: EdgeState): boolean => serversOf(now, app).some((server) => names.has(server.name));
   if (!isRouted(await edge.state())) return;
   const host = hostOf(app, config.appDomain);
-  const old = serversOfContainers(containers.filter((container) => container.release === live));
+  const old = serversOfContainers(
+    live === undefined ? [] : containers.filter((container) => isOf(container, live)),
+  );
   await edge.change((now) => {
     if (!isRouted(now)) return now;
     return old.length === 0 ? withoutApp(now, app) : withApp(now, { app, host, servers: old });
@@ -70,7 +74,7 @@ export async function tellLastWords(
   redact: (text: string) => string,
 ): Promise<void> {
   try {
-    const containers = (await target.list(app)).filter((container) => container.release === release);
+    const containers = (await target.list(app)).filter((container) => isOf(container, release));
     for (const { id, instance, state } of containers) {
       const { exitCode, outOfMemory, startedAt } = await target.inspect(id);
       if (startedAt === undefined) continue;
@@ -79,13 +83,16 @@ export async function tellLastWords(
       const how = state === 'running' ? 'still running' : ended;
       const name = `${instance.process}.${instance.number}`;
       await log.headline(
-        `${name} of v${release} (${how}) ${lines.length === 0 ? 'wrote nothing' : 'wrote last'}`,
+        `${name} of v${release.number} (${how}) ${lines.length === 0 ? 'wrote nothing' : 'wrote last'}`,
       );
       for (const line of lines) await log.raw(`${redact(line)}\n`, '| ');
       await log.endRaw('| ');
     }
   } catch (error) {
     const { code, message } = toSlipwayError(error);
-    processLog.warn({ app, release, code, err: message }, 'the last lines of a container cannot be read');
+    processLog.warn(
+      { app, release: release.number, code, err: message },
+      'the last lines of a container cannot be read',
+    );
   }
 }

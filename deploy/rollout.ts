@@ -18,7 +18,7 @@ import { withApp } from './edge/state.js';
 import { checkInstances, startInstances } from './instances.js';
 import { hostOf, urlOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
-import { instancesOf, plan } from './plan.js';
+import { plan } from './plan.js';
 import { redactor } from './redact.js';
 import { reportSuccess, seconds } from './report.js';
 import { retire } from './retire.js';
@@ -234,7 +234,8 @@ class Rollout {
       const [reason = error.message, ...more] = describeFailure(error, id).map(this.#redact);
       const state = error.code === 'cancelled' || error.code === 'superseded' ? error.code : 'failed';
       if (release !== undefined) {
-        const failed = { app, release: release.number, live, guard };
+        const serving = releases.find((one) => one.number === live);
+        const failed = { app, release, live: serving, guard };
         if (error.code === 'unhealthy') await tellLastWords(this.#parts, this.#log, failed, this.#redact);
         await revert(this.#parts, failed);
         await guard();
@@ -260,7 +261,7 @@ class Rollout {
 
   async #plan(release: ReleaseWithOutcome): Promise<ReturnType<typeof plan>> {
     const containers = await this.#parts.target.list(this.#deployment.app);
-    return plan(containers, { release: release.number, instances: instancesOf(release) });
+    return plan(containers, release);
   }
 
   /** Asked before everything that others would see. Throws when the lease or the claim is lost. */

@@ -25,8 +25,11 @@ const UNKNOWN_HOST = 'UNKNOWN_HOST';
 const SUCCESSOR = 'SUCCESSOR';
 /** Backends that are not an app's. */
 export const OWN_BACKENDS: ReadonlySet<string> = new Set([UNKNOWN_HOST, SUCCESSOR]);
-/** Idle connections to a server are kept and reused; both settings are needed on servers that are added while it runs. */
-export const SERVER_OPTIONS = 'pool-max-conn 64 pool-purge-delay 10s';
+/**
+ * Idle connections to a server are kept and reused; both settings are needed on servers that are added while it runs. Many app
+ * servers close an idle connection after 5 s, so most are gone by then: a request could meet that end half-way.
+ */
+export const SERVER_OPTIONS = 'pool-max-conn 64 pool-purge-delay 2s';
 
 const TEXT = 'content-type "text/plain; charset=utf-8"';
 /** A DNS name has at most 253 characters, a port 6. */

@@ -9,6 +9,8 @@ export interface Container {
   readonly name: string;
   readonly app: string;
   readonly release: number;
+  /** The id of the deployment that made the release; this, not the number, says whose container it is. */
+  readonly deployment: string;
   readonly instance: Instance;
   readonly state: ContainerState;
   /** Where the edge reaches it. Undefined while a published port is not bound. */
@@ -19,6 +21,7 @@ export interface Container {
 export interface ContainerSpec {
   readonly app: string;
   readonly release: number;
+  readonly deployment: string;
   readonly instance: Instance;
   readonly image: ReleaseImage;
   /** The app's config, in clear. */

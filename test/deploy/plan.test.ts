@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { instancesOf, plan } from '../../deploy/plan.js';
+import { plan } from '../../deploy/plan.js';
 import { redactor } from '../../deploy/redact.js';
 import { reportSuccess } from '../../deploy/report.js';
 import type { Container, ContainerState } from '../../deploy/targets/container.js';
@@ -19,13 +19,20 @@ const container = (
   process = 'web',
 ): Container => {
   ids += 1;
-  return { id: `id${ids}`, name: `name${ids}`, app: 'hello', release, instance: { process, number }, state };
+  return {
+    id: `id${ids}`,
+    name: `name${ids}`,
+    app: 'hello',
+    release,
+    deployment: `d${release}`,
+    instance: { process, number },
+    state,
+  };
 };
-const web = (scale: number) => instancesOf({ processes: [{ type: 'web', scale }] });
 
 describe('a plan', () => {
   it('starts everything when nothing is there', () => {
-    expect(plan([], { release: 1, instances: web(2) })).toEqual({
+    expect(plan([], { deploymentId: 'd1', processes: [{ type: 'web', scale: 2 }] })).toEqual({
       keep: [],
       stopped: [],
       missing: [
@@ -39,7 +46,7 @@ describe('a plan', () => {
 
   it('keeps what runs and retires other releases only', () => {
     const [old, now] = [container(1, 1), container(2, 1)];
-    expect(plan([old, now], { release: 2, instances: web(1) })).toMatchObject({
+    expect(plan([old, now], { deploymentId: 'd2', processes: [{ type: 'web', scale: 1 }] })).toMatchObject({
       keep: [now],
       retire: [old],
       missing: [],
@@ -48,7 +55,7 @@ describe('a plan', () => {
 
   it('tells what has stopped from what is broken', () => {
     const [exited, dead] = [container(1, 1, 'exited'), container(1, 2, 'dead')];
-    const made = plan([exited, dead], { release: 1, instances: web(2) });
+    const made = plan([exited, dead], { deploymentId: 'd1', processes: [{ type: 'web', scale: 2 }] });
     expect(made.stopped).toEqual([exited]);
     expect(made.missing).toEqual([{ process: 'web', number: 2 }]);
     expect(made.discard).toEqual([dead]);
@@ -56,14 +63,26 @@ describe('a plan', () => {
 
   it('leaves a container that restarts or is paused to whoever does that', () => {
     const both = [container(1, 1, 'restarting'), container(1, 2, 'paused')];
-    expect(plan(both, { release: 1, instances: web(2) }).keep).toEqual(both);
+    expect(plan(both, { deploymentId: 'd1', processes: [{ type: 'web', scale: 2 }] }).keep).toEqual(both);
   });
 
   it('discards what a smaller scale has no use for, and the second of a kind', () => {
     const [one, twin, two] = [container(1, 1), container(1, 1), container(1, 2)];
-    expect(plan([one, twin, two], { release: 1, instances: web(1) })).toMatchObject({
+    expect(
+      plan([one, twin, two], { deploymentId: 'd1', processes: [{ type: 'web', scale: 1 }] }),
+    ).toMatchObject({
       keep: [one],
       discard: [twin, two],
+    });
+  });
+
+  it('does not take a container of an earlier app with this name for its own', () => {
+    const theirs = { ...container(1, 1), deployment: 'of the app that was destroyed' };
+    const wanted = { deploymentId: 'd1', processes: [{ type: 'web', scale: 1 }] };
+    expect(plan([theirs], wanted)).toMatchObject({
+      keep: [],
+      missing: [{ process: 'web', number: 1 }],
+      retire: [theirs],
     });
   });
 
@@ -95,8 +114,8 @@ describe('a plan', () => {
     fc.assert(
       fc.property(some, fc.integer({ min: 0, max: 3 }), (containers, scale) => {
         const { keep, stopped, missing, discard, retire } = plan(containers, {
-          release: 2,
-          instances: web(scale),
+          deploymentId: 'd2',
+          processes: [{ type: 'web', scale }],
         });
         const said = [...keep, ...stopped, ...discard, ...retire].map((one) => one.id).sort();
         expect(said).toEqual(containers.map((one) => one.id).sort());

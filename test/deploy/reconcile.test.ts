@@ -87,7 +87,14 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
 
   it('removes what rollouts left that died, and touches no container of others', async () => {
     await deployed('tidy');
-    const stray = { app: 'tidy', release: 77, instance: { process: 'web', number: 1 }, image: two, env: {} };
+    const stray = {
+      app: 'tidy',
+      release: 77,
+      deployment: 'd1',
+      instance: { process: 'web', number: 1 },
+      image: two,
+      env: {},
+    };
     await world.parts.target.pull(two);
     await world.parts.target.start(stray);
     await world.docker.docker([
@@ -131,9 +138,11 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     await deployed('busy');
     const waiting = await world.release('busy', two);
     const [container] = await world.containers('busy');
+    await world.parts.target.pull(two);
     await world.parts.target.start({
       app: 'busy',
       release: 2,
+      deployment: waiting.id,
       instance: { process: 'web', number: 1 },
       image: two,
       env: {},
@@ -173,6 +182,17 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     expect(load.failures).toEqual([]);
     expect(await states('doomed')).toEqual([]);
     expect((await world.get('doomed')).status).toBe(404);
+  });
+
+  it('never takes a container of a destroyed app for one of a new app with its name', async () => {
+    const id = await deployed('reborn');
+    await world.ledger.destroyApp('reborn', 'alice');
+    await world.store.setAside('reborn');
+    await world.createApp('reborn');
+    const release = await world.release('reborn', two, { source: await world.firstCommit('reborn') });
+    expect(await world.rollOut(release)).toMatchObject({ state: 'live', release: 1 });
+    expect((await world.containers('reborn')).map((container) => container.id)).not.toContain(id);
+    await serves('reborn', 'two');
   });
 
   it('takes nothing for destroyed while the repositories are out of reach', async () => {

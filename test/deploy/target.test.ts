@@ -7,7 +7,7 @@ import { toSlipwayError } from '../../src/errors.js';
 import type { ReleaseImage } from '../../src/model/release.js';
 import { dockerMissing, startDocker, type TestDocker, TURN_TIMEOUT_MS } from '../support/docker.js';
 import { type ImageWish, pushImage, server } from './support/images.js';
-import { startRegistry, type TestRegistry } from './support/registry.js';
+import { freePort, startRegistry, type TestRegistry } from './support/registry.js';
 
 const missing = dockerMissing();
 if (missing !== undefined) console.warn(`skipped: ${missing}`);
@@ -20,7 +20,7 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
   let releases = 0;
 
   beforeAll(async () => {
-    [docker, registry] = await Promise.all([startDocker(), startRegistry()]);
+    [docker, registry] = await Promise.all([startDocker({ tcpPort: await freePort() }), startRegistry()]);
     target = targetOf(docker.host);
   }, TURN_TIMEOUT_MS);
   afterAll(async () => {
@@ -44,7 +44,14 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
     const made = await image(wish);
     await on.pull(made);
     releases += 1;
-    return on.start({ app: 'hello', release: releases, instance: { process, number: 1 }, image: made, env });
+    return on.start({
+      app: 'hello',
+      release: releases,
+      deployment: 'd1',
+      instance: { process, number: 1 },
+      image: made,
+      env,
+    });
   };
   const check = (container: Container, timeoutMs = 10_000, on = target): Promise<string> =>
     checkContainer(on, container, { host: 'hello.localhost', timeoutMs, signal });
@@ -68,6 +75,7 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
     const spec = {
       app: 'pulled',
       release: 1,
+      deployment: 'd1',
       instance: { process: 'web', number: 1 },
       image: made,
       env: { GREETING: 'a b' },
@@ -228,6 +236,19 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
     const healthcheck = '--interval=1h CMD echo "not yet"; exit 1';
     const container = await start({ script: 'exec sleep 1000', healthcheck });
     expect((await failure(check(container, 1500))).message).toContain('not yet');
+  });
+
+  it('is reached on a published port when its engine is reached over TCP', async () => {
+    const remote = targetOf(docker.tcpHost!, { platform: 'faraway2' });
+    const container = await start({ script: server('published') }, { on: remote });
+    expect(await check(container, 10_000, remote)).toBe('GET / answered 200');
+    const { host, port } = container.address!;
+    expect(host).toBe('127.0.0.1');
+    expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('published\n');
+    const deaf = await start({ script: 'exec sleep 1000' }, { on: remote });
+    // The engine's own proxy takes the connection; that proves nothing.
+    expect((await failure(check(deaf, 1500, remote))).message).toContain('nothing');
+    await remote.stop(deaf.id, 100);
   });
 
   it('stops by the signal that the image names, and kills only after the grace', async () => {

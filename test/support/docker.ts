@@ -21,6 +21,8 @@ const POOL_PREFIX = '10.214.';
 export interface TestDocker {
   /** As DOCKER_HOST wants it. */
   readonly host: string;
+  /** The same engine over TCP on the loopback address, when that was asked for. */
+  readonly tcpHost: string | undefined;
   /** The docker client against this engine. Resolves with its output. */
   docker(args: readonly string[], options?: { input?: Uint8Array }): Promise<string>;
   /** Ends the engine and starts it again with the same data. `kill` is SIGKILL. */
@@ -41,11 +43,12 @@ export function dockerMissing(): string | undefined {
 }
 
 /** Registries on loopback need not be named as insecure. */
-export async function startDocker(): Promise<TestDocker> {
+export async function startDocker(options: { readonly tcpPort?: number } = {}): Promise<TestDocker> {
   const endTurn = await takeEngineLock();
   // A short path: the engine's sockets lie below it.
   const home = await mkdtemp(join(tmpdir(), 'sd-'));
   const host = `unix://${home}/docker.sock`;
+  const tcpHost = options.tcpPort === undefined ? undefined : `tcp://127.0.0.1:${options.tcpPort}`;
   let engine: ChildProcess | undefined;
 
   const docker: TestDocker['docker'] = async (args, { input } = {}) => {
@@ -68,9 +71,13 @@ export async function startDocker(): Promise<TestDocker> {
   const begin = async (): Promise<void> => {
     const log = await open(join(home, 'log'), 'a');
     await mkdir(join(home, 'exec'), { recursive: true });
-    const child = spawn(DOCKERD ?? 'dockerd', dockerdArguments(home, host), {
-      stdio: ['ignore', log.fd, log.fd],
-    });
+    const child = spawn(
+      DOCKERD ?? 'dockerd',
+      dockerdArguments(home, tcpHost === undefined ? [host] : [host, tcpHost]),
+      {
+        stdio: ['ignore', log.fd, log.fd],
+      },
+    );
     await log.close();
     engine = child;
     for (let attempt = 0; ; attempt += 1) {
@@ -127,6 +134,7 @@ export async function startDocker(): Promise<TestDocker> {
   }
   return {
     host,
+    tcpHost,
     docker,
     restart: async ({ kill: killed = false } = {}) => {
       await (killed ? kill() : end('SIGTERM'));
@@ -138,12 +146,12 @@ export async function startDocker(): Promise<TestDocker> {
   };
 }
 
-function dockerdArguments(home: string, host: string): string[] {
+function dockerdArguments(home: string, hosts: readonly string[]): string[] {
   return [
     `--data-root=${home}/data`,
     `--exec-root=${home}/exec`,
     `--pidfile=${home}/pid`,
-    `--host=${host}`,
+    ...hosts.map((host) => `--host=${host}`),
     `--bip=${BRIDGE_ADDRESS}`,
     `--default-address-pool=base=${POOL_PREFIX}0.0/16,size=24`,
     '--log-level=warn',

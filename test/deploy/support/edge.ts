@@ -37,7 +37,12 @@ export async function startEdge(): Promise<TestEdge> {
   const port = await freePort();
   const masterSocket = join(home, 'master.sock');
   const configFile = join(home, 'haproxy.cfg');
-  const settings: EdgeSettings = { bind: `127.0.0.1:${port}`, statsSocket: join(home, 'stats.sock') };
+  const settings: EdgeSettings = {
+    bind: `127.0.0.1:${port}`,
+    statsSocket: join(home, 'stats.sock'),
+    // As the deployer does: workers that have given up root's rights must manage all the same.
+    ...(globalThis.process.getuid?.() === 0 ? { runAs: { uid: 65_534, gid: 65_534 } } : {}),
+  };
   const another = (): Edge =>
     new Edge({
       haproxy: new Haproxy(masterSocket),

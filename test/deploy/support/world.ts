@@ -165,6 +165,12 @@ export class World {
     });
   }
 
+  /** A commit without a parent, as in a new repository. */
+  firstCommit(app: string): Promise<string> {
+    this.#sources.delete(app);
+    return this.commit(app);
+  }
+
   /** A commit on top of the app's last one. */
   async commit(app: string): Promise<string> {
     const gitDir = this.repositories.path(app);
