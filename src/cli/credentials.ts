@@ -1,5 +1,4 @@
 /** Where the CLI keeps who the user is: one file, readable by the user only. SLIPWAY_URL with SLIPWAY_TOKEN override it, for CI. */
-import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -46,7 +45,7 @@ export async function loadCredentials(env: NodeJS.ProcessEnv): Promise<Credentia
 export async function saveCredentials(env: NodeJS.ProcessEnv, credentials: Credentials): Promise<string> {
   const path = credentialsPath(env);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${randomBytes(6).toString('hex')}`;
+  const temporary = `${path}.${process.pid}.${Date.now()}`;
   try {
     await writeFile(temporary, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
     await rename(temporary, path);

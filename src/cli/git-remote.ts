@@ -1,8 +1,5 @@
 /** The git side of the user's working copy: which app its remote names, and setting the remote up. */
-import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-
-const run = promisify(execFile);
 
 export interface WorkingCopy {
   readonly directory: string;
@@ -11,8 +8,10 @@ export interface WorkingCopy {
 
 /** git in the user's directory; undefined when it fails, for example outside of a repository. */
 async function git({ directory, env }: WorkingCopy, args: readonly string[]): Promise<string | undefined> {
+  // Most commands start no process: they need not wait for this module.
+  const { execFile } = await import('node:child_process');
   try {
-    return (await run('git', [...args], { cwd: directory, env, timeout: 10_000 })).stdout;
+    return (await promisify(execFile)('git', [...args], { cwd: directory, env, timeout: 10_000 })).stdout;
   } catch {
     return undefined;
   }
