@@ -1,5 +1,6 @@
-/** The deploy branch names the source of what is live: it moves with the rollout, and only forwards for a push. */
-import { SlipwayError, toSlipwayError } from '../src/errors.js';
+/** The deploy branch names the source of what is live: it moves with the rollout. */
+import { toSlipwayError } from '../src/errors.js';
+import { branchOfRef } from '../src/git/fast-forward.js';
 import type { AppState } from '../src/ledger/app-documents.js';
 import type { Deployment } from '../src/model/deployment.js';
 import type { DeployerParts } from './parts.js';
@@ -7,26 +8,7 @@ import type { DeployerParts } from './parts.js';
 const MOVE_ATTEMPTS = 5;
 
 export function branchOf({ push }: Deployment, { settings }: Pick<AppState, 'settings'>): string {
-  return push === undefined ? settings.deployBranch : push.ref.replace(/^refs\/heads\//, '');
-}
-
-/** What was pushed was decided on what the branch was then. Throws `not_fast_forward` when that is history. */
-export async function checkFastForward(
-  { repositories }: Pick<DeployerParts, 'repositories'>,
-  { app, push }: Deployment,
-  branch: string,
-): Promise<void> {
-  if (push === undefined) return;
-  const current = await repositories.branch(app, branch);
-  if (current === undefined || current === push.oldOid || current === push.newOid) return;
-  if (await repositories.isAncestor(app, current, push.newOid)) return;
-  throw new SlipwayError(
-    'not_fast_forward',
-    `${branch} moved to ${current.slice(0, 7)} while this push was waiting`,
-    {
-      hint: 'fetch and merge it, then push again',
-    },
-  );
+  return push === undefined ? settings.deployBranch : branchOfRef(push.ref);
 }
 
 /** Throws `conflict` when others keep moving it. */

@@ -8,12 +8,13 @@
  * lease or its claim stops without touching anything more: whoever has it now does the rest.
  */
 import { describeError, SlipwayError, toSlipwayError } from '../src/errors.js';
+import { checkFastForward } from '../src/git/fast-forward.js';
 import type { AppState } from '../src/ledger/app-documents.js';
 import { BuildLog } from '../src/logs/log-writer.js';
 import type { Deployment, FinalState } from '../src/model/deployment.js';
 import { lastGoodBefore, type ReleaseWithOutcome } from '../src/model/release.js';
 import type { Claim } from '../src/records/deployments.js';
-import { branchOf, checkFastForward, moveBranch } from './branch.js';
+import { branchOf, moveBranch } from './branch.js';
 import { withApp } from './edge/state.js';
 import { checkInstances, startInstances } from './instances.js';
 import { hostOf, urlOf } from './names.js';
@@ -98,7 +99,8 @@ class Rollout {
     if (release.outcome?.state === 'live') return (await this.#plan(release)).retire;
     await this.#log.headline(`Releasing v${release.number} of ${app}`);
     refuseOvertaken(release, state);
-    await checkFastForward(this.#parts, this.#deployment, branchOf(this.#deployment, state));
+    const { push } = this.#deployment;
+    if (push !== undefined) await checkFastForward(this.#parts.repositories, app, push);
     await this.#pull(release);
     const { containers, old } = await this.#start(release);
     await this.#check(containers);

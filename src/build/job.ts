@@ -7,6 +7,7 @@ import type { Config } from '../config.js';
 import { supersedeOlder } from '../endings.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import type { AppRepositories } from '../git/app-repository.js';
+import { checkFastForward } from '../git/fast-forward.js';
 import type { Git } from '../git/git.js';
 import type { ObjectPool } from '../git/object-pool.js';
 import type { Ledger } from '../ledger/ledger.js';
@@ -115,7 +116,8 @@ class BuildJob {
     const { store, queues, config, registry } = this.#tools;
     const { app, id, push } = this.#deployment;
     if (push === undefined) throw new SlipwayError('internal', `build ${id} has no commit`);
-    await this.#checkBranch();
+    // A push that cannot go live is not worth a build.
+    await checkFastForward(this.#tools.repositories, app, push);
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
     const built = await this.#phase('build', signal, () =>
       this.#image(push.newOid, push.options.noCache, log, signal),
@@ -147,6 +149,7 @@ class BuildJob {
     }
     const release = await this.#release(built);
     signal.throwIfAborted();
+    await this.#nameRelease(built, release, signal);
     await log.flush();
     await store.append(app, id, { type: 'release', at: Date.now(), claim: token, number: release });
     // The reconciler finds it when the queue cannot be reached now.
@@ -172,6 +175,16 @@ class BuildJob {
     );
   }
 
+  /** `v12` in the registry is for people; nothing depends on it. */
+  async #nameRelease({ image }: BuildResult, number: number, signal: AbortSignal): Promise<void> {
+    const { registry, config, log } = this.#tools;
+    const place = { registry: config.registry.host, repository: `apps/${this.#deployment.app}` };
+    await registry.tag({ ...place, manifest: image.manifest, tag: `v${number}`, signal }).catch((error) => {
+      signal.throwIfAborted();
+      log.warn({ err: error, build: this.#deployment.id }, 'the release has no tag in the registry');
+    });
+  }
+
   async #release(built: BuildResult): Promise<number> {
     const { ledger } = this.#tools;
     const { app, id, push, who } = this.#deployment;
@@ -194,29 +207,6 @@ class BuildJob {
     return release.number;
   }
 
-  /** A push that cannot go live is not worth a build: the branch has moved to what this commit does not contain. */
-  async #checkBranch(): Promise<void> {
-    const { repositories } = this.#tools;
-    const { app, push } = this.#deployment;
-    if (push === undefined) return;
-    const branch = push.ref.replace('refs/heads/', '');
-    const current = await repositories.branch(app, branch);
-    if (
-      current === undefined ||
-      current === push.oldOid ||
-      (await repositories.isAncestor(app, current, push.newOid))
-    )
-      return;
-    throw new SlipwayError(
-      'not_fast_forward',
-      `${branch} moved to ${current.slice(0, 7)} while this push was waiting`,
-      {
-        hint: `fetch and merge it, then push again`,
-      },
-    );
-  }
-
-  /** Times the work. Writes nothing once the build was stopped. */
   async #phase<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const started = performance.now();
     const result = await work();

@@ -78,10 +78,12 @@ export class StageBuild {
   readonly #stage: PlannedStage;
   readonly #tools: StageTools;
   readonly #tree: StageTree;
+  readonly #baseLayers: number;
 
   constructor(stage: PlannedStage, start: StageStart, tools: StageTools) {
     this.#stage = stage;
     this.#tools = tools;
+    this.#baseLayers = start.layers.length;
     this.#tree = new StageTree(start.layers, tools.store, tools.bases, tools.signal);
   }
 
@@ -129,6 +131,12 @@ export class StageBuild {
     await store.steps.remember(scope, slot, { commit: context.commit, parts: execution.parts });
   }
 
+  /** The first step of a stage stands on its base; the others on what the steps above made. */
+  #below(): KeyPart {
+    const isFirst = this.#tree.layers.length === this.#baseLayers;
+    return keyPart(isFirst ? 'the base image' : 'the result of the steps above', this.#tree.identity);
+  }
+
   #execution(step: Step, instruction: StageInstruction): Promise<Execution> {
     switch (step.kind) {
       case 'run':
@@ -159,7 +167,7 @@ export class StageBuild {
         keyPart('the instruction', [instruction.text, argv, files, network]),
         ...env.map((pair) => keyPart(`ARG or ENV ${pair.split('=', 1)[0]}`, pair)),
         keyPart('the user or working directory', [user, cwd]),
-        keyPart('the result of the steps above', parent),
+        this.#below(),
       ],
       run: async () => {
         await this.#tree.layOut();
@@ -193,7 +201,7 @@ export class StageBuild {
       parts: [
         keyPart('the instruction', [instruction.text, destination, chown, chmod]),
         ...named.map(([name, selection]) => keyPart(name, selection.content)),
-        keyPart('the result of the steps above', parent),
+        this.#below(),
       ],
       ...(step.from === undefined
         ? { pathOf: new Map(named.map(([name, selection]) => [name, selection.path])) }
@@ -212,7 +220,7 @@ export class StageBuild {
     const { path, user } = step;
     return {
       key: workdirKey({ parent, path, user }),
-      parts: [keyPart('the instruction', [path, user]), keyPart('the result of the steps above', parent)],
+      parts: [keyPart('the instruction', [path, user]), this.#below()],
       run: async () => {
         const onto = await this.#tree.destination();
         const { uid, gid } = await resolveUser((path) => this.#tree.readFile(path), user);

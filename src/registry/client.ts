@@ -15,7 +15,7 @@ import {
   resolveImage,
   type WantedPlatform,
 } from './pull.js';
-import { type ImagePush, type PushedImage, pushImageTo } from './push.js';
+import { type ImagePush, type ImageTag, type PushedImage, pushImageTo, tagImageAt } from './push.js';
 import { type ImageReference, isTag } from './reference.js';
 import { type Place, Transport, type TransportOptions } from './transport.js';
 
@@ -116,5 +116,10 @@ export class RegistryClient {
   /** See `pushImageTo`. */
   pushImage(push: ImagePush): Promise<PushedImage> {
     return pushImageTo(this.#transport, push);
+  }
+
+  /** See `tagImageAt`. */
+  tag(image: ImageTag): Promise<void> {
+    return tagImageAt(this.#transport, image);
   }
 }

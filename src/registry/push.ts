@@ -78,7 +78,31 @@ export async function pushImageTo(transport: Transport, push: ImagePush): Promis
   };
 }
 
-function checkNames({ registry, repository, tags, layers }: ImagePush): void {
+export interface ImageTag {
+  readonly registry: string;
+  readonly repository: string;
+  /** The bytes that the image's digest names. */
+  readonly manifest: Buffer;
+  readonly tag: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Gives an image that is in the repository one more name. Throws as `pushImageTo` does. */
+export async function tagImageAt(transport: Transport, image: ImageTag): Promise<void> {
+  const { registry, repository, manifest, tag, signal } = image;
+  checkNames({ registry, repository, layers: [], tags: [tag] });
+  const where = `${registry}/${repository}:${tag}`;
+  transport.checkWritable(registry, where);
+  const { mediaType } = parseManifest(manifest, undefined, where);
+  await put(transport, { registry, repository }, tag, manifest, mediaType, where, transport.retries(signal));
+}
+
+function checkNames({
+  registry,
+  repository,
+  tags,
+  layers,
+}: Pick<ImagePush, 'registry' | 'repository' | 'tags' | 'layers'>): void {
   const wrong = !isRegistryHost(registry)
     ? registry
     : ([repository, ...layers.flatMap(({ mountFrom }) => mountFrom ?? [])].find(

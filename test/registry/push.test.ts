@@ -110,6 +110,19 @@ describe('pushing to a real registry', () => {
     ).toBeUndefined();
   });
 
+  test('an image gets another name without its blobs being looked at', async () => {
+    const image = randomImage(1000);
+    const to = client(registry.host);
+    await to.pushImage(await pushOf(registry.host, image, { repository: 'apps/named' }));
+    const place = { registry: registry.host, repository: 'apps/named' };
+    await to.tag({ ...place, manifest: image.manifest, tag: 'v7' });
+    expect(await to.headManifest(place, 'v7')).toBe(image.digest);
+    const refused = await failure(
+      to.tag({ ...place, registry: 'docker.io', manifest: image.manifest, tag: 'v7' }),
+    );
+    expect(refused.code).toBe('registry_push_not_allowed');
+  });
+
   test('sends only what is missing, and no files are needed for what is there', async () => {
     const image = randomImage(100_000, 50_000);
     const to = client(registry.host);
