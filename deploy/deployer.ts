@@ -21,6 +21,7 @@ import { EdgeStateFile } from './edge/state-file.js';
 import { platformId } from './platform-id.js';
 import { type ReconcileParts, reconcileApp } from './reconcile.js';
 import { startReconciler } from './reconciler.js';
+import { Retirements } from './retire.js';
 import { rollOut } from './rollout.js';
 import { serveRuntime } from './serve.js';
 import { DockerTarget } from './targets/docker.js';
@@ -55,6 +56,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
     edge: openEdge(config, log),
     log,
     turns: new Turns(),
+    retirements: new Retirements(),
     by: `deployer ${process.pid}`,
     appRepositories: paths.appRepositories,
   };
@@ -66,7 +68,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
   return {
     deployNext: (app, lease) => deployNext(parts, app, lease),
     close: async () => {
-      await Promise.all([reconciler.close(), stopServing()]);
+      await Promise.all([reconciler.close(), stopServing(), parts.retirements.close()]);
       registry.close();
     },
   };

@@ -9,6 +9,7 @@ import type { Turns } from '../src/turns.js';
 import type { Edge } from './edge/edge.js';
 import type { EdgeServer } from './edge/state.js';
 import { serverName, WEB } from './names.js';
+import type { Retirements } from './retire.js';
 import type { Container } from './targets/container.js';
 import type { DockerTarget } from './targets/docker.js';
 
@@ -23,6 +24,7 @@ export interface DeployerParts {
   readonly log: Logger;
   /** One rollout or reconciliation per app at a time in this process. */
   readonly turns: Turns;
+  readonly retirements: Retirements;
   /** Names this process in claims. */
   readonly by: string;
 }

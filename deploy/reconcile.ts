@@ -50,7 +50,9 @@ export async function reconcileApp(parts: ReconcileParts, app: string, signal: A
     const fence = async (now: EdgeState): Promise<void> => {
       if (entryOf(now, app) !== routed) throw overtaken(app);
     };
-    const ours = containers.filter(({ deployment }) => !open.some(({ id }) => id === deployment));
+    const ours = containers.filter(
+      ({ id, deployment }) => !parts.retirements.has(id) && !open.some((one) => one.id === deployment),
+    );
     if (live === undefined) await bringDown(parts, app, ours, fence, signal);
     else await bringUp(parts, app, live, ours, fence, signal);
   });

@@ -22,7 +22,6 @@ import { type DeployerParts, serversOfContainers } from './parts.js';
 import { plan } from './plan.js';
 import { redactor } from './redact.js';
 import { reportSuccess, seconds } from './report.js';
-import { retire } from './retire.js';
 import { revert, tellLastWords } from './revert.js';
 import type { Container } from './targets/container.js';
 
@@ -86,7 +85,7 @@ class Rollout {
       return this.#failed(this.#signal.aborted ? this.#signal.reason : thrown);
     }
     await this.#finish();
-    await retire(this.#parts, app, old, this.#lease);
+    this.#parts.retirements.begin(this.#parts, app, old);
   }
 
   /** Resolves with the containers that are not needed any more, when the ledger says that the release is live. */

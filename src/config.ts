@@ -168,8 +168,8 @@ const environment = z.object({
   SLIPWAY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
-/** sockaddr_un holds 107 bytes and a NUL (unix(7)). */
-const UNIX_SOCKET_PATH_BYTES = 107;
+/** sockaddr_un holds 107 bytes and a NUL (unix(7)), and HAProxy binds a temporary name that is 10 bytes longer first. */
+const UNIX_SOCKET_PATH_BYTES = 97;
 
 /** Reads and checks the settings. Throws `invalid_config` naming every variable that is wrong, and how. */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {

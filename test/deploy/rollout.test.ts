@@ -292,6 +292,20 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     expect(load.failures).toEqual([]);
   });
 
+  it('does not keep the next rollout waiting until the old containers have stopped', async () => {
+    // httpd as process 1 does not listen to SIGTERM: it is killed after the grace.
+    await deployed('hurried');
+    const parts = world.deployer();
+    await world.release('hurried', two);
+    await deployNext(parts, 'hurried', new AbortController().signal);
+    expect((await releasesThatRun('hurried')).toSorted()).toEqual(['v1 running', 'v2 running']);
+    await world.release('hurried', one);
+    await deployNext(parts, 'hurried', new AbortController().signal);
+    expect(await world.get('hurried')).toEqual({ status: 200, body: 'one' });
+    await parts.retirements.idle();
+    expect(await releasesThatRun('hurried')).toEqual(['v3 running']);
+  });
+
   it('stops at once when its lease is lost, and touches nothing more', async () => {
     await deployed('leased');
     const deployment = await world.release('leased', two);

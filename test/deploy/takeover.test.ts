@@ -43,9 +43,11 @@ describe.skipIf(missing !== undefined)('a deployer that is killed', () => {
       }
       return result;
     };
-    await deployNext(world.deployer({ step }), app, lease.signal).catch((error: unknown) => {
+    const parts = world.deployer({ step });
+    await deployNext(parts, app, lease.signal).catch((error: unknown) => {
       if (killedAfter === undefined) throw error;
     });
+    await parts.retirements.idle();
     return killedAfter;
   };
 

@@ -5,6 +5,7 @@ import { Edge } from '../../../deploy/edge/edge.js';
 import { Haproxy } from '../../../deploy/edge/haproxy.js';
 import { EdgeStateFile } from '../../../deploy/edge/state-file.js';
 import { type ReconcileParts, reconcileAll } from '../../../deploy/reconcile.js';
+import { Retirements } from '../../../deploy/retire.js';
 import type { Container } from '../../../deploy/targets/container.js';
 import { DockerTarget } from '../../../deploy/targets/docker.js';
 import { Engine } from '../../../deploy/targets/engine.js';
@@ -117,6 +118,7 @@ export class World {
       }),
       log,
       turns: new Turns(),
+      retirements: new Retirements(),
       by: 'test',
       appRepositories: homePaths(config.home).appRepositories,
     };
@@ -196,6 +198,7 @@ export class World {
   /** Rolls out what waits and returns how this deployment ended. */
   async rollOut({ app, id }: Deployment, parts: ReconcileParts = this.parts): Promise<Deployment> {
     await deployNext(parts, app, new AbortController().signal);
+    await parts.retirements.idle();
     return this.deployment(app, id);
   }
 
