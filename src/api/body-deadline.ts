@@ -10,8 +10,6 @@ export function limitBodyTime(api: FastifyInstance, bodyMs: number): void {
       return;
     }
     const timer = setTimeout(() => {
-      // What still comes is not read any more.
-      reply.header('connection', 'close');
       const message = `the request body took longer than ${bodyMs / 1000} s`;
       // The reader of the body takes this for its end; `destroy` would cut the connection without an answer.
       payload.emit('error', new SlipwayError('bad_request', message));
