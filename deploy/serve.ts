@@ -4,7 +4,7 @@
  */
 import { chmod, rm } from 'node:fs/promises';
 import { PassThrough } from 'node:stream';
-import { type FastifyBaseLogger, fastify } from 'fastify';
+import { type FastifyBaseLogger, fastify, LogController } from 'fastify';
 import type { ProcessView } from '../src/api/deployer-client.js';
 import { toSlipwayError } from '../src/errors.js';
 import type { Logger } from '../src/log.js';
@@ -23,7 +23,7 @@ export interface ServeOptions {
 export async function serveRuntime({ socketPath, target, log }: ServeOptions): Promise<() => Promise<void>> {
   const server = fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
   });
   server.setErrorHandler((thrown, _request, reply) => {
