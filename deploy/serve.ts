@@ -47,9 +47,12 @@ export async function serveRuntime({ socketPath, target, log }: ServeOptions): P
       const lines = Number(request.query.lines);
       const follow = request.query.follow === '1';
       const containers = (await target.list(app)).sort(byAge);
-      return reply
+      const sent = reply
         .type('text/plain; charset=utf-8')
         .send(await mergedLogs(target, containers, lines, follow));
+      // A silent app is being followed all the same; node would keep the head for the first byte.
+      reply.raw.flushHeaders();
+      return sent;
     },
   );
 

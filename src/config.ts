@@ -29,7 +29,6 @@ export interface Limits {
   readonly healthTimeoutMs: number;
   readonly stopGraceMs: number;
   readonly drainTimeoutMs: number;
-  readonly releasesKept: number;
   readonly apiBodyBytes: number;
 }
 
@@ -107,7 +106,6 @@ export const DEFAULT_LIMITS: Limits = {
   healthTimeoutMs: 30_000,
   stopGraceMs: 10_000,
   drainTimeoutMs: 30_000,
-  releasesKept: 5,
   apiBodyBytes: MiB,
 };
 

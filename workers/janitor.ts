@@ -4,6 +4,7 @@ import { AppRepositories } from '../src/git/app-repository.js';
 import { Git } from '../src/git/git.js';
 import { startChores } from '../src/housekeeping/chores.js';
 import { tidyRepositories } from '../src/housekeeping/repositories.js';
+import { emptyTrash, TRASH_KEPT_MS } from '../src/housekeeping/trash.js';
 import { Ledger } from '../src/ledger/ledger.js';
 import { Vault } from '../src/ledger/vault.js';
 import { Queues } from '../src/queue/queues.js';
@@ -34,6 +35,14 @@ await live('janitor', async ({ config, log }) => {
         name: 'repositories',
         everyMs: HOUR_MS,
         run: (signal) => tidyRepositories({ ledger, repositories, store, git }, signal),
+      },
+      {
+        name: 'trash',
+        everyMs: HOUR_MS,
+        run: async (signal) => {
+          for (const directory of [paths.appRepositories, paths.deployments])
+            await emptyTrash(directory, TRASH_KEPT_MS, signal);
+        },
       },
     ],
     log,

@@ -42,6 +42,8 @@ describe.skipIf(missing !== undefined)('a deployer process', () => {
     let output = '';
     for await (const chunk of await client.logs('hello', { lines: 10, follow: false })) output += chunk;
     expect(output).toBe('web.1 v1: listening\n');
+    // The head comes at once, though nothing is written for now.
+    (await client.logs('hello', { lines: 0, follow: true })).destroy();
   });
 
   it('finds its apps again when it is started anew', async () => {
