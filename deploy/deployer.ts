@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Config, homePaths } from '../src/config.js';
-import { supersedeOlder } from '../src/endings.js';
+import { supersededBy, supersedeOlder } from '../src/endings.js';
 import { toSlipwayError } from '../src/errors.js';
 import { AppRepositories } from '../src/git/app-repository.js';
 import { Git } from '../src/git/git.js';
@@ -129,7 +129,7 @@ async function endAbandoned(parts: ReconcileParts, older: Deployment, newest: De
   const { app, id, release } = older;
   const claim = await store.claim(app, id, 'rollout', parts.by);
   if (claim === undefined) return;
-  const reason = `superseded by ${newest.kind === 'push' ? 'build' : newest.kind} ${newest.id}`;
+  const { reason } = supersededBy(newest);
   const outcome =
     release === undefined
       ? undefined

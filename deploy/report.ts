@@ -1,4 +1,5 @@
 /** The last lines of a rollout that succeeded. Pure. */
+import { seconds } from '../src/logs/seconds.js';
 import type { Deployment } from '../src/model/deployment.js';
 import type { Release } from '../src/model/release.js';
 
@@ -39,8 +40,4 @@ function final(text: string): ReportLine {
 
 function body(text: string): ReportLine {
   return { style: 'body', text };
-}
-
-export function seconds(ms: number): string {
-  return ms < 10_000 ? `${(ms / 1000).toFixed(2)} s` : `${(ms / 1000).toFixed(1)} s`;
 }

@@ -1,5 +1,5 @@
 /**
- * One rollout: from a release to running containers that get the app's requests (steps 9 and 10 of a push's way). Every step may
+ * One rollout: from a release to running containers that get the app's requests (steps 7 and 8 of a push's way). Every step may
  * be repeated, so that a deployer that takes over after a `kill -9` begins anew and ends the same.
  *
  *   check branch and registry → pull → start → check → switch → live in the ledger → branch → ended live → retire the old
@@ -11,6 +11,7 @@ import { describeError, SlipwayError, toSlipwayError } from '../src/errors.js';
 import { checkFastForward } from '../src/git/fast-forward.js';
 import type { AppState } from '../src/ledger/app-documents.js';
 import { BuildLog } from '../src/logs/log-writer.js';
+import { seconds } from '../src/logs/seconds.js';
 import type { Deployment, FinalState } from '../src/model/deployment.js';
 import { lastGoodBefore, type ReleaseWithOutcome } from '../src/model/release.js';
 import type { Claim } from '../src/records/deployments.js';
@@ -21,7 +22,7 @@ import { hostOf, urlOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import { plan } from './plan.js';
 import { redactor } from './redact.js';
-import { reportSuccess, seconds } from './report.js';
+import { reportSuccess } from './report.js';
 import { revert, tellLastWords } from './revert.js';
 import type { Container } from './targets/container.js';
 

@@ -12,6 +12,8 @@ export type Process = Pick<Part, 'name' | 'pid' | 'stop' | 'kill'>;
 /** A builder that is told to stop lets go of its containers and mounts first. */
 const GRACE_MS = 15_000;
 const ANSWER_TIMEOUT_MS = 2000;
+/** A process that nobody can ask is taken for started when it has lived for so long. */
+const SETTLED_MS = 1000;
 
 /** The queue that a process takes jobs from: it is ready when Redis knows it as a worker of it. */
 const QUEUE_OF: Readonly<Record<string, string>> = { builder: 'builds', deployer: 'rollouts' };
@@ -30,22 +32,26 @@ export async function startProcesses(options: {
     entries.map(({ name, argv: [program = '', ...rest] }) => {
       // The node that runs this is the one that the addon was built for.
       const argv = [program === 'node' ? process.execPath : program, ...rest];
-      const ready = (): Promise<boolean> => isReady(name, config);
-      const spec = { name, argv, cwd: root, env, runDir: paths.run, ready, graceMs: GRACE_MS };
-      return (signal) => Part.start(spec, output, signal);
+      return (signal) => {
+        const startedAt = Date.now();
+        const ready = (): Promise<boolean> => isReady(name, config, startedAt);
+        const spec = { name, argv, cwd: root, env, runDir: paths.run, ready, graceMs: GRACE_MS };
+        return Part.start(spec, output, signal);
+      };
     }),
     options.signal,
   );
 }
 
-async function isReady(name: string, config: Config): Promise<boolean> {
+async function isReady(name: string, config: Config, startedAt: number): Promise<boolean> {
   if (name === 'web') {
     const { host, port } = config.listen;
     const address = `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}/healthz`;
     return (await fetch(address, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) })).ok;
   }
   const queue = QUEUE_OF[name];
-  return queue === undefined || hasWorker(config.redisUrl, queue);
+  if (queue !== undefined) return hasWorker(config.redisUrl, queue);
+  return Date.now() - startedAt >= SETTLED_MS;
 }
 
 /** BullMQ names a worker's connection `<prefix>:<base64 of the queue's name>[:w:<worker's name>]`. */

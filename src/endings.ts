@@ -89,7 +89,11 @@ export async function supersedeBuilds(tools: EndingTools, newest: Deployment): P
       await endHeld(tools, older, newest.who, supersededBy(newest));
 }
 
-function supersededBy({ kind, id }: Deployment): DeploymentEnd {
+/** How a deployment ends that a newer one makes pointless. */
+export function supersededBy({
+  kind,
+  id,
+}: Deployment): DeploymentEnd & { readonly state: 'superseded'; readonly reason: string } {
   const name = { push: 'build', rollback: 'rollback', config: 'config change' }[kind];
   return { state: 'superseded', reason: `superseded by ${name} ${id}`, code: 'superseded' };
 }

@@ -15,7 +15,6 @@ export const ERROR_CODES = {
   invalid_name: 400,
   invalid_config: 400,
   // the push
-  wrong_branch: 409,
   not_fast_forward: 409,
   push_rejected: 409,
   // the build

@@ -9,7 +9,7 @@ import type { Logger } from '../../src/log.js';
 import { Turns } from '../../src/turns.js';
 import { type EdgeSettings, frameHash, renderEdge } from './config.js';
 import type { Haproxy, RunningServer } from './haproxy.js';
-import { type EdgeServer, type EdgeState, serversOf } from './state.js';
+import type { EdgeState } from './state.js';
 import type { EdgeStateFile } from './state-file.js';
 
 export interface EdgeParts {
@@ -189,15 +189,6 @@ function unwanted(
       .map((server) => server.name);
     return names.length === 0 ? [] : [{ host, names }];
   });
-}
-
-export function sameServers(state: EdgeState, app: string, servers: readonly EdgeServer[]): boolean {
-  const names = (list: readonly EdgeServer[]): string =>
-    list
-      .map((server) => server.name)
-      .sort()
-      .join(' ');
-  return names(serversOf(state, app)) === names(servers);
 }
 
 function takesRequests(server: RunningServer): boolean {

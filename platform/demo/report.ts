@@ -1,4 +1,6 @@
 /** What the demo has seen: each act with its time and whether all was as it should be, and the table at the end. */
+import { seconds } from '../../src/logs/seconds.js';
+
 export interface Phase {
   readonly name: string;
   readonly ms: number;
@@ -47,8 +49,4 @@ export class Report {
     );
     return [...table, ...problems];
   }
-}
-
-export function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
 }

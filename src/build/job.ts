@@ -1,10 +1,10 @@
 /**
  * The builder's job for one app: take its newest accepted push, build it, push the image, append the release, and hand
- * over to the deployer. Steps 4 to 8 of a push's way (ARCHITECTURE.md).
+ * over to the deployer. Steps 4 to 6 of a push's way (ARCHITECTURE.md).
  */
 
 import type { Config } from '../config.js';
-import { supersedeOlder } from '../endings.js';
+import { supersededBy, supersedeOlder } from '../endings.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import type { AppRepositories } from '../git/app-repository.js';
 import { checkFastForward } from '../git/fast-forward.js';
@@ -13,6 +13,7 @@ import type { ObjectPool } from '../git/object-pool.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { Logger } from '../log.js';
 import { BuildLog } from '../logs/log-writer.js';
+import { seconds } from '../logs/seconds.js';
 import type { Deployment } from '../model/deployment.js';
 import type { Queues } from '../queue/queues.js';
 import type { Claim, DeploymentStore } from '../records/deployments.js';
@@ -21,8 +22,6 @@ import { hostPlatform } from '../registry/pull.js';
 import { type BuildResult, buildImage } from './build.js';
 import type { BuilderStore } from './builder-store.js';
 import { appImagePolicy } from './image-policy.js';
-
-import { seconds } from './progress.js';
 import { pushBuiltImage } from './push-image.js';
 import type { Sandbox } from './sandbox/runtime.js';
 
@@ -61,13 +60,7 @@ export async function buildNext(tools: BuilderTools, app: string, lease: AbortSi
 async function supersedeAbandoned(tools: BuilderTools, older: Deployment, newest: Deployment): Promise<void> {
   const claim = await tools.store.claim(older.app, older.id, 'build', tools.by);
   if (claim === undefined) return;
-  const reason = `superseded by build ${newest.id}`;
-  await tools.store.end(older.app, older.id, {
-    state: 'superseded',
-    reason,
-    code: 'superseded',
-    claim: claim.token,
-  });
+  await tools.store.end(older.app, older.id, { ...supersededBy(newest), claim: claim.token });
 }
 
 class BuildJob {

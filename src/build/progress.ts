@@ -1,6 +1,7 @@
 /** How a build tells its steps, in the log that the push shows: what runs, CACHED or why not, and how long it took. */
 import type { StageInstruction } from '../dockerfile/types.js';
 import type { BuildLog } from '../logs/log-writer.js';
+import { seconds } from '../logs/seconds.js';
 
 const OUTPUT_PREFIX = '  | ';
 
@@ -53,10 +54,6 @@ export class Progress {
   async done(ms: number): Promise<void> {
     await this.#log.body(`  done in ${seconds(ms)}`);
   }
-}
-
-export function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
 }
 
 /** Instructions that become a layer, for the `[2/6]`. */

@@ -1,4 +1,4 @@
-/** Step 7 of a push's way: the built image into the registry. Only the digest counts from here on; the tags are for people. */
+/** Step 5 of a push's way: the built image into the registry. Only the digest counts from here on; the tags are for people. */
 import type { Config } from '../config.js';
 import type { RegistryClient } from '../registry/client.js';
 import { asDigest } from '../registry/image.js';

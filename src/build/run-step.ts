@@ -22,6 +22,9 @@ export interface RunTools {
   readonly signal: AbortSignal;
 }
 
+/** Half of a container's usual weight: where processors are scarce, the apps of this machine go before its builds. */
+const CPU_SHARES = 512;
+
 /** Runs the command on `layers` and adds the layer that it made. Throws `step_failed`, `step_timeout`, `step_limit` or `disk_full`. */
 export async function runStep(step: RunStep, layers: readonly Layer[], tools: RunTools): Promise<Layer> {
   const { store, sandbox, limits, signal } = tools;
@@ -42,7 +45,11 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
         user: await resolveUser(rootfsReader(overlay.path), step.user),
         network: step.network,
         files: step.files,
-        limits: { memoryBytes: limits.stepMemoryBytes, processes: limits.stepProcesses },
+        limits: {
+          memoryBytes: limits.stepMemoryBytes,
+          processes: limits.stepProcesses,
+          cpuShares: CPU_SHARES,
+        },
         timeoutMs: limits.stepTimeoutMs,
         onOutput: tools.output,
         diskWatch: { path: upper, limitBytes: limits.stepDiskBytes },

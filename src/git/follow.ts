@@ -72,7 +72,7 @@ export async function followPush(
 function verdictOf({ id, state, reason }: Deployment, ref: string, oid: string): Verdict {
   // The deployer has moved the branch; with proc-receive git moves nothing itself.
   if (state === 'live') return { ref, ok: true };
-  if (state === 'built') return { ref, ok: true, instead: { ref: `refs/slipway/builds/${id}`, oid } };
+  if (state === 'built') return { ref, ok: true, instead: { ref: pinRef(id), oid } };
   return refuse(ref, reason ?? `build ${id} ${state}`);
 }
 

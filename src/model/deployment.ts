@@ -66,7 +66,7 @@ export type DeploymentEvent =
       readonly steps: StepCounts;
     }
   | { readonly type: 'release'; readonly at: number; readonly claim?: string; readonly number: number }
-  /** A phase that ended, with its time: fetch, build, push, pull, start, check, switch, drain. */
+  /** A phase that ended, with its time: build, push, pull, start, check, switch. */
   | {
       readonly type: 'phase';
       readonly at: number;

@@ -177,7 +177,7 @@ describe('push options', () => {
     const push = await platform.client(tree, 'push', '-o', 'build-only', '-o', 'no-cache', 'slipway', 'main');
     const [deployment] = await platform.store.list('hello');
     expect(push.exitCode).toBe(0);
-    expect(push.text).toContain(`main -> refs/slipway/builds/${deployment!.id}`);
+    expect(push.text).toContain(`main -> refs/slipway/pushes/${deployment!.id}`);
     expect(deployment!.push!.options).toEqual({ detach: false, noCache: true, buildOnly: true });
     expect(await tracking(tree)).toBe('');
   });
