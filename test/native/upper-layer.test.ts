@@ -1,9 +1,11 @@
 import {
   appendFileSync,
   chmodSync,
+  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -87,7 +89,7 @@ describe('the layer of an upper directory', () => {
   it('drops what was only copied up: directories and files as they were before', async () => {
     const { names, upper } = await diffed((root) => {
       // Opened for writing and closed again; renamed there and back; times put back.
-      run(['python3', '-c', 'import sys; open(sys.argv[1], "r+").close()', join(root, 'etc/passwd')]);
+      closeSync(openSync(join(root, 'etc/passwd'), 'r+'));
       renameSync(join(root, 'usr/bin/tool'), join(root, 'usr/bin/x'));
       renameSync(join(root, 'usr/bin/x'), join(root, 'usr/bin/tool'));
     });
