@@ -142,11 +142,12 @@ class BuildJob {
     }
     const release = await this.#release(built);
     signal.throwIfAborted();
-    await this.#nameRelease(built, release, signal);
     await log.flush();
     await store.append(app, id, { type: 'release', at: Date.now(), claim: token, number: release });
     // The reconciler finds it when the queue cannot be reached now.
     await queues.enqueueRollout(app);
+    // The deployer is at work already: nobody waits for a name.
+    await this.#nameRelease(built, release);
   }
 
   async #image(commit: string, noCache: boolean, log: BuildLog, signal: AbortSignal): Promise<BuildResult> {
@@ -169,11 +170,10 @@ class BuildJob {
   }
 
   /** `v12` in the registry is for people; nothing depends on it. */
-  async #nameRelease({ image }: BuildResult, number: number, signal: AbortSignal): Promise<void> {
+  async #nameRelease({ image }: BuildResult, number: number): Promise<void> {
     const { registry, config, log } = this.#tools;
     const place = { registry: config.registry.host, repository: `apps/${this.#deployment.app}` };
-    await registry.tag({ ...place, manifest: image.manifest, tag: `v${number}`, signal }).catch((error) => {
-      signal.throwIfAborted();
+    await registry.tag({ ...place, manifest: image.manifest, tag: `v${number}` }).catch((error) => {
       log.warn({ err: error, build: this.#deployment.id }, 'the release has no tag in the registry');
     });
   }

@@ -27,12 +27,6 @@ export function asDigest(text: string): Digest {
   throw new SlipwayError('image_invalid', `${JSON.stringify(text.slice(0, 80))} is not a sha256 digest`);
 }
 
-/** The text as a DiffId; throws `image_invalid`. */
-export function asDiffId(text: string): DiffId {
-  if (isDiffId(text)) return text;
-  throw new SlipwayError('image_invalid', `${JSON.stringify(text.slice(0, 80))} is not a diff id`);
-}
-
 export function digestOf(bytes: Uint8Array | string): Digest {
   return asDigest(`sha256:${createHash('sha256').update(bytes).digest('hex')}`);
 }

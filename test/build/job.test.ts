@@ -115,7 +115,7 @@ describe('a push that is built', () => {
     expect(built.phases.map(({ name }) => name)).toEqual(['build', 'push']);
     expect(await releases()).toEqual([{ number: 1, deploymentId: deployment.id, digest: built.digest }]);
     expect(tools.rollouts).toEqual([APP]);
-    for (const tag of [`git-${deployment.push?.newOid.slice(0, 12)}`, deployment.id]) {
+    for (const tag of [`git-${deployment.push?.newOid.slice(0, 12)}`, deployment.id, `v${built.release}`]) {
       const reference = parseReference(`${builder.registry.host}/apps/${APP}:${tag}`);
       const resolved = await tools.registry.resolve(reference, {
         platform: { os: 'linux', architecture: 'amd64' },
