@@ -1,6 +1,6 @@
 /**
  * Whether a container that was just started does its work. In this order: the HEALTHCHECK of its image; for a web process an HTTP
- * answer below 500 on its port, or a port that takes connections but does not speak HTTP; for others that it lives.
+ * answer below 500 on its port, or a port that takes connections and has never spoken HTTP; for others that it lives.
  * A container that dies fails at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -81,6 +81,7 @@ async function passPort(check: Check): Promise<string> {
   const settled = (): boolean => performance.now() - startedAt >= SETTLED_MS;
   let address = container.address;
   let last = `nothing listens on port ${found.port}`;
+  let speaksHttp = false;
   for (
     let pauseMs = FIRST_PAUSE_MS;
     performance.now() < endsAt;
@@ -92,9 +93,14 @@ async function passPort(check: Check): Promise<string> {
       const seen = await probe(address, { host, timeoutMs, signal });
       signal.throwIfAborted();
       if (seen.kind === 'answered' && seen.status < 500) return `GET / answered ${seen.status}`;
-      if (seen.kind === 'answered') last = `GET / on port ${found.port} answers ${seen.status}`;
+      if (seen.kind === 'answered') {
+        speaksHttp = true;
+        last = `GET / on port ${found.port} answers ${seen.status}`;
+      }
       if (seen.kind === 'unreachable') last = `nothing listens on port ${found.port} (${seen.why})`;
-      if (speaksTcp(check, seen.kind)) {
+      if (speaksHttp && seen.kind === 'closed')
+        last = `port ${found.port} answered HTTP, but does not answer any more`;
+      if (!speaksHttp && speaksTcp(check, seen.kind)) {
         if (settled()) return `port ${found.port} takes connections`;
         last = `port ${found.port} takes connections, but does not answer`;
       }

@@ -195,6 +195,14 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
     );
   });
 
+  it('does not take an HTTP server for another kind once it only closes its connections', async () => {
+    const script = `printf 'HTTP/1.1 500 Broken\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n' | nc -l -p $PORT >/dev/null;
+      while true; do nc -l -p $PORT -e true; done`;
+    expect((await failure(check(await start({ script }), 2500))).message).toContain(
+      'does not answer any more',
+    );
+  });
+
   it('takes a port that does not speak HTTP for healthy', async () => {
     const container = await start({
       script: 'while true; do echo "+OK ready" | nc -l -p $PORT >/dev/null; done',
