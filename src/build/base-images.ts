@@ -1,4 +1,5 @@
 /** The images that a build starts from or copies from: resolved once a build, their layers fetched only when needed. */
+import { formatPlatform } from '../dockerfile/build-args.js';
 import type { ImageDocument, Platform } from '../dockerfile/types.js';
 import type { Layer } from '../layers/layer.js';
 import type { RegistryClient } from '../registry/client.js';
@@ -17,30 +18,23 @@ export interface BaseImage {
 export class BaseImages {
   readonly #registry: RegistryClient;
   readonly #store: BuilderStore;
-  readonly #platform: Platform;
   readonly #policy: ImagePolicy;
   readonly #signal: AbortSignal;
   readonly #resolved = new Map<string, Promise<BaseImage>>();
   /** Where a layer's blob can be had, by its digest. */
   readonly #origins = new Map<string, { image: ResolvedImage; index: number }>();
 
-  constructor(
-    registry: RegistryClient,
-    store: BuilderStore,
-    platform: Platform,
-    policy: ImagePolicy,
-    signal: AbortSignal,
-  ) {
+  constructor(registry: RegistryClient, store: BuilderStore, policy: ImagePolicy, signal: AbortSignal) {
     this.#registry = registry;
     this.#store = store;
-    this.#platform = platform;
     this.#policy = policy;
     this.#signal = signal;
   }
 
-  resolve(reference: string): Promise<BaseImage> {
-    const known = this.#resolved.get(reference) ?? this.#resolve(reference);
-    this.#resolved.set(reference, known);
+  resolve(reference: string, platform: Platform): Promise<BaseImage> {
+    const name = `${reference} ${formatPlatform(platform)}`;
+    const known = this.#resolved.get(name) ?? this.#resolve(reference, platform);
+    this.#resolved.set(name, known);
     return known;
   }
 
@@ -68,11 +62,11 @@ export class BaseImages {
     return source?.registry === registryHost ? source.repository : undefined;
   }
 
-  async #resolve(reference: string): Promise<BaseImage> {
+  async #resolve(reference: string, platform: Platform): Promise<BaseImage> {
     const parsed = parseReference(reference);
     this.#policy(parsed);
     const image = await this.#registry.resolve(parsed, {
-      platform: this.#platform,
+      platform,
       signal: this.#signal,
     });
     const layers = image.layers.map((descriptor, index): Layer => {

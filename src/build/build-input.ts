@@ -6,16 +6,12 @@ import { planBuild } from '../dockerfile/plan.js';
 import type { BuildPlan } from '../dockerfile/types.js';
 import { SlipwayError } from '../errors.js';
 import type { BuildRequest } from './build.js';
-import type { CopySource } from './copy-source.js';
-import type { GitContext } from './git-context.js';
+import type { BuildContext } from './context/context.js';
+import type { CopySource } from './copy/copy-source.js';
 
 /** Throws `dockerfile_missing`, `dockerfile_invalid` or `dockerfile_unsupported`. */
-export async function readPlan(
-  request: BuildRequest,
-  context: GitContext,
-  limits: Limits,
-): Promise<BuildPlan> {
-  const text = await context.read(request.dockerfile);
+export async function readPlan(request: BuildRequest, limits: Limits): Promise<BuildPlan> {
+  const text = request.dockerfileText ?? (await request.context.read(request.dockerfile));
   if (text === undefined) {
     throw new SlipwayError('dockerfile_missing', `there is no ${request.dockerfile} in the commit`, {
       hint: 'add one to the root of the repository, commit it and push again',
@@ -26,6 +22,7 @@ export async function readPlan(
     buildArgs: request.buildArgs,
     platform: request.platform,
     ...(request.target === undefined ? {} : { target: request.target }),
+    ...(request.contexts === undefined ? {} : { contexts: request.contexts }),
   });
 }
 
@@ -35,7 +32,7 @@ const IGNORE_LINES = 1000;
 /** The context without what is ignored. The ignore file beside the Dockerfile goes before the one at the root. */
 export async function visibleSource(
   dockerfile: string,
-  context: GitContext,
+  context: BuildContext,
   signal: AbortSignal,
 ): Promise<CopySource> {
   for (const file of ignoreFiles(dockerfile)) {

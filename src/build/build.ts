@@ -5,46 +5,53 @@
  */
 import type { Limits } from '../config.js';
 import { startStage } from '../dockerfile/evaluate.js';
-import type { BuildPlan, CopyStep, PlannedStage, Platform } from '../dockerfile/types.js';
+import type { BuildPlan, NamedContext, Origin, PlannedStage, Platform } from '../dockerfile/types.js';
 import { SlipwayError, toSlipwayError } from '../errors.js';
-import type { Layer } from '../layers/layer.js';
-import { mountedOverlay } from '../layers/overlay.js';
-import type { BuildLog } from '../logs/log-writer.js';
 import type { RegistryClient } from '../registry/client.js';
 import { BaseImages } from './base-images.js';
 import { readPlan, visibleSource } from './build-input.js';
 import type { BuilderStore } from './builder-store.js';
-import type { CopySource } from './copy-source.js';
-import { type ContextSource, GitContext } from './git-context.js';
+import type { BuildContext } from './context/context.js';
+import type { CopySource } from './copy/copy-source.js';
 import { assembleImage, type BuiltImage } from './image.js';
 import type { ImagePolicy } from './image-policy.js';
-import { LayerTimes } from './layer-times.js';
-import { makesLayer, Progress } from './progress.js';
+import { type LayeredOrigin, Origins } from './origins.js';
+import { type BuildListener, makesLayer, Progress, stageName } from './progress.js';
+import type { RunSettings } from './run-settings.js';
 import type { Sandbox } from './sandbox/runtime.js';
 import { StageBuild, type StageResult, type StageStart, type StageTools } from './stage.js';
-import { TreeSource } from './tree-source.js';
 
 export interface BuildRequest {
-  /** Full commit id. */
-  readonly commit: string;
-  readonly source: ContextSource;
-  /** Path of the Dockerfile in the repository. */
+  readonly context: BuildContext;
+  /** By lower-case name; see `--build-context`. */
+  readonly contexts?: ReadonlyMap<string, ContextOrImage>;
+  /** Path of the Dockerfile in the context. */
   readonly dockerfile: string;
+  /** Its text, where it is not in the context; `dockerfile` is then only its name. */
+  readonly dockerfileText?: Uint8Array;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly target?: string;
   readonly platform: Platform;
   readonly noCache: boolean;
+  /** Names of stages whose steps are not taken from the cache. */
+  readonly noCacheStages?: readonly string[];
   readonly policy: ImagePolicy;
+  readonly run: RunSettings;
   /** Whose earlier builds explain a miss: the app. */
   readonly scope: string;
 }
+
+/** A directory's context is opened when something needs it. */
+export type ContextOrImage =
+  | Extract<NamedContext, { kind: 'image' }>
+  | { readonly kind: 'directory'; open(): Promise<BuildContext> };
 
 export interface BuildTools {
   readonly store: BuilderStore;
   readonly sandbox: Sandbox;
   readonly registry: RegistryClient;
   readonly limits: Limits;
-  readonly log: BuildLog;
+  readonly listen: BuildListener;
   readonly signal: AbortSignal;
 }
 
@@ -57,48 +64,44 @@ export interface BuildResult {
 
 /** Builds the image into the store. Whatever fails is a SlipwayError with the Dockerfile's line where it has one. */
 export async function buildImage(request: BuildRequest, tools: BuildTools): Promise<BuildResult> {
-  const context = await GitContext.open(request.commit, request.source, tools.limits, tools.signal);
-  const plan = await readPlan(request, context, tools.limits);
-  const source = await visibleSource(request.dockerfile, context, tools.signal);
-  await using run = new BuildRun(request, plan, context, source, tools);
+  const plan = await readPlan(request, tools.limits);
+  const source = await visibleSource(request.dockerfile, request.context, tools.signal);
+  await using run = new BuildRun(request, plan, source, tools);
   const { state, layers, baseHistory } = await run.stage(plan.target);
   const image = assembleImage(state.image, layers, baseHistory, tools.limits.layers);
   return { image, bases: run.bases, steps: run.progress.counts };
 }
 
-/** The parts of one build that its stages share, and the mounts that it holds. */
+/** The parts of one build that its stages share. */
 class BuildRun {
   readonly bases: BaseImages;
   readonly progress: Progress;
   readonly #request: BuildRequest;
   readonly #plan: BuildPlan;
-  readonly #context: GitContext;
-  readonly #contextSource: CopySource;
+  readonly #origins: Origins;
   readonly #tools: BuildTools;
   readonly #results = new Map<number, StageResult>();
-  /** Where other stages and images are mounted. */
-  readonly #scratches: string[] = [];
 
-  constructor(
-    request: BuildRequest,
-    plan: BuildPlan,
-    context: GitContext,
-    contextSource: CopySource,
-    tools: BuildTools,
-  ) {
+  constructor(request: BuildRequest, plan: BuildPlan, context: CopySource, tools: BuildTools) {
+    const { store, registry, listen, signal } = tools;
     this.#request = request;
     this.#plan = plan;
-    this.#context = context;
-    this.#contextSource = contextSource;
     this.#tools = tools;
-    this.bases = new BaseImages(tools.registry, tools.store, request.platform, request.policy, tools.signal);
+    this.bases = new BaseImages(registry, store, request.policy, signal);
+    this.#origins = new Origins({
+      store,
+      bases: this.bases,
+      signal,
+      context,
+      layered: (from) => this.#layered(from),
+      named: (name) => this.#named(name),
+    });
     const total = plan.stages.reduce((sum, stage) => sum + stage.instructions.filter(makesLayer).length, 0);
-    this.progress = new Progress(tools.log, total);
+    this.progress = new Progress(listen, total);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { layers } = this.#tools.store;
-    await Promise.all(this.#scratches.splice(0).map((scratch) => layers.removeScratch(scratch)));
+    await this.#origins[Symbol.asyncDispose]();
   }
 
   /** Each stage once; those that it needs first. */
@@ -107,14 +110,14 @@ class BuildRun {
     if (known !== undefined) return known;
     for (const index of stage.dependsOn) await this.stage(this.#stageAt(index));
     const start = await this.#start(stage);
-    const result = await new StageBuild(stage, start, this.#stageTools()).run(start);
+    const result = await new StageBuild(stage, start, this.#stageTools(stage)).run(start);
     this.#results.set(stage.index, result);
     return result;
   }
 
   async #start(stage: PlannedStage): Promise<StageStart> {
-    const { base, from } = stage;
-    await this.progress.stage(from.text);
+    const { base, from, platform } = stage;
+    await this.progress.stage(stage);
     if (base.kind === 'stage') {
       const parent = await this.stage(this.#stageAt(base.index));
       return { ...parent, state: startStage(this.#plan, stage, { kind: 'stage', state: parent.state }) };
@@ -122,7 +125,15 @@ class BuildRun {
     if (base.kind === 'scratch') {
       return { state: startStage(this.#plan, stage, { kind: 'scratch' }), layers: [], baseHistory: 0 };
     }
-    const image = await this.#image(base.reference, `${this.#request.dockerfile}:${from.lines.start}`);
+    const where = `${this.#request.dockerfile}:${from.lines.start}`;
+    if (base.kind === 'context') {
+      throw new SlipwayError(
+        'dockerfile_unsupported',
+        `FROM ${base.name}: a directory cannot be a base yet`,
+        { where },
+      );
+    }
+    const image = await this.#image(base.reference, platform, where);
     const document = image.document;
     return {
       state: startStage(this.#plan, stage, { kind: 'image', document }),
@@ -132,9 +143,9 @@ class BuildRun {
   }
 
   /** `where` is the line that names it; an instruction inside a stage adds its own. */
-  async #image(reference: string, where?: string): ReturnType<BaseImages['resolve']> {
+  async #image(reference: string, platform: Platform, where?: string): ReturnType<BaseImages['resolve']> {
     try {
-      const image = await this.bases.resolve(reference);
+      const image = await this.bases.resolve(reference, platform);
       await this.progress.note(`${reference} is ${image.digest}`);
       return image;
     } catch (thrown) {
@@ -159,9 +170,9 @@ class BuildRun {
     }
   }
 
-  #stageTools(): StageTools {
+  #stageTools(stage: PlannedStage): StageTools {
     const { store, sandbox, limits, signal } = this.#tools;
-    const { platform, dockerfile, scope, noCache } = this.#request;
+    const { context, dockerfile, scope, noCache, noCacheStages = [], run } = this.#request;
     return {
       store,
       sandbox,
@@ -169,41 +180,28 @@ class BuildRun {
       signal,
       dockerfile,
       scope,
-      noCache,
+      noCache: noCache || noCacheStages.some((name) => name.toLowerCase() === stageName(stage)),
       bases: this.bases,
-      context: this.#context,
-      contextSource: this.#contextSource,
-      sourceOf: (from) => this.#sourceOf(from),
+      context,
+      origins: this.#origins,
+      settings: run,
       progress: this.progress,
-      platform: [platform.os, platform.architecture, platform.variant].filter(Boolean).join('/'),
     };
   }
 
-  readonly #sources = new Map<string, Promise<CopySource>>();
-
-  /** A stage's or an image's tree, mounted once for the whole build. */
-  #sourceOf(from: NonNullable<CopyStep['from']>): Promise<CopySource> {
-    const name = from.kind === 'stage' ? `stage ${from.index}` : from.reference;
-    const known = this.#sources.get(name) ?? this.#mountSource(from);
-    this.#sources.set(name, known);
-    return known;
+  async #layered(from: Extract<Origin, { kind: 'stage' | 'image' }>): Promise<LayeredOrigin> {
+    if (from.kind === 'image') {
+      const { layers } = await this.#image(from.reference, this.#request.platform);
+      return { described: `the image ${from.reference}`, layers };
+    }
+    const { layers } = await this.stage(this.#stageAt(from.index));
+    return { described: `the stage "${this.#plan.stageNames[from.index] ?? from.index}"`, layers };
   }
 
-  async #mountSource(from: NonNullable<CopyStep['from']>): Promise<CopySource> {
-    const { store, signal } = this.#tools;
-    const stageName = from.kind === 'stage' ? this.#plan.stageNames[from.index] : undefined;
-    const described =
-      from.kind === 'stage' ? `the stage "${stageName ?? from.index}"` : `the image ${from.reference}`;
-    const layers: readonly Layer[] =
-      from.kind === 'stage'
-        ? (await this.stage(this.#stageAt(from.index))).layers
-        : (await this.#image(from.reference)).layers;
-    await this.bases.fetch(layers);
-    const lowers = await store.layers.layout(layers, signal);
-    const scratch = await store.layers.newScratch();
-    this.#scratches.push(scratch);
-    const overlay = await mountedOverlay({ scratch, lowers });
-    return new TreeSource(overlay.path, described, new LayerTimes(layers, lowers), signal);
+  async #named(name: string): Promise<CopySource> {
+    const given = this.#request.contexts?.get(name);
+    if (given?.kind !== 'directory') throw new SlipwayError('internal', `there is no context ${name}`);
+    return visibleSource('', await given.open(), this.#tools.signal);
   }
 
   #stageAt(index: number): PlannedStage {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Limits } from '../config.js';
 import { BlobStore } from '../layers/blob-store.js';
 import { LayerStore } from '../layers/layer-store.js';
-import { StepCache } from './step-cache.js';
+import { StepCache } from './cache/step-cache.js';
 
 export interface BuilderStore {
   readonly blobs: BlobStore;

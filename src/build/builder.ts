@@ -12,7 +12,7 @@ import { Queues } from '../queue/queues.js';
 import { DeploymentStore } from '../records/deployments.js';
 import { RegistryClient } from '../registry/client.js';
 import { openBuilderStore, sandboxDirectory } from './builder-store.js';
-import { cleanStore } from './clean-store.js';
+import { cleanStore } from './cache/clean-store.js';
 import { type BuilderTools, buildNext } from './job.js';
 import { Sandbox } from './sandbox/runtime.js';
 

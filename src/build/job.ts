@@ -21,8 +21,11 @@ import type { RegistryClient } from '../registry/client.js';
 import { hostPlatform } from '../registry/pull.js';
 import { type BuildResult, buildImage } from './build.js';
 import type { BuilderStore } from './builder-store.js';
+import { GitContext } from './context/git-context.js';
 import { appImagePolicy } from './image-policy.js';
+import { logEvents } from './log-events.js';
 import { pushBuiltImage } from './push-image.js';
+import { plainRunSettings } from './run-settings.js';
 import type { Sandbox } from './sandbox/runtime.js';
 
 export interface BuilderTools {
@@ -154,18 +157,19 @@ class BuildJob {
     const { git, objects, repositories, builderStore, sandbox, registry, config } = this.#tools;
     const { app } = this.#deployment;
     const gitDir = repositories.path(app);
+    const source = { git, gitDir, objects: objects.reader(gitDir) };
     return buildImage(
       {
-        commit,
-        source: { git, gitDir, objects: objects.reader(gitDir) },
+        context: await GitContext.open(commit, source, config.limits, signal),
         dockerfile: 'Dockerfile',
         buildArgs: {},
         platform: hostPlatform(),
         noCache,
         policy: appImagePolicy(config, app),
+        run: plainRunSettings(app),
         scope: app,
       },
-      { store: builderStore, sandbox, registry, limits: config.limits, log, signal },
+      { store: builderStore, sandbox, registry, limits: config.limits, listen: logEvents(log), signal },
     );
   }
 

@@ -1,18 +1,49 @@
-/** How a build tells its steps, in the log that the push shows: what runs, CACHED or why not, and how long it took. */
-import type { StageInstruction } from '../dockerfile/types.js';
-import type { BuildLog } from '../logs/log-writer.js';
-import { seconds } from '../logs/seconds.js';
+/**
+ * How a build tells what it does: events, which the log of a push (log-events.ts) and the terminal of `slipway build`
+ * show each in its own way.
+ */
+import type { PlannedStage, StageInstruction } from '../dockerfile/types.js';
 
-const OUTPUT_PREFIX = '  | ';
+export type BuildEvent =
+  /** A stage begins; `title` is its FROM. */
+  | { readonly type: 'stage'; readonly stage: string; readonly title: string }
+  /** Something worth knowing; with a step, of that step. */
+  | { readonly type: 'note'; readonly text: string; readonly step?: number }
+  /** A rule of `docker build --check` that the Dockerfile breaks. */
+  | {
+      readonly type: 'warning';
+      readonly rule: string;
+      readonly text: string;
+      readonly line: number;
+      readonly url: string;
+    }
+  /** A step begins: `step` of `total`, counted from 1. */
+  | {
+      readonly type: 'step';
+      readonly step: number;
+      readonly total: number;
+      readonly stage: string;
+      readonly text: string;
+      readonly line: number;
+    }
+  | { readonly type: 'cached'; readonly step: number }
+  | { readonly type: 'missed'; readonly step: number; readonly reason: string }
+  /** What the step's command writes, cut anywhere. */
+  | { readonly type: 'output'; readonly step: number; readonly chunk: Uint8Array }
+  | { readonly type: 'done'; readonly step: number; readonly ms: number }
+  | { readonly type: 'failed'; readonly step: number; readonly ms: number };
+
+/** A build waits for the promise: whoever shows slowly slows the build down. */
+export type BuildListener = (event: BuildEvent) => void | Promise<void>;
 
 export class Progress {
-  readonly #log: BuildLog;
-  readonly #total: number;
+  readonly #listen: BuildListener;
+  #total: number;
   #started = 0;
   #cached = 0;
 
-  constructor(log: BuildLog, total: number) {
-    this.#log = log;
+  constructor(listen: BuildListener, total: number) {
+    this.#listen = listen;
     this.#total = total;
   }
 
@@ -20,49 +51,80 @@ export class Progress {
     return { cached: this.#cached, total: this.#started };
   }
 
-  async stage(title: string): Promise<void> {
-    await this.#log.body(title);
+  /** Steps that only showed on the way, such as those of a base image's ONBUILD. */
+  expectMore(steps: number): void {
+    this.#total += steps;
   }
 
-  async step(text: string): Promise<void> {
-    this.#started++;
-    await this.#log.body(`[${this.#started}/${this.#total}] ${oneLine(text)}`);
-  }
-
-  async cached(): Promise<void> {
-    this.#cached++;
-    await this.#log.body('  CACHED');
-  }
-
-  async missed(reason: string): Promise<void> {
-    await this.#log.body(`  not cached: ${reason}`);
-  }
-
-  async output(chunk: Uint8Array): Promise<void> {
-    await this.#log.raw(chunk, OUTPUT_PREFIX);
-  }
-
-  /** The step's last line may lack a newline. */
-  async endOutput(): Promise<void> {
-    await this.#log.endRaw(OUTPUT_PREFIX);
+  async stage(stage: PlannedStage): Promise<void> {
+    await this.#listen({ type: 'stage', stage: stageName(stage), title: stage.from.text });
   }
 
   async note(text: string): Promise<void> {
-    await this.#log.body(`  ${text}`);
+    await this.#listen({ type: 'note', text });
+  }
+
+  async step(stage: PlannedStage, instruction: StageInstruction): Promise<StepProgress> {
+    const step = ++this.#started;
+    await this.#listen({
+      type: 'step',
+      step,
+      total: Math.max(this.#total, step),
+      stage: stageName(stage),
+      text: instruction.text,
+      line: instruction.lines.start,
+    });
+    return new StepProgress(this.#listen, step, () => this.#cached++);
+  }
+}
+
+/** One step's events. */
+export class StepProgress {
+  readonly #listen: BuildListener;
+  readonly #step: number;
+  readonly #onCached: () => void;
+  readonly #started = performance.now();
+
+  constructor(listen: BuildListener, step: number, onCached: () => void) {
+    this.#listen = listen;
+    this.#step = step;
+    this.#onCached = onCached;
+  }
+
+  async cached(): Promise<void> {
+    this.#onCached();
+    await this.#listen({ type: 'cached', step: this.#step });
+  }
+
+  async missed(reason: string): Promise<void> {
+    await this.#listen({ type: 'missed', step: this.#step, reason });
+  }
+
+  async output(chunk: Uint8Array): Promise<void> {
+    await this.#listen({ type: 'output', step: this.#step, chunk });
+  }
+
+  async note(text: string): Promise<void> {
+    await this.#listen({ type: 'note', step: this.#step, text });
   }
 
   async done(ms: number): Promise<void> {
-    await this.#log.body(`  done in ${seconds(ms)}`);
+    await this.#listen({ type: 'done', step: this.#step, ms });
   }
+
+  async failed(): Promise<void> {
+    const ms = Math.round(performance.now() - this.#started);
+    await this.#listen({ type: 'failed', step: this.#step, ms });
+  }
+}
+
+/** As `--target` and logs name it. */
+export function stageName(stage: PlannedStage): string {
+  return stage.name ?? String(stage.index);
 }
 
 /** Instructions that become a layer, for the `[2/6]`. */
 export function makesLayer(instruction: StageInstruction): boolean {
   if (instruction.kind === 'WORKDIR') return instruction.path !== '/';
   return instruction.kind === 'RUN' || instruction.kind === 'COPY' || instruction.kind === 'ADD';
-}
-
-function oneLine(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length > 160 ? `${line.slice(0, 159)}…` : line;
 }

@@ -9,7 +9,7 @@ import { chainId, type Layer } from '../layers/layer.js';
 import { StackView } from '../layers/stack-view.js';
 import type { BaseImages } from './base-images.js';
 import type { BuilderStore } from './builder-store.js';
-import { Destination, type TreeEntry } from './destination.js';
+import { Destination, type TreeEntry } from './copy/destination.js';
 
 /** /etc/passwd and /etc/group are not larger; a hostile image's are not read. */
 const NAMES_BYTES = 10 * 1024 * 1024;

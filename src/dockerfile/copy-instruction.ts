@@ -70,6 +70,10 @@ export function parseCopy(raw: RawInstruction, kind: 'COPY' | 'ADD', where: stri
     ...(from === undefined ? {} : { from }),
     ...(chown === undefined ? {} : { chown }),
     ...(chmod === undefined ? {} : { chmod }),
+    link: false,
+    parents: false,
+    exclude: [],
+    keepGitDir: false,
   };
 }
 

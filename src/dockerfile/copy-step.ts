@@ -36,12 +36,15 @@ export function copyStep(state: StageState, instruction: CopyInstruction, where:
   return {
     kind: 'copy',
     add: kind === 'ADD',
-    sources: written.map(cleanSource),
+    sources: written.map((path) => ({ kind: 'path', path: cleanSource(path) })),
     heredocs,
     destination: absolute,
     ...(from === undefined ? {} : { from }),
     ...(chown === undefined ? {} : { chown }),
     ...(chmod === undefined ? {} : { chmod }),
+    link: instruction.link,
+    parents: instruction.parents,
+    exclude: instruction.exclude,
     history: historyOf(kind, { chown, chmod, written, heredocs: instruction.heredocs, destination }),
   };
 }

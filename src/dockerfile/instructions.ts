@@ -10,6 +10,7 @@ import type {
   FromInstruction,
   Instruction,
   KeyValue,
+  NetworkMode,
   RawInstruction,
   RunInstruction,
   Unsupported,
@@ -224,7 +225,9 @@ function parseRun(raw: RawInstruction, { where }: InstructionContext): RunInstru
     kind: 'RUN',
     command,
     heredocs: raw.heredocs,
-    network: network === 'none' ? 'none' : 'default',
+    mounts: [],
+    ...(flags.text('network') === undefined ? {} : { network: network as NetworkMode }),
+    security: 'sandbox',
   };
 }
 

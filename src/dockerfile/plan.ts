@@ -7,7 +7,7 @@ import type {
   BuildPlan,
   CopyInstruction,
   Dockerfile,
-  ImageOrStage,
+  Origin,
   PlannedStage,
   PlanOptions,
   Platform,
@@ -97,6 +97,7 @@ function planStage(source: SourceStage, index: number, scope: Scope): PlannedSta
     index,
     ...(from.stageName === undefined ? {} : { name: from.stageName }),
     base,
+    platform: scope.platform,
     from,
     instructions,
     dependsOn: [...stages].sort((a, b) => a - b),
@@ -164,7 +165,7 @@ export function copySource(
   index: number,
   names: readonly (string | undefined)[],
   where: string,
-): ImageOrStage | undefined {
+): Origin | undefined {
   const { from } = instruction;
   if (from === undefined) return undefined;
   const isIndex = /^\d+$/.test(from);

@@ -22,7 +22,9 @@ export function runStep(state: StageState, instruction: RunInstruction, where: s
     proxyEnv: proxyEnv(state.plan.buildArgs, state.env),
     cwd: workingDirectory(state),
     user: state.image.config?.User ?? '',
-    network: instruction.network,
+    ...(instruction.network === undefined ? {} : { network: instruction.network }),
+    security: instruction.security,
+    mounts: [],
     files,
     history: `RUN ${[...declaredArgs(state), ...argv].join(' ')} # buildkit`,
   };

@@ -92,12 +92,27 @@ export interface CopyInstruction extends Located {
   readonly from?: string;
   readonly chown?: string;
   readonly chmod?: string;
+  readonly link: boolean;
+  readonly parents: boolean;
+  readonly exclude: readonly string[];
+  readonly checksum?: string;
+  readonly keepGitDir: boolean;
+  /** Absent: what is an archive by its content is unpacked, what comes from a URL is not. */
+  readonly unpack?: boolean;
 }
+
+export type NetworkMode = 'default' | 'none' | 'host';
+export type SecurityMode = 'sandbox' | 'insecure';
+
 export interface RunInstruction extends Located {
   readonly kind: 'RUN';
   readonly command: CommandLine;
   readonly heredocs: readonly Heredoc[];
-  readonly network: 'default' | 'none';
+  /** The values of `--mount`, as written: variables in them are expanded when the instruction is evaluated. */
+  readonly mounts: readonly string[];
+  /** Absent: what the build was asked to use. */
+  readonly network?: NetworkMode;
+  readonly security: SecurityMode;
 }
 export interface CmdInstruction extends Located {
   readonly kind: 'CMD' | 'ENTRYPOINT';
@@ -196,21 +211,35 @@ export interface PlanOptions {
   /** A stage's name, or its index from 0. The last stage when absent. */
   readonly target?: string;
   readonly buildArgs: Readonly<Record<string, string>>;
+  /** What the image is for. */
   readonly platform: Platform;
+  /** What this machine is; `platform` when absent. */
+  readonly buildPlatform?: Platform;
+  /** By lower-case name. They go before stages and images of that name. */
+  readonly contexts?: ReadonlyMap<string, NamedContext>;
 }
 
-/** Where bytes come from: an image reference is not normalised here. */
-export type ImageOrStage =
+/** Where bytes come from, when not from the build context: an image reference is not normalised here. */
+export type Origin =
   | { readonly kind: 'stage'; readonly index: number }
-  | { readonly kind: 'image'; readonly reference: string };
+  | { readonly kind: 'image'; readonly reference: string }
+  /** A directory that `--build-context NAME=DIR` named. */
+  | { readonly kind: 'context'; readonly name: string };
 
-export type StageBase = ImageOrStage | { readonly kind: 'scratch' };
+export type StageBase = Origin | { readonly kind: 'scratch' };
+
+/** What `--build-context` gave a name: another image under it, or a directory, which the builder holds. */
+export type NamedContext =
+  | { readonly kind: 'image'; readonly reference: string }
+  | { readonly kind: 'directory' };
 
 export interface PlannedStage {
   /** Its place in the Dockerfile, from 0. */
   readonly index: number;
   readonly name?: string;
   readonly base: StageBase;
+  /** `FROM --platform`, else the build's: what its image is for and its commands run as. */
+  readonly platform: Platform;
   readonly from: FromInstruction;
   readonly instructions: readonly StageInstruction[];
   /** Stages that must be there first (FROM and COPY --from), ascending. */
@@ -290,6 +319,65 @@ export interface HeredocFile {
   readonly content: string;
 }
 
+export type MountSharing = 'shared' | 'private' | 'locked';
+
+export interface BindMount {
+  readonly kind: 'bind';
+  /** Absolute. */
+  readonly target: string;
+  /** Absent: the build context, without what is ignored. */
+  readonly from?: Origin;
+  /** Relative to the origin's root, cleaned; `.` is the root. */
+  readonly source: string;
+  /** What the command writes there is thrown away. */
+  readonly readWrite: boolean;
+}
+export interface CacheMount {
+  readonly kind: 'cache';
+  readonly target: string;
+  /** With BUILDKIT_CACHE_MOUNT_NS before it, if that was given. */
+  readonly id: string;
+  readonly sharing: MountSharing;
+  /** What a new cache begins with; absent: nothing. */
+  readonly from?: Origin;
+  readonly source: string;
+  /** Of a new cache's directory. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly readOnly: boolean;
+}
+export interface TmpfsMount {
+  readonly kind: 'tmpfs';
+  readonly target: string;
+  readonly sizeBytes?: number;
+}
+export interface SecretMount {
+  readonly kind: 'secret';
+  readonly id: string;
+  /** Absent: there is no file, only `env`. */
+  readonly target?: string;
+  /** The variable that holds it. */
+  readonly env?: string;
+  readonly required: boolean;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** `cachekey=hash`: another value is another step. */
+  readonly inKey: boolean;
+}
+export interface SshMount {
+  readonly kind: 'ssh';
+  readonly id: string;
+  readonly target: string;
+  readonly required: boolean;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+/** `RUN --mount`, variables expanded, defaults filled in. */
+export type Mount = BindMount | CacheMount | TmpfsMount | SecretMount | SshMount;
+
 export interface RunStep {
   readonly kind: 'run';
   readonly argv: readonly string[];
@@ -301,26 +389,61 @@ export interface RunStep {
   readonly cwd: string;
   /** As written; empty is root. */
   readonly user: string;
-  readonly network: 'default' | 'none';
+  /** Absent: what the build was asked to use. */
+  readonly network?: NetworkMode;
+  readonly security: SecurityMode;
+  /** In the order in which they are mounted. */
+  readonly mounts: readonly Mount[];
   /** To be mounted read-only at these absolute paths while the command runs; never in the layer. */
   readonly files: readonly { readonly path: string; readonly mode: number; readonly content: string }[];
   readonly history: string;
 }
 
+/** `https://host/repository.git?...#ref:subdirectory`, taken apart. */
+export interface GitSource {
+  /** What git is given: a URL or `user@host:path`. */
+  readonly remote: string;
+  /** Branch, tag or commit; the remote's HEAD when absent. */
+  readonly ref?: string;
+  readonly subdirectory?: string;
+  /** The commit that `ref` must be. */
+  readonly checksum?: string;
+  readonly submodules: boolean;
+  readonly keepGitDir: boolean;
+}
+
+/** A word of COPY or ADD, by what has to be done to get it. */
+export type StepSource =
+  | {
+      readonly kind: 'path';
+      /** Relative to the origin's root, cleaned (no `..`, no outer slash; `.` is the root). May hold wildcards. */
+      readonly path: string;
+      /** With `--parents`: of `path`, the directories before `/./`, which are not kept; empty for all are kept. */
+      readonly pivot?: string;
+    }
+  | { readonly kind: 'url'; readonly url: string }
+  | { readonly kind: 'git'; readonly git: GitSource };
+
 export interface CopyStep {
   readonly kind: 'copy';
-  /** ADD: a source that is an archive would have to be unpacked; see archiveFormat in add.ts. */
+  /** ADD: a source that is an archive by its content is unpacked, unless `unpack` is false. */
   readonly add: boolean;
-  /** Relative to the source's root, cleaned (no `..`, no outer slash; `.` is the root). May hold wildcards. */
-  readonly sources: readonly string[];
+  readonly sources: readonly StepSource[];
   readonly heredocs: readonly HeredocFile[];
   /** Absolute. A slash at its end says that it is a directory. */
   readonly destination: string;
   /** Absent: the build context. */
-  readonly from?: ImageOrStage;
+  readonly from?: Origin;
   readonly chown?: string;
   /** As written: octal or symbolic. */
   readonly chmod?: string;
+  readonly link: boolean;
+  readonly parents: boolean;
+  /** Patterns as in an ignore file, relative to each source. */
+  readonly exclude: readonly string[];
+  /** `sha256:<hex>` of what a URL gives. */
+  readonly checksum?: string;
+  readonly unpack?: boolean;
   readonly history: string;
 }
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseChmod } from '../../src/build/chmod.js';
+import { parseChmod } from '../../src/build/copy/chmod.js';
 import { SlipwayError } from '../../src/errors.js';
 import { temporaryDirectory } from '../support/directories.js';
 

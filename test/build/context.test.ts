@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { GitContext } from '../../src/build/git-context.js';
+import { GitContext } from '../../src/build/context/git-context.js';
 import { DEFAULT_LIMITS } from '../../src/config.js';
 import { parseIgnore } from '../../src/dockerfile/ignore.js';
 import { ObjectReader } from '../../src/git/objects.js';

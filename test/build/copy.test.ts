@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { planCopy } from '../../src/build/copy.js';
-import type { CopySource, Selection, SourceEntry } from '../../src/build/copy-source.js';
-import { Destination, type TreeEntry } from '../../src/build/destination.js';
+import { planCopy } from '../../src/build/copy/copy.js';
+import type { CopySource, Selection, SourceEntry } from '../../src/build/copy/copy-source.js';
+import { Destination, type TreeEntry } from '../../src/build/copy/destination.js';
 
 const noSource: CopySource = { select: async () => [], content: async () => ({ data: new Uint8Array() }) };
 

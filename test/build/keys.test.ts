@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type CopyKeyParts, copyKey, type RunKeyParts, runKey, workdirKey } from '../../src/build/keys.js';
+import {
+  type CopyKeyParts,
+  copyKey,
+  type RunKeyParts,
+  runKey,
+  workdirKey,
+} from '../../src/build/cache/keys.js';
 
 const run: RunKeyParts = {
   parent: 'sha256:aa',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Destination, type TreeEntry } from '../../src/build/destination.js';
-import { planWorkdir } from '../../src/build/workdir-step.js';
+import { Destination, type TreeEntry } from '../../src/build/copy/destination.js';
+import { planWorkdir } from '../../src/build/steps/workdir-step.js';
 
 const directory: TreeEntry = { type: 'directory', mode: 0o750, uid: 3, gid: 4, mtime: 7 };
 

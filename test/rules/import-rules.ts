@@ -38,7 +38,7 @@ export function isPure(path: string): boolean {
   return (
     path.startsWith('src/model/') ||
     path.startsWith('src/dockerfile/') ||
-    /^src\/build\/keys?([.-].*)?\.ts$/.test(path) ||
+    /^src\/build\/cache\/keys?([.-].*)?\.ts$/.test(path) ||
     path === 'deploy/plan.ts'
   );
 }

@@ -55,7 +55,7 @@ describe('imports', () => {
 
 describe('what is pure', () => {
   it('imports no I/O, on no way', () => {
-    const rooms = ['src/model/', 'src/dockerfile/', 'src/build/key'];
+    const rooms = ['src/model/', 'src/dockerfile/', 'src/build/cache/key'];
     for (const room of rooms)
       expect([room, [...project.keys()].some((path) => isPure(path) && path.startsWith(room))]).toEqual([
         room,
@@ -70,7 +70,7 @@ describe('what is pure', () => {
     [
       'a file between',
       {
-        'src/build/keys.ts': "import { x } from '../b.js';",
+        'src/build/cache/keys.ts': "import { x } from '../../b.js';",
         'src/b.ts': "export { x } from './c.js';",
         'src/c.ts': "import 'node:net';",
       },

@@ -5,8 +5,11 @@ import { dirname, join } from 'node:path';
 import { type LayerEntry, openLayerWriter } from '../../native/index.js';
 import { type BuildRequest, type BuildResult, buildImage } from '../../src/build/build.js';
 import { type BuilderStore, openBuilderStore } from '../../src/build/builder-store.js';
+import { GitContext } from '../../src/build/context/git-context.js';
 import { assembleImage, LAYER_TYPE } from '../../src/build/image.js';
 import { appImagePolicy } from '../../src/build/image-policy.js';
+import { logEvents } from '../../src/build/log-events.js';
+import { plainRunSettings } from '../../src/build/run-settings.js';
 import { Sandbox } from '../../src/build/sandbox/runtime.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/config.js';
 import { Git } from '../../src/git/git.js';
@@ -101,7 +104,7 @@ export class TestBuilder {
   /** Builds a commit. A failure carries the log as `log`. */
   async build(
     commit: string,
-    options: Partial<BuildRequest> & {
+    options: Partial<Omit<BuildRequest, 'context'>> & {
       limits?: Partial<Limits>;
       signal?: AbortSignal;
       store?: BuilderStore;
@@ -114,8 +117,11 @@ export class TestBuilder {
     try {
       const result = await buildImage(
         {
-          commit,
-          source: { git: this.git, gitDir: this.gitDir, objects: this.#reader },
+          context: await GitContext.open(
+            commit,
+            { git: this.git, gitDir: this.gitDir, objects: this.#reader },
+            limits,
+          ),
           dockerfile: 'Dockerfile',
           buildArgs: {},
           platform: hostPlatform(),
@@ -124,6 +130,7 @@ export class TestBuilder {
             { registry: { host: this.registry.host }, mirrors: this.#mirrors, insecureRegistries: [] },
             'test',
           ),
+          run: plainRunSettings('test'),
           scope: 'test',
           ...options,
         },
@@ -132,7 +139,7 @@ export class TestBuilder {
           sandbox: this.sandbox,
           registry: this.client,
           limits,
-          log,
+          listen: logEvents(log),
           signal: options.signal ?? new AbortController().signal,
         },
       );

@@ -4,8 +4,8 @@
  */
 import { mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isErrno } from '../errors.js';
-import type { Layer } from '../layers/layer.js';
+import { isErrno } from '../../errors.js';
+import type { Layer } from '../../layers/layer.js';
 
 export interface CachedStep {
   readonly layer: Layer;

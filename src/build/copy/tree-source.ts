@@ -1,8 +1,9 @@
 /** COPY --from: another stage's result, or an image, as a directory tree on this machine. */
 import { join } from 'node:path';
-import { resolveIn, type ScannedEntry, scanTree } from '../../native/index.js';
-import { matchPath } from '../dockerfile/match.js';
-import { isErrno, SlipwayError } from '../errors.js';
+import { resolveIn, type ScannedEntry, scanTree } from '../../../native/index.js';
+import { matchPath } from '../../dockerfile/match.js';
+import { isErrno, SlipwayError } from '../../errors.js';
+import { hashOf } from '../cache/keys.js';
 import {
   baseName,
   type CopySource,
@@ -12,7 +13,6 @@ import {
   type SourceEntry,
   splitWildcard,
 } from './copy-source.js';
-import { hashOf } from './keys.js';
 import type { LayerTimes } from './layer-times.js';
 
 /** A mounted, read-only root file system. `described` names it in errors: `stage "build"`. */

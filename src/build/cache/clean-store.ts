@@ -2,7 +2,7 @@
  * Keeps the builder's store within its budget: what was used longest ago goes first, and nothing that a running build
  * may use goes at all. Killed in the middle, it leaves whole entries only.
  */
-import type { BuilderStore } from './builder-store.js';
+import type { BuilderStore } from '../builder-store.js';
 
 export interface StoreBudget {
   readonly bytes: number;

@@ -3,8 +3,8 @@
  * entries of layers that this build has written but laid out nowhere yet, so a COPY that no RUN follows is never
  * unpacked.
  */
-import type { LayerEntry } from '../../native/index.js';
-import { SlipwayError } from '../errors.js';
+import type { LayerEntry } from '../../../native/index.js';
+import { SlipwayError } from '../../errors.js';
 
 /** What is known of a path in the merged tree; a whiteout never shows up here. */
 export interface TreeEntry {

@@ -2,9 +2,9 @@
  * The times that files have in their layers. A lay-out of files from the context shows the present time instead (see
  * Layer.freshTimes); a COPY --from of them must not carry that into a layer, or it would differ from build to build.
  */
-import { type MergedEntry, mergedDirectory } from '../../native/index.js';
-import type { Layer } from '../layers/layer.js';
-import { CONTEXT_MTIME } from './context-selection.js';
+import { type MergedEntry, mergedDirectory } from '../../../native/index.js';
+import type { Layer } from '../../layers/layer.js';
+import { CONTEXT_MTIME } from '../context/context-selection.js';
 import { baseName, parentPath, type SourceEntry } from './copy-source.js';
 
 export class LayerTimes {

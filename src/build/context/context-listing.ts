@@ -3,9 +3,9 @@
  * of some kilobytes can hold a tree of billions of paths.
  */
 import { once } from 'node:events';
-import type { Limits } from '../config.js';
-import { SlipwayError } from '../errors.js';
-import { cleanStderr, type Git, stopProcess } from '../git/git.js';
+import type { Limits } from '../../config.js';
+import { SlipwayError } from '../../errors.js';
+import { cleanStderr, type Git, stopProcess } from '../../git/git.js';
 
 export interface ContextEntry {
   readonly path: string;

@@ -1,5 +1,5 @@
 /** `--chmod` values: octal, or symbolic as chmod(1) has them with a umask of 0. Pure. */
-import { SlipwayError } from '../errors.js';
+import { SlipwayError } from '../../errors.js';
 import type { ModeChange } from './copy.js';
 
 /** Throws `dockerfile_invalid`; the caller adds the line. */

@@ -1,18 +1,18 @@
 /** Executes a COPY (or an ADD of local files): selects, keys, and writes the layer straight from the source's bytes. */
 import { open } from 'node:fs/promises';
-import { type LayerEntry, openLayerWriter } from '../../native/index.js';
-import { archiveFormat, refuseArchive } from '../dockerfile/add.js';
-import type { CopyStep } from '../dockerfile/types.js';
-import { SlipwayError } from '../errors.js';
-import type { Layer } from '../layers/layer.js';
-import type { BuilderStore } from './builder-store.js';
-import { parseChmod } from './chmod.js';
-import { CONTEXT_MTIME } from './context-selection.js';
-import { isDirectoryPath, type Owner, type PlannedEntry, planCopy } from './copy.js';
-import type { CopySource, Selection } from './copy-source.js';
-import type { Destination, TreeEntry } from './destination.js';
-import { LAYER_TYPE } from './image.js';
-import { hashOf } from './keys.js';
+import { type LayerEntry, openLayerWriter } from '../../../native/index.js';
+import { archiveFormat, refuseArchive } from '../../dockerfile/add.js';
+import type { CopyStep } from '../../dockerfile/types.js';
+import { SlipwayError } from '../../errors.js';
+import type { Layer } from '../../layers/layer.js';
+import type { BuilderStore } from '../builder-store.js';
+import { hashOf } from '../cache/keys.js';
+import { CONTEXT_MTIME } from '../context/context-selection.js';
+import { parseChmod } from '../copy/chmod.js';
+import { isDirectoryPath, type Owner, type PlannedEntry, planCopy } from '../copy/copy.js';
+import type { CopySource, Selection } from '../copy/copy-source.js';
+import type { Destination, TreeEntry } from '../copy/destination.js';
+import { LAYER_TYPE } from '../image.js';
 
 export interface SelectedSource {
   readonly argument: string;
@@ -27,7 +27,9 @@ const BATCH_ENTRIES = 1024;
 /** Everything that the instruction names, in order; heredocs come last. */
 export async function selectSources(step: CopyStep, source: CopySource): Promise<readonly SelectedSource[]> {
   const selected: SelectedSource[] = [];
-  for (const argument of step.sources) {
+  for (const wanted of step.sources) {
+    if (wanted.kind !== 'path') throw new SlipwayError('internal', `${wanted.kind} sources come later`);
+    const argument = wanted.path;
     for (const selection of await source.select(argument)) selected.push({ argument, source, selection });
   }
   for (const heredoc of step.heredocs) selected.push(inlineFile(heredoc.name, heredoc.content));

@@ -1,23 +1,24 @@
 /** Executes a RUN: the layers below as an overlay, the command in the sandbox, what it changed as a new layer. */
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeUpperLayer } from '../../native/index.js';
-import type { Limits } from '../config.js';
-import type { RunStep } from '../dockerfile/types.js';
-import { SlipwayError } from '../errors.js';
-import type { Layer } from '../layers/layer.js';
-import { mountedOverlay } from '../layers/overlay.js';
-import type { BuilderStore } from './builder-store.js';
-import { LAYER_TYPE } from './image.js';
-import { rootfsReader } from './sandbox/rootfs.js';
-import type { Sandbox } from './sandbox/runtime.js';
-import type { StepOutcome } from './sandbox/step.js';
-import { resolveUser } from './sandbox/user.js';
+import { writeUpperLayer } from '../../../native/index.js';
+import type { Limits } from '../../config.js';
+import type { RunStep } from '../../dockerfile/types.js';
+import { SlipwayError } from '../../errors.js';
+import type { Layer } from '../../layers/layer.js';
+import { mountedOverlay } from '../../layers/overlay.js';
+import type { BuilderStore } from '../builder-store.js';
+import { LAYER_TYPE } from '../image.js';
+import { rootfsReader } from '../sandbox/rootfs.js';
+import type { Sandbox } from '../sandbox/runtime.js';
+import type { StepOutcome } from '../sandbox/step.js';
+import { resolveUser } from '../sandbox/user.js';
 
 export interface RunTools {
   readonly store: BuilderStore;
   readonly sandbox: Sandbox;
   readonly limits: Limits;
+  readonly network: 'default' | 'none';
   readonly output: (chunk: Buffer) => Promise<void>;
   readonly signal: AbortSignal;
 }
@@ -43,7 +44,7 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
         env: [...step.env, ...step.proxyEnv].sort(),
         cwd: step.cwd,
         user: await resolveUser(rootfsReader(overlay.path), step.user),
-        network: step.network,
+        network: tools.network,
         files: step.files,
         limits: {
           memoryBytes: limits.stepMemoryBytes,

@@ -2,8 +2,8 @@
  * COPY and ADD of local files: where each selected file lands, and with which owner and mode (Dockerfile reference,
  * "COPY"). The result is the list of tar entries of one layer; bytes are read only when the layer is written.
  */
-import type { LayerEntry } from '../../native/index.js';
-import { SlipwayError } from '../errors.js';
+import type { LayerEntry } from '../../../native/index.js';
+import { SlipwayError } from '../../errors.js';
 import type { CopySource, Selection, SourceEntry } from './copy-source.js';
 import { comparePaths, parentPath } from './copy-source.js';
 import type { Destination, TreeEntry } from './destination.js';

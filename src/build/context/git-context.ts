@@ -2,14 +2,15 @@
  * The build context as git objects: listed once, and no file is read before a layer or a RUN needs its bytes. Ignore
  * rules come later, as `.dockerignore` itself is read from here.
  */
-import type { IgnoreMatcher } from '../dockerfile/ignore.js';
-import { SlipwayError } from '../errors.js';
-import type { Git } from '../git/git.js';
-import type { ObjectReader } from '../git/objects.js';
+import type { IgnoreMatcher } from '../../dockerfile/ignore.js';
+import { SlipwayError } from '../../errors.js';
+import type { Git } from '../../git/git.js';
+import type { ObjectReader } from '../../git/objects.js';
+import { type CopySource, cleanSourcePath } from '../copy/copy-source.js';
+import type { BuildContext } from './context.js';
 import { type ContextEntry, type ContextLimits, listContext } from './context-listing.js';
 import { ContextSelection } from './context-selection.js';
 import { ContextTree } from './context-tree.js';
-import { type CopySource, cleanSourcePath } from './copy-source.js';
 
 /** The repository that holds the commit. */
 export interface ContextSource {
@@ -18,13 +19,14 @@ export interface ContextSource {
   readonly objects: Pick<ObjectReader, 'read'>;
 }
 
-export class GitContext {
-  readonly commit: string;
+export class GitContext implements BuildContext {
+  /** The full commit id. */
+  readonly id: string;
   readonly #tree: ContextTree;
   readonly #source: ContextSource;
 
   private constructor(commit: string, tree: ContextTree, source: ContextSource) {
-    this.commit = commit;
+    this.id = commit;
     this.#tree = tree;
     this.#source = source;
   }
@@ -61,7 +63,7 @@ export class GitContext {
     try {
       const below = path === '' ? [] : ['--', `:(literal)${path}`];
       const changed = await git.text(
-        ['diff-tree', '-r', '-z', '--name-only', '--end-of-options', since, this.commit, ...below],
+        ['diff-tree', '-r', '-z', '--name-only', '--end-of-options', since, this.id, ...below],
         { gitDir },
       );
       return changed.split('\0')[0] || undefined;

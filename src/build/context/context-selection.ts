@@ -2,12 +2,11 @@
  * COPY from the context: what an argument selects among the files that are not ignored. A directory that no ignore
  * pattern can touch is identified by its tree id alone.
  */
-import type { IgnoreMatcher } from '../dockerfile/ignore.js';
-import { matchPath } from '../dockerfile/match.js';
-import { SlipwayError } from '../errors.js';
-import type { ObjectReader } from '../git/objects.js';
-import type { ContextEntry } from './context-listing.js';
-import type { ContextTree } from './context-tree.js';
+import type { IgnoreMatcher } from '../../dockerfile/ignore.js';
+import { matchPath } from '../../dockerfile/match.js';
+import { SlipwayError } from '../../errors.js';
+import type { ObjectReader } from '../../git/objects.js';
+import { hashOf } from '../cache/keys.js';
 import {
   baseName,
   type CopySource,
@@ -17,8 +16,9 @@ import {
   type Selection,
   type SourceEntry,
   splitWildcard,
-} from './copy-source.js';
-import { hashOf } from './keys.js';
+} from '../copy/copy-source.js';
+import type { ContextEntry } from './context-listing.js';
+import type { ContextTree } from './context-tree.js';
 
 /**
  * Every file of a context has this time in the exported layers (1980-01-01, the oldest that zip can hold): a checkout has

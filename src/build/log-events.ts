@@ -1,0 +1,38 @@
+/** A build's events as lines of the log that the push shows: what runs, CACHED or why not, and how long it took. */
+import type { BuildLog } from '../logs/log-writer.js';
+import { seconds } from '../logs/seconds.js';
+import type { BuildListener } from './progress.js';
+
+const OUTPUT_PREFIX = '  | ';
+
+export function logEvents(log: BuildLog): BuildListener {
+  return async (event) => {
+    switch (event.type) {
+      case 'stage':
+        return log.body(event.title);
+      case 'step':
+        return log.body(`[${event.step}/${event.total}] ${oneLine(event.text)}`);
+      case 'cached':
+        return log.body('  CACHED');
+      case 'missed':
+        return log.body(`  not cached: ${event.reason}`);
+      case 'output':
+        return log.raw(event.chunk, OUTPUT_PREFIX);
+      case 'done':
+        // The step's last line may lack a newline.
+        await log.endRaw(OUTPUT_PREFIX);
+        return log.body(`  done in ${seconds(event.ms)}`);
+      case 'failed':
+        return log.endRaw(OUTPUT_PREFIX);
+      case 'note':
+        return log.body(`  ${event.text}`);
+      case 'warning':
+        return log.body(`warning: ${event.rule}: ${event.text} (line ${event.line})`);
+    }
+  };
+}
+
+function oneLine(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length > 160 ? `${line.slice(0, 159)}…` : line;
+}

@@ -1,0 +1,54 @@
+/** What every kind of step gives the stage that walks over it (stage.ts), and what it is given. */
+import type { Limits } from '../../config.js';
+import type { Layer } from '../../layers/layer.js';
+import type { BaseImages } from '../base-images.js';
+import type { BuilderStore } from '../builder-store.js';
+import { type KeyPart, keyPart } from '../cache/explain.js';
+import type { BuildContext } from '../context/context.js';
+import type { TreeEntry } from '../copy/destination.js';
+import type { Origins } from '../origins.js';
+import type { StepProgress } from '../progress.js';
+import type { RunSettings } from '../run-settings.js';
+import type { Sandbox } from '../sandbox/runtime.js';
+import type { StageTree } from '../stage-tree.js';
+
+/** What the steps of all stages of a build share. */
+export interface StepTools {
+  readonly store: BuilderStore;
+  readonly sandbox: Sandbox;
+  readonly limits: Limits;
+  readonly bases: BaseImages;
+  readonly context: BuildContext;
+  readonly origins: Origins;
+  readonly settings: RunSettings;
+  /** Its path, as errors name it. */
+  readonly dockerfile: string;
+  readonly signal: AbortSignal;
+}
+
+/** Where a step stands. */
+export interface StepPlace {
+  /** `Dockerfile:7`. */
+  readonly where: string;
+  readonly tree: StageTree;
+  /** The layers below come from the base image alone. */
+  readonly isFirst: boolean;
+  /** `linux/amd64`: what its commands run as. */
+  readonly platform: string;
+  readonly progress: StepProgress;
+}
+
+/** A step's key, what it is made of, and how it is run when the key is not known. */
+export interface Execution {
+  readonly key: string;
+  readonly parts: readonly KeyPart[];
+  /** The path of the context behind a part's name, to name the file in it that changed. */
+  readonly pathOf?: ReadonlyMap<string, string>;
+  /** With the layer's entries, unless it is laid out. */
+  run(): Promise<{ layer: Layer; entries?: ReadonlyMap<string, TreeEntry> }>;
+}
+
+/** The first step of a stage stands on its base; the others on what the steps above made. */
+export function below({ tree, isFirst }: StepPlace): KeyPart {
+  return keyPart(isFirst ? 'the base image' : 'the result of the steps above', tree.identity);
+}
