@@ -87,6 +87,7 @@ struct PackedEntry {
   TarEntry entry;
   size_t type = 0;
   std::string file;
+  std::string sha256;
   Bytes data;
 };
 
@@ -120,6 +121,7 @@ std::vector<PackedEntry> unpack(const Napi::Float64Array& numbers, const Napi::U
     entry.path = string();
     entry.link = string();
     packed.file = string();
+    packed.sha256 = string();
     if (fields[7] != 0) packed.data = piece();
     for (double left = fields[8]; left > 0; left--) {
       std::string name = string();
@@ -139,7 +141,7 @@ void writeEntry(LayerWriter& writer, PackedEntry& packed, const CancelFlag& canc
     const struct stat st = statAt(file.get(), "", packed.file);
     if (!S_ISREG(st.st_mode)) throw Fault(kEntryInvalid, packed.file + " is not a file", packed.file);
     entry.size = static_cast<uint64_t>(st.st_size);
-    writer.addFile(entry, file.get(), cancel);
+    writer.addFile(entry, file.get(), packed.sha256, cancel);
   } else {
     entry.size = packed.data.size();
     writer.add(entry, packed.data);
@@ -249,6 +251,7 @@ Napi::Object fromEntry(Napi::Env env, const TarEntry& entry) {
 Napi::Value fromScanned(Napi::Env env, const ScannedEntry& scanned) {
   Napi::Object value = fromEntry(env, scanned.entry);
   if (!scanned.sha256.empty()) value.Set("sha256", scanned.sha256);
+  if (!scanned.inode.empty()) value.Set("inode", scanned.inode);
   if (!scanned.entry.xattrs.empty()) {
     Napi::Object xattrs = Napi::Object::New(env);
     for (const auto& [name, bytes] : scanned.entry.xattrs) {
@@ -260,7 +263,8 @@ Napi::Value fromScanned(Napi::Env env, const ScannedEntry& scanned) {
 }
 
 Napi::Value scan(Args args) {
-  const ScanRequest request{text(args[1]), text(args[2]), args[3].As<Napi::Boolean>().Value()};
+  const ScanRequest request{text(args[1]), text(args[2]), args[3].As<Napi::Boolean>().Value(),
+                            args[4].As<Napi::Boolean>().Value()};
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      auto found = std::make_shared<std::vector<ScannedEntry>>(scanTree(request, flag));

@@ -13,6 +13,7 @@ inline constexpr std::string_view kLayerInvalid = "LAYER_INVALID";
 inline constexpr std::string_view kLayerTooLarge = "LAYER_TOO_LARGE";
 inline constexpr std::string_view kDigestMismatch = "DIGEST_MISMATCH";
 inline constexpr std::string_view kEntryInvalid = "ENTRY_INVALID";
+inline constexpr std::string_view kFileChanged = "FILE_CHANGED";
 inline constexpr std::string_view kCancelled = "CANCELLED";
 
 class Fault : public std::runtime_error {

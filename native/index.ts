@@ -11,12 +11,14 @@ import { packEntries } from './pack.js';
 /**
  * LAYER_INVALID: the archive is damaged or holds what a layer must not. LAYER_TOO_LARGE: a limit against bombs.
  * DIGEST_MISMATCH: other bytes than promised. ENTRY_INVALID: an entry that cannot be written into a layer.
+ * FILE_CHANGED: a file of this machine is not what it was.
  */
 export type NativeErrorCode =
   | 'LAYER_INVALID'
   | 'LAYER_TOO_LARGE'
   | 'DIGEST_MISMATCH'
   | 'ENTRY_INVALID'
+  | 'FILE_CHANGED'
   | 'CANCELLED';
 
 export type Compression = 'gzip' | 'zstd' | 'none';
@@ -36,6 +38,8 @@ export interface LayerEntry {
   readonly data?: Uint8Array;
   /** Read the content from this path of this machine instead. */
   readonly file?: string;
+  /** What the bytes of `file` must be, as hex; others are FILE_CHANGED. */
+  readonly sha256?: string;
   /** Of a symlink: its target. Of a hard link: the path of an earlier entry. */
   readonly linkname?: string;
   readonly rdevMajor?: number;
@@ -84,10 +88,12 @@ export interface ScannedEntry {
   readonly xattrs?: Readonly<Record<string, Uint8Array>>;
   /** Hex, of files when hashes were asked for. */
   readonly sha256?: string;
+  /** Of a file with more than one name (hard links): the same for each of them. */
+  readonly inode?: string;
 }
 
 /** An entry of a directory in a stack of lay-outs; `path` is its name. */
-export interface MergedEntry extends Omit<ScannedEntry, 'xattrs' | 'sha256'> {
+export interface MergedEntry extends Omit<ScannedEntry, 'xattrs' | 'sha256' | 'inode'> {
   /** Index of the lay-out that it is in. */
   readonly layer: number;
 }
@@ -131,7 +137,7 @@ interface Addon {
   ): Promise<{ entries: number; contentBytes: number }>;
   mount(target: string, lowers: readonly string[], upper: string, work: string): Promise<void>;
   unmount(target: string): Promise<void>;
-  scan(cancel: Handle, root: string, path: string, hash: boolean): Promise<ScannedEntry[]>;
+  scan(cancel: Handle, root: string, path: string, hash: boolean, shallow: boolean): Promise<ScannedEntry[]>;
   merged(layouts: readonly string[], path: string): Promise<MergedEntry[] | undefined>;
   remove(path: string): Promise<void>;
   resolve(root: string, path: string): Promise<string>;
@@ -286,15 +292,17 @@ export interface ScanOptions {
   /** Inside the root. Symlinks on the way are followed inside it; one at the end is an entry (see `resolveIn`). */
   readonly path: string;
   readonly hash: boolean;
+  /** Of a directory only what is directly in it. */
+  readonly shallow?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /** The entries at and below a path, in tree order, names in byte order. */
 export function scanTree(options: ScanOptions): Promise<ScannedEntry[]> {
-  const { root, path, hash, signal } = options;
+  const { root, path, hash, shallow = false, signal } = options;
   checkPath('root', root);
   if (path.includes('\0')) throw new TypeError('path holds a NUL');
-  return cancellable(signal, (cancel) => addon.scan(cancel, root, path, hash));
+  return cancellable(signal, (cancel) => addon.scan(cancel, root, path, hash, shallow));
 }
 
 /**

@@ -74,11 +74,13 @@ void LayerWriter::add(const TarEntry& entry, Bytes data) {
   pad(data.size());
 }
 
-void LayerWriter::addFile(const TarEntry& entry, int fd, const CancelFlag& cancel) {
+void LayerWriter::addFile(const TarEntry& entry, int fd, const std::string& sha256,
+                          const CancelFlag& cancel) {
   checkPath(entry.path);
   claim(entry.path);
   begin(entry);
   // Read straight into the block that goes to the encoder.
+  Sha256 hash;
   uint64_t left = entry.size;
   while (left > 0) {
     cancel.check();
@@ -86,10 +88,14 @@ void LayerWriter::addFile(const TarEntry& entry, int fd, const CancelFlag& cance
     const size_t part = static_cast<size_t>(std::min<uint64_t>(left, BlockPipe::kBlockBytes - held));
     block_.resize(held + part);
     if (readFull(fd, std::span(block_).subspan(held), entry.path) < part) {
-      throw Fault(kEntryInvalid, entry.path + " became shorter while it was read", entry.path);
+      throw Fault(kFileChanged, entry.path + " became shorter while it was read", entry.path);
     }
+    if (!sha256.empty()) hash.update(Bytes(block_).subspan(held));
     left -= part;
     if (block_.size() == BlockPipe::kBlockBytes) flush();
+  }
+  if (!sha256.empty() && hash.hex() != sha256) {
+    throw Fault(kFileChanged, entry.path + " has other bytes than before", entry.path);
   }
   pad(entry.size);
 }

@@ -32,8 +32,8 @@ class LayerWriter {
   // Refuses a path that is not a plain relative one, was written before, or has a part that starts with
   // `.wh.`.
   void add(const TarEntry& entry, Bytes data = {});
-  // The data comes from an open file; entry.size must be its size.
-  void addFile(const TarEntry& entry, int fd, const CancelFlag& cancel);
+  // The data comes from an open file; entry.size must be its size, and sha256 (hex) its hash unless empty.
+  void addFile(const TarEntry& entry, int fd, const std::string& sha256, const CancelFlag& cancel);
   // OCI image spec, layer.md "Whiteouts": says that `path` of the layers below is gone.
   void addWhiteout(const std::string& path, int64_t mtime);
   WrittenLayer finish();

@@ -44,7 +44,7 @@ export function packEntries(entries: readonly LayerEntry[]): PackedEntries {
       ],
       index * NUMBERS_PER_ENTRY,
     );
-    strings.push(entry.path, entry.linkname ?? '', entry.file ?? '');
+    strings.push(entry.path, entry.linkname ?? '', entry.file ?? '', entry.sha256 ?? '');
     if (entry.data !== undefined) bytes.push(entry.data);
     for (const [name, value] of xattrs) {
       strings.push(name);
@@ -68,6 +68,7 @@ function checkEntry(entry: LayerEntry): void {
   if ((entry.data !== undefined || entry.file !== undefined) && type !== 'file')
     throw invalid(path, `is a ${type} with content`);
   if (entry.data !== undefined && entry.file !== undefined) throw invalid(path, 'has two contents');
+  if (entry.sha256 !== undefined && entry.file === undefined) throw invalid(path, 'has a hash and no file');
   if ((type === 'symlink' || type === 'hardlink') && !entry.linkname)
     throw invalid(path, 'has no link target');
 }

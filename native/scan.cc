@@ -67,11 +67,12 @@ class Scan {
     cancel_.check();
     const std::string shown = joinPath(request_.path, path);
     const struct stat st = statAt(directory, name.c_str(), shown);
-    ScannedEntry scanned{describe(st, path), ""};
+    ScannedEntry scanned{describe(st, path), "", ""};
     if (S_ISDIR(st.st_mode)) {
       const Fd fd = openAt(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, shown);
       scanned.entry.xattrs = layerXattrs(fd.get(), shown);
       found_.push_back(std::move(scanned));
+      if (request_.shallow && !path.empty()) return;
       for (const std::string& child : sortedNames(fd.get(), shown))
         visit(fd.get(), child, joinPath(path, child));
       return;
@@ -79,6 +80,7 @@ class Scan {
     if (S_ISREG(st.st_mode)) {
       const Fd fd = openAt(directory, name.c_str(), O_RDONLY | O_NOFOLLOW, 0, shown);
       scanned.entry.xattrs = layerXattrs(fd.get(), shown);
+      if (st.st_nlink > 1) scanned.inode = std::to_string(st.st_dev) + ":" + std::to_string(st.st_ino);
       if (request_.hash) scanned.sha256 = hashOf(fd.get(), shown);
     } else if (S_ISLNK(st.st_mode)) {
       scanned.entry.link = readLinkAt(directory, name.c_str(), shown);

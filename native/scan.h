@@ -13,11 +13,13 @@ struct ScanRequest {
   std::string root;
   std::string path;  // symlinks on the way are followed inside the root; a symlink at the end is an entry
   bool hash = false;
+  bool shallow = false;  // of a directory, what is directly in it and nothing deeper
 };
 
 struct ScannedEntry {
   TarEntry entry;      // its path is relative to the request's; empty for what is there itself
   std::string sha256;  // hex, of files when asked for
+  std::string inode;   // of files with more than one name: the same for each of them
 };
 
 // In tree order, names in byte order, a directory before what it holds.

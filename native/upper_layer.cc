@@ -141,7 +141,7 @@ class UpperWalk {
     if (!linked && lower && isUnchanged(entry, file.get(), st, *lower)) return;
     flush(parent);
     if (file.open()) {
-      writer_.addFile(entry, file.get(), cancel_);
+      writer_.addFile(entry, file.get(), "", cancel_);
     } else {
       writer_.add(entry);
     }

@@ -21,6 +21,15 @@ export async function translated<T>(directory: string, subject: string, work: ()
         cause: error,
         ...hintFor(code),
       });
+    if (code === 'FILE_CHANGED')
+      throw new SlipwayError(
+        'context_invalid',
+        `a file changed while it was being built: ${(error as Error).message}`,
+        {
+          hint: 'build again, and leave the files alone until the build has ended',
+          cause: error,
+        },
+      );
     throw error;
   }
 }

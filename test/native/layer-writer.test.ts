@@ -221,4 +221,24 @@ with tarfile.open(sys.argv[1]) as t:
     const path = join(testDirectory(), 'no', 'layer');
     await expect(written(path, [[file('a')]])).rejects.toMatchObject({ code: 'ENOENT', path });
   });
+
+  it('refuses a file of this machine that has other bytes than it should', async () => {
+    const directory = testDirectory();
+    const from = join(directory, 'file');
+    writeFileSync(from, 'the bytes');
+    const entry = (hash: string): LayerEntry => ({
+      path: 'f',
+      type: 'file',
+      file: from,
+      sha256: hash,
+      ...base,
+    });
+    const right = sha256(Buffer.from('the bytes')).slice(7);
+    expect((await written(join(directory, 'layer'), [[entry(right)]])).contentBytes).toBe(9);
+    const wrong = sha256(Buffer.from('the bytez')).slice(7);
+    await expect(written(join(directory, 'layer'), [[entry(wrong)]])).rejects.toMatchObject({
+      code: 'FILE_CHANGED',
+      path: 'f',
+    });
+  });
 });

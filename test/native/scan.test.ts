@@ -32,6 +32,20 @@ describe('scanning a tree', () => {
     expect(below.find((entry) => entry.path === 'z')).not.toHaveProperty('sha256');
   });
 
+  it('lists one directory alone when it is asked to, and knows the names of one file', async () => {
+    const root = testDirectory();
+    mkdirSync(join(root, 'a/deep'), { recursive: true });
+    writeFileSync(join(root, 'a/one'), 'f');
+    linkSync(join(root, 'a/one'), join(root, 'a/two'));
+    writeFileSync(join(root, 'a/deep/f'), 'f');
+    const all = await scanTree({ root, path: 'a', hash: false, shallow: true });
+    expect(all.map((entry) => entry.path)).toEqual(['', 'deep', 'one', 'two']);
+    expect(all[2]?.inode).toMatch(/^\d+:\d+$/);
+    expect(all[3]?.inode).toBe(all[2]?.inode);
+    const [, alone] = await scanTree({ root, path: 'a/deep', hash: false });
+    expect(alone).not.toHaveProperty('inode');
+  });
+
   it('stays inside the root, whatever symlinks say', async () => {
     const directory = testDirectory();
     writeFileSync(join(directory, 'secret'), 's');

@@ -83,7 +83,7 @@ export async function picture(root: string, times = true): Promise<Record<string
   );
 }
 
-function look({ path: _, xattrs, mtime, ...rest }: ScannedEntry, times: boolean): unknown {
+function look({ path: _, inode: __, xattrs, mtime, ...rest }: ScannedEntry, times: boolean): unknown {
   const attributes = Object.entries(xattrs ?? {}).map(
     ([name, value]) => `${name}=${Buffer.from(value).toString('hex')}`,
   );
