@@ -15,7 +15,7 @@ it('ends with its process: tasks are cancelled, half-written layers removed', ()
     program,
     `const addon = require(${JSON.stringify(addon)});
      const zero = 'sha256:' + '0'.repeat(64);
-     addon.scan(addon.newCancel(), '/', 'usr', true);
+     addon.scan(addon.newCancel(), '/', 'usr', true, false);
      addon.apply(addon.newCancel(), '/dev/zero', '', zero, ${JSON.stringify(subdirectory(directory, 'target'))}, []);
      const layer = ${JSON.stringify(layer)};
      addon.writeUpper(addon.newCancel(), '/usr', [], layer, 'gzip', []);
