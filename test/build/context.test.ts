@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GitContext } from '../../src/build/context/git-context.js';
+import { plainSelector } from '../../src/build/copy/copy-source.js';
 import { DEFAULT_LIMITS } from '../../src/config.js';
 import { parseIgnore } from '../../src/dockerfile/ignore.js';
 import { ObjectReader } from '../../src/git/objects.js';
@@ -49,7 +50,7 @@ async function open(oid: string): Promise<GitContext> {
 async function selected(context: GitContext, argument: string, ignore = ''): Promise<string[]> {
   const found: string[] = [];
   const source = await context.source(parseIgnore(ignore), '.dockerignore');
-  for (const selection of await source.select(argument)) {
+  for (const selection of await source.select(plainSelector(argument))) {
     for (const { path, type, linkname } of await selection.entries()) {
       const link = linkname === undefined ? '' : ` -> ${linkname}`;
       found.push(

@@ -13,6 +13,7 @@ import {
   cleanSourcePath,
   comparePaths,
   hasWildcard,
+  type PathSelector,
   type Selection,
   type SourceEntry,
   splitWildcard,
@@ -48,7 +49,7 @@ export class ContextSelection implements CopySource {
     this.#objects = objects;
   }
 
-  async select(argument: string): Promise<readonly Selection[]> {
+  async select({ path: argument }: PathSelector): Promise<readonly Selection[]> {
     const wanted = cleanSourcePath(argument);
     const paths = hasWildcard(wanted) ? this.#matching(wanted) : [wanted];
     return paths.map((path) => this.#selection(path, this.#resolve(path, argument)));

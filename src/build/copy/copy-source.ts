@@ -4,6 +4,22 @@
  */
 export type SourceType = 'file' | 'directory' | 'symlink' | 'fifo' | 'char' | 'block';
 
+/** What one source of a COPY asks of a tree of files. Plain data: it is part of what a selection is remembered by. */
+export interface PathSelector {
+  /** Relative to the tree's root; may hold wildcards, `**` only with `parents`. */
+  readonly path: string;
+  /** With `parents`: the directories at the start of `path` that are not kept; absent or empty: all are kept. */
+  readonly pivot?: string;
+  /** The path is kept below the destination. */
+  readonly parents: boolean;
+  /** Patterns as in an ignore file, relative to each directory that is copied. */
+  readonly exclude: readonly string[];
+}
+
+export function plainSelector(path: string): PathSelector {
+  return { path, parents: false, exclude: [] };
+}
+
 export interface SourceEntry {
   /** Relative to the selection's root; empty for the root itself. */
   readonly path: string;
@@ -21,6 +37,10 @@ export interface SourceEntry {
   readonly xattrs?: Readonly<Record<string, Uint8Array>>;
   /** How the source finds the bytes again: a blob id, or a path on this machine. */
   readonly handle: string;
+  /** Of a file with more than one name in the selection: the same for each of them. */
+  readonly inode?: string;
+  /** A directory that was not asked for itself, but for what is in it: it gives a directory that is there only its mode. */
+  readonly implied?: true;
 }
 
 /** One thing that a source argument names: a file, or a directory with all that is below it. */
@@ -36,8 +56,8 @@ export interface Selection {
 }
 
 export interface CopySource {
-  /** The argument's selections in order. A wildcard may select nothing; a plain path that is missing throws `source_missing`. */
-  select(argument: string): Promise<readonly Selection[]>;
+  /** The selections in order. A wildcard may select nothing; a plain path that is missing throws `source_missing`. */
+  select(selector: PathSelector): Promise<readonly Selection[]>;
   /** A regular file's bytes, or the path on this machine to read them from. */
   content(entry: SourceEntry): Promise<{ data: Uint8Array } | { file: string }>;
 }

@@ -9,6 +9,7 @@ import {
   type CopySource,
   cleanSourcePath,
   hasWildcard,
+  type PathSelector,
   type Selection,
   type SourceEntry,
   splitWildcard,
@@ -29,7 +30,7 @@ export class TreeSource implements CopySource {
     this.#signal = signal;
   }
 
-  async select(argument: string): Promise<readonly Selection[]> {
+  async select({ path: argument }: PathSelector): Promise<readonly Selection[]> {
     const wanted = cleanSourcePath(argument);
     const paths = hasWildcard(wanted) ? await this.#matching(wanted) : [wanted];
     const selections: Selection[] = [];

@@ -29,8 +29,10 @@ export async function selectSources(step: CopyStep, source: CopySource): Promise
   const selected: SelectedSource[] = [];
   for (const wanted of step.sources) {
     if (wanted.kind !== 'path') throw new SlipwayError('internal', `${wanted.kind} sources come later`);
-    const argument = wanted.path;
-    for (const selection of await source.select(argument)) selected.push({ argument, source, selection });
+    const { path: argument, pivot } = wanted;
+    const { parents, exclude } = step;
+    const selector = { path: argument, parents, exclude, ...(pivot === undefined ? {} : { pivot }) };
+    for (const selection of await source.select(selector)) selected.push({ argument, source, selection });
   }
   for (const heredoc of step.heredocs) selected.push(inlineFile(heredoc.name, heredoc.content));
   if (selected.length > 1 && !isDirectoryPath(step.destination)) {
