@@ -18,7 +18,7 @@ import type { ImagePolicy } from './image-policy.js';
 import { type LayeredOrigin, Origins } from './origins.js';
 import { type BuildListener, makesLayer, Progress, stageName } from './progress.js';
 import type { RunSettings } from './run-settings.js';
-import type { Sandbox } from './sandbox/runtime.js';
+import type { StepRunner } from './sandbox/runtime.js';
 import { StageBuild, type StageResult, type StageStart, type StageTools } from './stage.js';
 
 export interface BuildRequest {
@@ -48,7 +48,7 @@ export type ContextOrImage =
 
 export interface BuildTools {
   readonly store: BuilderStore;
-  readonly sandbox: Sandbox;
+  readonly sandbox: StepRunner;
   readonly registry: RegistryClient;
   readonly limits: Limits;
   readonly listen: BuildListener;

@@ -31,6 +31,9 @@ export interface SandboxOptions {
   readonly refuseKnownBad?: boolean;
 }
 
+/** What runs a step: the sandbox, or one that is only looked for when the first step runs. */
+export type StepRunner = Pick<Sandbox, 'run'>;
+
 export class Sandbox {
   readonly #owner: string;
   readonly #directory: string;
@@ -161,5 +164,6 @@ async function machineLimits(cgroups: Cgroups): Promise<MachineLimits> {
     ),
     openFiles: hard('Max open files'),
     coreBytes: hard('Max core file size'),
+    lastCapability: Number(await readFile('/proc/sys/kernel/cap_last_cap', 'utf8').catch(() => '37')),
   };
 }

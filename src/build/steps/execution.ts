@@ -9,13 +9,13 @@ import type { TreeEntry } from '../copy/destination.js';
 import type { Origins } from '../origins.js';
 import type { StepProgress } from '../progress.js';
 import type { RunSettings } from '../run-settings.js';
-import type { Sandbox } from '../sandbox/runtime.js';
+import type { StepRunner } from '../sandbox/runtime.js';
 import type { StageTree } from '../stage-tree.js';
 
 /** What the steps of all stages of a build share. */
 export interface StepTools {
   readonly store: BuilderStore;
-  readonly sandbox: Sandbox;
+  readonly sandbox: StepRunner;
   readonly limits: Limits;
   readonly bases: BaseImages;
   readonly context: BuildContext;

@@ -10,13 +10,13 @@ import { mountedOverlay } from '../../layers/overlay.js';
 import type { BuilderStore } from '../builder-store.js';
 import { LAYER_TYPE } from '../image.js';
 import { rootfsReader } from '../sandbox/rootfs.js';
-import type { Sandbox } from '../sandbox/runtime.js';
+import type { StepRunner } from '../sandbox/runtime.js';
 import type { StepOutcome } from '../sandbox/step.js';
 import { resolveUser } from '../sandbox/user.js';
 
 export interface RunTools {
   readonly store: BuilderStore;
-  readonly sandbox: Sandbox;
+  readonly sandbox: StepRunner;
   readonly limits: Limits;
   readonly network: 'default' | 'none';
   readonly output: (chunk: Buffer) => Promise<void>;
