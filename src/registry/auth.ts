@@ -15,6 +15,9 @@ export interface Credentials {
   readonly password: string;
 }
 
+/** Credentials that are had elsewhere, by the registry's name. */
+export type CredentialLookUp = (registry: string) => Promise<Credentials | undefined>;
+
 export interface Challenge {
   /** In lower case: `basic`, `bearer`. */
   readonly scheme: string;
@@ -38,7 +41,9 @@ const TOKEN_LIFE_S = 60;
 const TOKEN_MARGIN_S = 5;
 
 export class Authenticator {
-  readonly #credentials: ReadonlyMap<string, Credentials>;
+  readonly #credentials: Map<string, Credentials>;
+  readonly #lookUp: CredentialLookUp | undefined;
+  readonly #lookedUp = new Map<string, Promise<void>>();
   readonly #hosts: RegistryHosts;
   readonly #wire: Wire;
   readonly #timing: RegistryTiming;
@@ -50,12 +55,14 @@ export class Authenticator {
 
   constructor(parts: {
     credentials: ReadonlyMap<string, Credentials>;
+    lookUp?: CredentialLookUp | undefined;
     hosts: RegistryHosts;
     wire: Wire;
     timing: RegistryTiming;
     clock: Clock;
   }) {
-    this.#credentials = parts.credentials;
+    this.#credentials = new Map(parts.credentials);
+    this.#lookUp = parts.lookUp;
     this.#hosts = parts.hosts;
     this.#wire = parts.wire;
     this.#timing = parts.timing;
@@ -78,6 +85,7 @@ export class Authenticator {
     challenge: string | undefined,
     refused: string | undefined,
   ): Promise<string | undefined> {
+    await this.#find(asking.registry);
     const challenges = parseChallenges(challenge ?? '');
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     if (bearer !== undefined) {
@@ -95,6 +103,18 @@ export class Authenticator {
       return header;
     }
     return undefined;
+  }
+
+  /** Has `credentials` hold what can be had for the registry. */
+  #find(registry: string): Promise<void> {
+    if (this.#lookUp === undefined || this.#credentials.has(registry)) return Promise.resolve();
+    const finding =
+      this.#lookedUp.get(registry) ??
+      this.#lookUp(registry).then((found) => {
+        if (found !== undefined) this.#credentials.set(registry, found);
+      });
+    this.#lookedUp.set(registry, finding);
+    return finding;
   }
 
   #basicHeader(registry: string): string | undefined {

@@ -5,7 +5,7 @@
 import { type Clock, systemClock } from '../clock.js';
 import { SlipwayError } from '../errors.js';
 import type { Logger } from '../log.js';
-import { type Asking, Authenticator, type Credentials } from './auth.js';
+import { type Asking, Authenticator, type CredentialLookUp, type Credentials } from './auth.js';
 import { RegistryFault, statusFault } from './faults.js';
 import { RegistryHosts } from './hosts.js';
 import { isRegistryHost, isRepository } from './reference.js';
@@ -54,6 +54,8 @@ export interface RegistryAnswer {
 
 export interface TransportOptions {
   readonly credentials?: Readonly<Record<string, Credentials>>;
+  /** For registries that `credentials` lacks; asked once for each, when it wants them. */
+  readonly lookUp?: CredentialLookUp;
   readonly insecure?: readonly string[];
   readonly pushAllowed: readonly string[];
   readonly timing?: Partial<RegistryTiming>;
@@ -83,6 +85,7 @@ export class Transport {
     );
     this.#auth = new Authenticator({
       credentials: new Map(Object.entries(options.credentials ?? {})),
+      lookUp: options.lookUp,
       hosts: this.#hosts,
       wire: this.#wire,
       timing: this.timing,
