@@ -30,6 +30,10 @@ export const ERROR_CODES = {
   step_timeout: 422,
   step_limit: 422,
   build_timeout: 422,
+  /** A RUN needs a secret or an SSH agent that nobody gave to the build. */
+  secret_missing: 422,
+  /** A RUN asks for more than this build may have: the host's network, all privileges. */
+  not_allowed: 403,
   // the registry
   registry_unavailable: 503,
   registry_denied: 502,

@@ -6,7 +6,13 @@ import { runtimeConfig } from '../../src/build/sandbox/spec.js';
 import { ALLOWED_SYSCALLS } from '../../src/build/sandbox/syscalls.js';
 import { shellStep } from './fixture.js';
 
-const MACHINE = { swapAccounting: true, ipv6: true, openFiles: 20_000, coreBytes: Number.POSITIVE_INFINITY };
+const MACHINE = {
+  swapAccounting: true,
+  ipv6: true,
+  openFiles: 20_000,
+  coreBytes: Number.POSITIVE_INFINITY,
+  capabilities: ['CAP_SYS_ADMIN'],
+};
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON as the runtime reads it
 function configOf(over: Partial<Parameters<typeof runtimeConfig>[0]> = {}): any {
@@ -17,6 +23,8 @@ function configOf(over: Partial<Parameters<typeof runtimeConfig>[0]> = {}): any 
         hostname: 'h',
         cgroupPath: '/c',
         files: [{ source: '/s', destination: '/etc/hosts' }],
+        mounts: [],
+        hostDevices: [],
         networkNamespace: undefined,
         seccomp: seccompProfile('x64'),
         machine: MACHINE,
@@ -57,6 +65,29 @@ describe("a step's configuration", () => {
     expect(files(1_000)).toEqual({ type: 'RLIMIT_NOFILE', soft: 1_000, hard: 1_000 });
     expect(files(Number.POSITIVE_INFINITY).hard).toBe(65_536);
     expect(configOf({ machine: { ...MACHINE, coreBytes: 0 } }).process.rlimits[1].hard).toBe(0);
+  });
+
+  it('keeps the privileges of an insecure step for those', () => {
+    const { process, linux, mounts } = configOf({ step: shellStep('/root', 'true', { insecure: true }) });
+    expect(process.capabilities.effective).toEqual(['CAP_SYS_ADMIN']);
+    expect([linux.seccomp, linux.maskedPaths, linux.readonlyPaths]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(linux.resources.devices).toEqual([{ allow: true, access: 'rwm' }]);
+    expect(mounts.find((mount: { destination: string }) => mount.destination === '/sys').options).toContain(
+      'rw',
+    );
+    const plain = configOf();
+    expect(plain.process.capabilities.effective).not.toContain('CAP_SYS_ADMIN');
+    expect(plain.linux.seccomp).toBeDefined();
+  });
+
+  it('shares the network with the host only when asked to', () => {
+    const { linux } = configOf({ step: shellStep('/root', 'true', { network: 'host' }) });
+    expect(linux.namespaces).not.toContainEqual(expect.objectContaining({ type: 'network' }));
+    expect(linux.sysctl).toBeUndefined();
   });
 
   it('names the primary group among the groups once', () => {

@@ -16,6 +16,7 @@ export type MeasureDisk = (path: string) => Promise<number>;
 
 export interface DiskWatchOptions {
   readonly path: string;
+  readonly alsoPaths?: readonly string[];
   readonly limitBytes: number;
   readonly measure: MeasureDisk;
   /** Called once, when the step has to be ended. */
@@ -43,7 +44,8 @@ export async function watchDisk(options: DiskWatchOptions): Promise<{ stop(): Pr
     if (measured + baseline - now.free <= options.limitBytes || performance.now() < nextMeasure)
       return undefined;
     const before = performance.now();
-    measured = await options.measure(options.path);
+    measured = 0;
+    for (const path of [options.path, ...(options.alsoPaths ?? [])]) measured += await options.measure(path);
     baseline = now.free;
     nextMeasure = performance.now() + (performance.now() - before) / MEASURE_SHARE;
     return measured > options.limitBytes ? 'disk_limit' : undefined;

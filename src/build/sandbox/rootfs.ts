@@ -14,7 +14,15 @@ const MAX_LINKS = 40;
  * The path without symbolic links that `path` leads to inside `root`; absolute, as seen inside. What is missing at the
  * end is kept as it is. Throws `step_failed` for a loop of links.
  */
-export async function resolveInRoot(root: string, path: string): Promise<string> {
+export function resolveInRoot(root: string, path: string): Promise<string> {
+  return followLinks(path, (inside) => join(root, inside));
+}
+
+/** As `resolveInRoot`, with `hostPath` saying where a path inside is on the host; undefined when that is not known. */
+export async function followLinks(
+  path: string,
+  hostPath: (inside: string) => string | undefined,
+): Promise<string> {
   const pending = path.split('/').reverse();
   const done: string[] = [];
   let links = 0;
@@ -25,7 +33,8 @@ export async function resolveInRoot(root: string, path: string): Promise<string>
       done.pop();
       continue;
     }
-    const target = await linkTarget(join(root, ...done, name));
+    const host = hostPath(`/${[...done, name].join('/')}`);
+    const target = host === undefined ? undefined : await linkTarget(host);
     if (target === undefined) {
       done.push(name);
       continue;

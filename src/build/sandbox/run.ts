@@ -11,11 +11,12 @@ import { type MeasureDisk, watchDisk } from './disk-watch.js';
 import type { Networks, StepNetwork } from './network.js';
 import { type Runtime, runtimeError, startExitCode } from './oci-runtime.js';
 import type { OutputPipes } from './output.js';
+import { hostDevices } from './privileges.js';
 import { checkRootfs } from './rootfs.js';
 import type { SeccompProfile } from './seccomp.js';
 import { type FileMount, type MachineLimits, runtimeConfig } from './spec.js';
-import type { StepFile, StepOutcome, StepSpec } from './step.js';
-import { MountPoints } from './stubs.js';
+import type { StepFile, StepMount, StepOutcome, StepSpec } from './step.js';
+import { MountPoints, type MountTarget } from './stubs.js';
 
 /** As BuildKit names it: scripts see the same name everywhere. */
 const HOSTNAME = 'buildkitsandbox';
@@ -75,10 +76,12 @@ async function execute(
   if (network !== undefined) cleanup.defer(() => parts.networks.release(network));
 
   const hostname = step.hostname ?? HOSTNAME;
-  const mounted = [...etcFiles(hostname, network), ...(step.files ?? [])];
+  const nameServers = step.network === 'host' ? await hostNameServers() : nameServer(network);
+  const mounted = [...etcFiles(hostname, nameServers), ...(step.files ?? [])];
   const points = await MountPoints.make(
     step.rootfs,
     mounted.map((file) => file.path),
+    (step.mounts ?? []).map(mountTarget),
   );
   cleanup.defer(() => points.remove());
   const stubs = points.made;
@@ -89,6 +92,11 @@ async function execute(
     hostname,
     cgroupPath: parts.cgroups.pathOf(id),
     files,
+    mounts: (step.mounts ?? []).map((mount, index) => ({
+      ...mount,
+      target: points.targets[index] ?? mount.target,
+    })),
+    hostDevices: step.insecure === true ? await hostDevices() : [],
     networkNamespace: network?.namespace,
     seccomp: parts.seccomp,
     machine: parts.machine,
@@ -159,14 +167,28 @@ function checkWords(step: StepSpec): void {
 }
 
 /** The files that depend on where a step runs, and so must never be part of what it makes. */
-function etcFiles(hostname: string, network: StepNetwork | undefined): StepFile[] {
-  const nameServer = network === undefined ? '' : `nameserver ${network.nameServer}\n`;
+function etcFiles(hostname: string, nameServers: string): StepFile[] {
   const hosts = `127.0.0.1\tlocalhost ${hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n`;
   return [
     { path: '/etc/hosts', mode: 0o644, content: hosts },
-    { path: '/etc/resolv.conf', mode: 0o644, content: nameServer },
+    { path: '/etc/resolv.conf', mode: 0o644, content: nameServers },
     { path: '/etc/hostname', mode: 0o644, content: `${hostname}\n` },
   ];
+}
+
+function nameServer(network: StepNetwork | undefined): string {
+  return network === undefined ? '' : `nameserver ${network.nameServer}\n`;
+}
+
+/** With the host's network a step asks whom the host asks. */
+function hostNameServers(): Promise<string> {
+  return readFile('/etc/resolv.conf', 'utf8').catch(() => '');
+}
+
+function mountTarget(mount: StepMount): MountTarget {
+  if (mount.kind === 'tmpfs') return { path: mount.target, type: 'directory', mode: 0o1777 };
+  const { target, type, source, own } = mount;
+  return { path: target, type, ...(own && type === 'directory' ? { directory: source } : {}) };
 }
 
 function writeFiles(bundle: string, files: readonly StepFile[], points: MountPoints): Promise<FileMount[]> {

@@ -13,6 +13,7 @@ import { Networks } from './network.js';
 import { Runtime } from './oci-runtime.js';
 import { OutputPipes } from './output.js';
 import { ownName } from './owner.js';
+import { ownCapabilities } from './privileges.js';
 import { ownerPaths, type Reaped, reapLeftovers } from './reap.js';
 import { runStep, type SandboxParts } from './run.js';
 import { seccompProfile } from './seccomp.js';
@@ -164,6 +165,6 @@ async function machineLimits(cgroups: Cgroups): Promise<MachineLimits> {
     ),
     openFiles: hard('Max open files'),
     coreBytes: hard('Max core file size'),
-    lastCapability: Number(await readFile('/proc/sys/kernel/cap_last_cap', 'utf8').catch(() => '37')),
+    capabilities: await ownCapabilities(),
   };
 }

@@ -2,8 +2,10 @@
  * The config.json of one step, OCI runtime spec 1.0 (config.md, config-linux.md). Pure: what is in it is decided here,
  * what it takes from the machine (network namespace, files to mount) is made elsewhere and passed in.
  */
+
+import type { HostDevice } from './privileges.js';
 import type { SeccompProfile } from './seccomp.js';
-import type { StepSpec } from './step.js';
+import type { StepMount, StepSpec } from './step.js';
 
 /** What a container of Docker has, but for NET_RAW: with it a step writes packets past the routes that keep it in. */
 export const CAPABILITIES: readonly string[] = [
@@ -35,6 +37,8 @@ export interface MachineLimits {
   /** Our own hard limits: a step's are never above them. */
   readonly openFiles: number;
   readonly coreBytes: number;
+  /** Our own capabilities: nobody gives what they have not. */
+  readonly capabilities: readonly string[];
 }
 
 export interface RuntimeInputs {
@@ -42,7 +46,11 @@ export interface RuntimeInputs {
   readonly hostname: string;
   readonly cgroupPath: string;
   readonly files: readonly FileMount[];
-  /** Path of the network namespace; undefined for an empty one of its own. */
+  /** Of the step, their targets resolved in the rootfs. */
+  readonly mounts: readonly StepMount[];
+  /** Made in /dev, for an insecure step. */
+  readonly hostDevices: readonly HostDevice[];
+  /** Path of the network namespace; undefined for an empty one of its own, or the host's. */
   readonly networkNamespace: string | undefined;
   readonly seccomp: SeccompProfile | undefined;
   readonly machine: MachineLimits;
@@ -53,6 +61,8 @@ const CPU_PERIOD_US = 100_000;
 
 export function runtimeConfig(inputs: RuntimeInputs): object {
   const { step, machine } = inputs;
+  const insecure = step.insecure === true;
+  const capabilities = insecure ? machine.capabilities : CAPABILITIES;
   return {
     ociVersion: '1.0.2',
     hostname: inputs.hostname,
@@ -70,40 +80,64 @@ export function runtimeConfig(inputs: RuntimeInputs): object {
       env: step.env,
       cwd: step.cwd,
       capabilities: {
-        bounding: CAPABILITIES,
+        bounding: capabilities,
         // A user other than root starts with none; what a setuid program may get back is the bounding set.
-        effective: step.user.uid === 0 ? CAPABILITIES : [],
-        permitted: step.user.uid === 0 ? CAPABILITIES : [],
+        effective: step.user.uid === 0 ? capabilities : [],
+        permitted: step.user.uid === 0 ? capabilities : [],
         inheritable: [],
         ambient: [],
       },
       rlimits: rlimits(machine),
       noNewPrivileges: false,
     },
-    mounts: [...systemMounts(), ...inputs.files.map(bindReadOnly)],
+    mounts: [...systemMounts(insecure), ...inputs.files.map(bindReadOnly), ...inputs.mounts.map(stepMount)],
     linux: {
       namespaces: [
         ...['pid', 'mount', 'ipc', 'uts', 'cgroup'].map((type) => ({ type })),
-        inputs.networkNamespace === undefined
-          ? { type: 'network' }
-          : { type: 'network', path: inputs.networkNamespace },
+        ...networkNamespace(inputs),
       ],
+      ...(insecure ? { devices: inputs.hostDevices } : {}),
       cgroupsPath: inputs.cgroupPath,
       resources: resources(step, machine),
-      sysctl: {
-        // ping without NET_RAW, and low ports without NET_BIND_SERVICE, as in Docker.
-        'net.ipv4.ping_group_range': '0 2147483647',
-        'net.ipv4.ip_unprivileged_port_start': '0',
-        ...(machine.ipv6 ? { 'net.ipv6.conf.all.disable_ipv6': '1' } : {}),
-      },
-      ...(inputs.seccomp === undefined ? {} : { seccomp: inputs.seccomp }),
-      maskedPaths: MASKED_PATHS,
-      readonlyPaths: READONLY_PATHS,
+      // The host's own network keeps the host's own settings.
+      ...(step.network === 'host' ? {} : { sysctl: networkSettings(machine) }),
+      ...(insecure || inputs.seccomp === undefined ? {} : { seccomp: inputs.seccomp }),
+      ...(insecure ? {} : { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }),
     },
   };
 }
 
-function systemMounts(): object[] {
+function networkNamespace({ step, networkNamespace }: RuntimeInputs): object[] {
+  if (step.network === 'host') return [];
+  return [{ type: 'network', ...(networkNamespace === undefined ? {} : { path: networkNamespace }) }];
+}
+
+function networkSettings(machine: MachineLimits): object {
+  return {
+    // ping without NET_RAW, and low ports without NET_BIND_SERVICE, as in Docker.
+    'net.ipv4.ping_group_range': '0 2147483647',
+    'net.ipv4.ip_unprivileged_port_start': '0',
+    ...(machine.ipv6 ? { 'net.ipv6.conf.all.disable_ipv6': '1' } : {}),
+  };
+}
+
+/** Not recursive: what is mounted below a source does not come along, so that read-only means all of it. */
+function stepMount(mount: StepMount): object {
+  if (mount.kind === 'tmpfs') {
+    const size = mount.sizeBytes === undefined ? [] : [`size=${mount.sizeBytes}`];
+    return {
+      destination: mount.target,
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'nodev', ...size],
+    };
+  }
+  const options = ['bind', mount.readOnly ? 'ro' : 'rw', 'nodev', 'private'];
+  if (mount.noExec === true) options.push('nosuid', 'noexec');
+  return { destination: mount.target, type: 'bind', source: mount.source, options };
+}
+
+function systemMounts(insecure: boolean): object[] {
   const mount = (destination: string, type: string, source: string, options: readonly string[]): object => ({
     destination,
     type,
@@ -111,6 +145,7 @@ function systemMounts(): object[] {
     options,
   });
   const safe = ['nosuid', 'noexec', 'nodev'];
+  const access = insecure ? 'rw' : 'ro';
   return [
     mount('/proc', 'proc', 'proc', safe),
     mount('/dev', 'tmpfs', 'tmpfs', ['nosuid', 'strictatime', 'mode=755', 'size=65536k']),
@@ -124,9 +159,9 @@ function systemMounts(): object[] {
     ]),
     mount('/dev/shm', 'tmpfs', 'shm', [...safe, 'mode=1777', 'size=65536k']),
     mount('/dev/mqueue', 'mqueue', 'mqueue', safe),
-    mount('/sys', 'sysfs', 'sysfs', [...safe, 'ro']),
+    mount('/sys', 'sysfs', 'sysfs', [...safe, access]),
     // Runtimes of languages read their memory limit there.
-    mount('/sys/fs/cgroup', 'cgroup', 'cgroup', [...safe, 'relatime', 'ro']),
+    mount('/sys/fs/cgroup', 'cgroup', 'cgroup', [...safe, 'relatime', access]),
   ];
 }
 
@@ -155,12 +190,15 @@ function rlimits(machine: MachineLimits): object[] {
 function resources(step: StepSpec, machine: MachineLimits): object {
   const { memoryBytes, processes, cpuShares, cpus } = step.limits;
   return {
-    devices: [
-      { allow: false, access: 'rwm' },
-      // Nodes may be made, as debootstrap does, but not opened: the runtimes add null, zero, random, tty and pts.
-      { allow: true, type: 'c', access: 'm' },
-      { allow: true, type: 'b', access: 'm' },
-    ],
+    devices:
+      step.insecure === true
+        ? [{ allow: true, access: 'rwm' }]
+        : [
+            { allow: false, access: 'rwm' },
+            // Nodes may be made, as debootstrap does, but not opened: the runtimes add null, zero, random, tty and pts.
+            { allow: true, type: 'c', access: 'm' },
+            { allow: true, type: 'b', access: 'm' },
+          ],
     memory: { limit: memoryBytes, ...(machine.swapAccounting ? { swap: memoryBytes } : {}) },
     pids: { limit: processes },
     cpu: {

@@ -24,6 +24,23 @@ export interface StepFile {
   readonly content: string;
 }
 
+/** What is mounted besides the rootfs while the step runs; never in the layer. Later ones go over earlier ones. */
+export type StepMount =
+  | {
+      readonly kind: 'bind';
+      /** Absolute, inside. Symbolic links are followed inside the rootfs. */
+      readonly target: string;
+      /** A path on the host. */
+      readonly source: string;
+      readonly type: 'directory' | 'file';
+      readonly readOnly: boolean;
+      /** Nobody else uses the source: mount points of later mounts may be made in it, even if it is read-only inside. */
+      readonly own: boolean;
+      /** No programs are started from it, with or without other rights. */
+      readonly noExec?: boolean;
+    }
+  | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes?: number };
+
 export interface StepSpec {
   /** For logs only. */
   readonly id: string;
@@ -37,14 +54,24 @@ export interface StepSpec {
   readonly user: StepUser;
   /** `buildkitsandbox` unless given, as BuildKit has it. */
   readonly hostname?: string;
-  readonly network: 'default' | 'none';
+  /** `host`: the network of the host itself, with all that listens on it. */
+  readonly network: 'default' | 'none' | 'host';
+  /** All capabilities and devices, no seccomp, nothing masked: as good as root on the host. */
+  readonly insecure?: boolean;
   readonly files?: readonly StepFile[];
+  /** In the order in which they are mounted. */
+  readonly mounts?: readonly StepMount[];
   readonly limits: StepLimits;
   readonly timeoutMs: number;
   /** stdout and stderr as they come. The next chunk waits for the promise: the step slows down. */
   readonly onOutput: (chunk: Buffer) => void | Promise<void>;
   /** `path`: the directory that takes the step's writes (the overlay's upper), for example. */
-  readonly diskWatch?: { readonly path: string; readonly limitBytes: number };
+  readonly diskWatch?: {
+    readonly path: string;
+    /** Other directories whose bytes count too. */
+    readonly alsoPaths?: readonly string[];
+    readonly limitBytes: number;
+  };
   readonly signal?: AbortSignal;
 }
 

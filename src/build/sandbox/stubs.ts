@@ -3,12 +3,24 @@
  * and removed after the step, with the time of the directory they were in as it was before.
  */
 import type { BigIntStats } from 'node:fs';
-import { lstat, mkdir, rmdir, unlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, rmdir, unlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isErrno, SlipwayError } from '../../errors.js';
+import { InsideView, isAtOrBelow } from './inside-view.js';
 import { resolveInRoot, statOrUndefined } from './rootfs.js';
 
 type Kind = 'directory' | 'file';
+
+/** Where a step wants a mount. */
+export interface MountTarget {
+  /** Absolute, inside. */
+  readonly path: string;
+  readonly type: Kind;
+  /** Of a mount point that is made; 0755 or 0644 unless given. */
+  readonly mode?: number;
+  /** The mounted directory, when mount points of later mounts may be made in it; otherwise the runtime makes them. */
+  readonly directory?: string;
+}
 
 /** Paths are absolute and resolved, as seen inside. */
 interface Stub {
@@ -32,13 +44,22 @@ export class MountPoints {
   readonly #parents = new Map<string, Parent>();
   /** Where each of the files leads to inside: /etc/resolv.conf is a link in many images. */
   readonly files: Map<string, string> = new Map();
+  /** Where each of the mounts leads to inside, by its place in the list. */
+  readonly targets: string[] = [];
 
   private constructor(root: string) {
     this.#root = root;
   }
 
-  /** Makes what is missing of /dev, /proc, /sys and `files`. Throws `step_failed` for what cannot be a mount point. */
-  static async make(root: string, files: readonly string[]): Promise<MountPoints> {
+  /**
+   * Makes what is missing of /dev, /proc, /sys, `files` and `mounts`, which come in this order. Throws `step_failed`
+   * for what cannot be a mount point.
+   */
+  static async make(
+    root: string,
+    files: readonly string[],
+    mounts: readonly MountTarget[] = [],
+  ): Promise<MountPoints> {
     const points = new MountPoints(root);
     try {
       for (const path of DIRECTORIES) await points.#ensure(path, 'directory');
@@ -50,6 +71,7 @@ export class MountPoints {
         }
         points.files.set(path, resolved);
       }
+      await points.#ensureTargets(mounts);
       for (const [path, parent] of points.#parents) parent.afterNs = (await points.#stat(path)).mtimeNs;
       return points;
     } catch (error) {
@@ -80,6 +102,20 @@ export class MountPoints {
     this.#parents.clear();
   }
 
+  async #ensureTargets(mounts: readonly MountTarget[]): Promise<void> {
+    const view = new InsideView(this.#root);
+    for (const directory of DIRECTORIES) view.mount(directory);
+    for (const { path, type, mode, directory } of mounts) {
+      const target = await view.resolve(path);
+      checkTarget(path, target);
+      const place = view.place(target);
+      if (place.directory === this.#root) await this.#ensure(target, type, mode);
+      else if (place.directory !== undefined) await makeIn(place.directory, place.path, type);
+      view.mount(target, directory);
+      this.targets.push(target);
+    }
+  }
+
   async #removeStub(stub: Stub): Promise<void> {
     const found = await this.#statUnlinked(stub.path);
     if (found === undefined || found.inode !== stub.inode) return;
@@ -92,21 +128,21 @@ export class MountPoints {
     }
   }
 
-  async #ensure(path: string, kind: Kind): Promise<void> {
+  async #ensure(path: string, kind: Kind, mode?: number): Promise<void> {
     const stat = await statOrUndefined(join(this.#root, path));
     if (stat !== undefined) {
       if (kind === 'file' ? stat.isFile() : stat.isDirectory()) return;
       throw new SlipwayError('step_failed', `${path} in the image is not a ${kind}`, {
         where: path,
-        hint: 'the sandbox mounts it for every step; change what the base image or an earlier step made of it',
+        hint: `something is mounted there while the step runs, which needs a ${kind}; change what the base image or an earlier step made of it`,
       });
     }
     const directory = dirname(path);
     await this.#ensure(directory, 'directory');
     const before = await this.#stat(directory);
     const host = join(this.#root, path);
-    if (kind === 'directory') await mkdir(host, { mode: 0o755 });
-    else await writeFile(host, '', { flag: 'wx', mode: 0o644 });
+    await makePoint(host, kind);
+    if (mode !== undefined) await chmod(host, mode);
     this.#stubs.push({ path, kind, inode: (await this.#stat(path)).ino });
     if (!this.#parents.has(directory)) {
       this.#parents.set(directory, { inode: before.ino, beforeNs: before.mtimeNs, afterNs: before.mtimeNs });
@@ -128,6 +164,30 @@ export class MountPoints {
       throw error;
     }
   }
+}
+
+/** The kernel's file systems stay what they are; in /dev a step may have mounts, such as /dev/shm. */
+function checkTarget(path: string, target: string): void {
+  const taken = ['/proc', '/sys'].find((directory) => isAtOrBelow(target, directory));
+  if (taken === undefined && target !== '/' && target !== '/dev') return;
+  const leads = target === path ? '' : `, which leads to ${target}`;
+  throw new SlipwayError('step_failed', `nothing can be mounted at ${path}${leads}`, {
+    where: '--mount',
+    hint: 'choose a target outside of /proc and /sys, and neither / nor /dev',
+  });
+}
+
+/** A mount point in a directory that is this step's own, and so needs no removing. */
+async function makeIn(root: string, path: string, kind: Kind): Promise<void> {
+  const host = join(root, path);
+  if ((await statOrUndefined(host)) !== undefined) return;
+  await mkdir(dirname(host), { recursive: true, mode: 0o755 });
+  await makePoint(host, kind);
+}
+
+async function makePoint(host: string, kind: Kind): Promise<void> {
+  if (kind === 'directory') await mkdir(host, { mode: 0o755 });
+  else await writeFile(host, '', { flag: 'wx', mode: 0o644 });
 }
 
 /** utimes(2) by way of a double: microseconds, rounded down, so that a second never becomes the next. */
