@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type LayerEntry, openLayerWriter } from '../../native/index.js';
-import { type BuildRequest, type BuildResult, buildImage } from '../../src/build/build.js';
+import { type BuildRequest, type BuildResult, type BuildTools, buildImage } from '../../src/build/build.js';
 import { type BuilderStore, openBuilderStore } from '../../src/build/builder-store.js';
+import type { BuildContext } from '../../src/build/context/context.js';
 import { GitContext } from '../../src/build/context/git-context.js';
 import { assembleImage, LAYER_TYPE } from '../../src/build/image.js';
 import { appImagePolicy } from '../../src/build/image-policy.js';
@@ -101,13 +102,21 @@ export class TestBuilder {
     return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: this.#work, encoding: 'utf8' }).trim();
   }
 
-  /** Builds a commit. A failure carries the log as `log`. */
+  /** A commit of `commit`. */
+  context(commit: string, limits: Limits = DEFAULT_LIMITS): Promise<GitContext> {
+    const source = { git: this.git, gitDir: this.gitDir, objects: this.#reader };
+    return GitContext.open(commit, source, limits);
+  }
+
+  /** Builds a commit, or what there is in a context. A failure carries the log as `log`. */
   async build(
-    commit: string,
+    from: string | BuildContext,
     options: Partial<Omit<BuildRequest, 'context'>> & {
       limits?: Partial<Limits>;
       signal?: AbortSignal;
       store?: BuilderStore;
+      /** Instead of the builder's own. */
+      tools?: Partial<Pick<BuildTools, 'registry' | 'remote'>>;
     } = {},
   ): Promise<Built> {
     const path = join(this.directory, `build-${++this.#builds}.log`);
@@ -117,11 +126,7 @@ export class TestBuilder {
     try {
       const result = await buildImage(
         {
-          context: await GitContext.open(
-            commit,
-            { git: this.git, gitDir: this.gitDir, objects: this.#reader },
-            limits,
-          ),
+          context: typeof from === 'string' ? await this.context(from, limits) : from,
           dockerfile: 'Dockerfile',
           buildArgs: {},
           platform: hostPlatform(),
@@ -141,6 +146,7 @@ export class TestBuilder {
           limits,
           listen: logEvents(log),
           signal: options.signal ?? new AbortController().signal,
+          ...options.tools,
         },
       );
       await log.close();

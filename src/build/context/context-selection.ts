@@ -5,7 +5,6 @@
 import type { IgnoreMatcher } from '../../dockerfile/ignore.js';
 import { matchPath } from '../../dockerfile/match.js';
 import { SlipwayError } from '../../errors.js';
-import type { ObjectReader } from '../../git/objects.js';
 import { hashOf } from '../cache/keys.js';
 import {
   baseName,
@@ -18,7 +17,7 @@ import {
   type SourceEntry,
   splitWildcard,
 } from '../copy/copy-source.js';
-import type { ContextEntry } from './context-listing.js';
+import type { ContextEntry, ContextFiles } from './context.js';
 import type { ContextTree } from './context-tree.js';
 
 /**
@@ -28,35 +27,32 @@ import type { ContextTree } from './context-tree.js';
 export const CONTEXT_MTIME = 315_532_800;
 
 export class ContextSelection implements CopySource {
-  readonly #all: ContextTree;
   readonly #visible: ContextTree;
   readonly #ignore: IgnoreMatcher;
   readonly #ignoreFile: string;
-  readonly #objects: Pick<ObjectReader, 'read'>;
+  readonly #files: ContextFiles;
 
-  /** `visible` is `all` without what `ignore` takes out. */
-  constructor(
-    all: ContextTree,
-    visible: ContextTree,
-    ignore: IgnoreMatcher,
-    ignoreFile: string,
-    objects: Pick<ObjectReader, 'read'>,
-  ) {
-    this.#all = all;
+  /** `visible` is the context without what `ignore` takes out. */
+  constructor(visible: ContextTree, ignore: IgnoreMatcher, ignoreFile: string, files: ContextFiles) {
     this.#visible = visible;
     this.#ignore = ignore;
     this.#ignoreFile = ignoreFile;
-    this.#objects = objects;
+    this.#files = files;
   }
 
   async select({ path: argument }: PathSelector): Promise<readonly Selection[]> {
     const wanted = cleanSourcePath(argument);
     const paths = hasWildcard(wanted) ? this.#matching(wanted) : [wanted];
-    return paths.map((path) => this.#selection(path, this.#resolve(path, argument)));
+    const selections: Selection[] = [];
+    for (const path of paths)
+      selections.push(await this.#selection(path, await this.#resolve(path, argument)));
+    return selections;
   }
 
-  async content(entry: SourceEntry): Promise<{ data: Uint8Array }> {
-    return { data: (await this.#objects.read(entry.handle)).data };
+  async content(source: SourceEntry): Promise<{ data: Uint8Array } | { file: string; sha256: string }> {
+    const entry = this.#visible.get(source.handle);
+    if (entry === undefined) throw new SlipwayError('internal', `the context lost ${source.handle}`);
+    return this.#files.content(entry);
   }
 
   /** In tree order; what is below a match is not looked at again. */
@@ -74,58 +70,51 @@ export class ContextSelection implements CopySource {
     return matched.sort(comparePaths);
   }
 
-  #resolve(path: string, argument: string): ContextEntry {
+  async #resolve(path: string, argument: string): Promise<ContextEntry> {
     const entry = this.#visible.resolve(path);
     if (entry !== undefined) return entry;
     const named = path === cleanSourcePath(argument) ? argument : path;
-    if (this.#all.resolve(path) !== undefined) {
+    if (await this.#files.has(path)) {
       throw new SlipwayError(
         'source_missing',
         `"${named}" is excluded from the build context by ${this.#ignoreFile}`,
         { hint: `remove the pattern from ${this.#ignoreFile}, or add an exception: !${path}` },
       );
     }
-    throw new SlipwayError('source_missing', `"${named}" is not in the commit that is being built`, {
-      hint: 'is the file committed? Paths are relative to the root of the repository, and symlinks cannot leave it',
+    throw new SlipwayError('source_missing', `"${named}" is not in ${this.#files.described}`, {
+      hint: this.#files.missingHint,
     });
   }
 
   /** `path` is how it was found, which may be a symlink to `root`. */
-  #selection(path: string, root: ContextEntry): Selection {
+  async #selection(path: string, root: ContextEntry): Promise<Selection> {
+    const list = (): readonly ContextEntry[] =>
+      root.type === 'directory' ? [root, ...this.#visible.below(root)] : [root];
     return {
       name: baseName(path),
       path: root.path,
-      content: this.#identity(root),
+      content: await this.#identity(root, list),
       entries: async () => {
-        const listed = root.type === 'directory' ? [root, ...this.#visible.below(root)] : [root];
         const cut = root.path === '' ? 0 : root.path.length + 1;
-        return listed.map((entry) => this.#sourceEntry(entry, entry === root ? '' : entry.path.slice(cut)));
+        return list().map((entry) => this.#sourceEntry(entry, entry === root ? '' : entry.path.slice(cut)));
       },
     };
   }
 
   /** The whole tree by its id, unless a pattern may have taken something out of it. */
-  #identity(root: ContextEntry): string {
-    if (root.type !== 'directory') return `git blob ${root.mode} ${root.oid}`;
-    if (!this.#ignore.canMatchBelow(root.path)) return `git tree ${root.oid}`;
-    const listed = [...this.#visible.below(root)].map(({ path, mode, type, oid }) => [
-      path.slice(root.path.length),
-      mode,
-      type,
-      type === 'directory' ? '' : oid,
-    ]);
-    return `git list ${hashOf(listed)}`;
+  async #identity(root: ContextEntry, list: () => readonly ContextEntry[]): Promise<string> {
+    const { hasTreeIds } = this.#files;
+    if (root.type === 'directory' && hasTreeIds && !this.#ignore.canMatchBelow(root.path))
+      return `git tree ${root.oid}`;
+    const listed = await this.#files.identify(list());
+    if (root.type !== 'directory' && hasTreeIds) return `git blob ${root.mode} ${root.oid}`;
+    return `${hasTreeIds ? 'git' : 'files'} list ${hashOf(identities(listed, root.path.length))}`;
   }
 
   #sourceEntry(entry: ContextEntry, path: string): SourceEntry {
-    const { type, mode, oid, sizeBytes } = entry;
-    if (type === 'submodule') {
-      throw new SlipwayError(
-        'context_invalid',
-        `"${entry.path}" is a git submodule, and submodules are not fetched`,
-        { hint: 'commit its files to this repository, or leave it out with .dockerignore' },
-      );
-    }
+    const { type, mode, sizeBytes, rdevMajor, rdevMinor, xattrs, inode } = entry;
+    this.#files.check(entry);
+    if (type === 'submodule') throw new SlipwayError('internal', `a submodule at ${entry.path}`);
     const linkname = type === 'symlink' ? this.#visible.targetOf(entry) : undefined;
     return {
       path,
@@ -135,8 +124,28 @@ export class ContextSelection implements CopySource {
       gid: 0,
       mtime: CONTEXT_MTIME,
       sizeBytes,
-      handle: oid,
+      handle: entry.path,
       ...(linkname === undefined ? {} : { linkname }),
+      ...(rdevMajor === undefined ? {} : { rdevMajor }),
+      ...(rdevMinor === undefined ? {} : { rdevMinor }),
+      ...(xattrs === undefined ? {} : { xattrs }),
+      ...(inode === undefined ? {} : { inode }),
     };
   }
+}
+
+/** All that a copy of the entries carries, and which of them are one file. */
+function identities(entries: readonly ContextEntry[], cut: number): readonly unknown[] {
+  const first = new Map<string, string>();
+  return entries.map(({ path, mode, type, oid, rdevMajor, rdevMinor, xattrs, inode }) => {
+    const below = path.slice(cut);
+    const plain = [below, mode, type, type === 'directory' ? '' : oid];
+    const same = inode === undefined ? undefined : first.get(inode);
+    if (inode !== undefined && same === undefined) first.set(inode, below);
+    if (same === undefined && rdevMajor === undefined && xattrs === undefined) return plain;
+    const attributes = Object.entries(xattrs ?? {})
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, value]) => [name, Buffer.from(value).toString('base64')]);
+    return [...plain, rdevMajor ?? null, rdevMinor ?? null, attributes, same ?? null];
+  });
 }

@@ -1,7 +1,7 @@
 /** The paths of a context, in tree order: look-ups, what is below a directory, and symlinks followed inside it. */
 import { setImmediate } from 'node:timers/promises';
 import { parentPath } from '../copy/copy-source.js';
-import type { ContextEntry } from './context-listing.js';
+import type { ContextEntry } from './context.js';
 
 /** Hostile patterns on many paths take minutes; in between the other builds of this process get their turn. */
 const TURN_MS = 20;

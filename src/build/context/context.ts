@@ -1,4 +1,4 @@
-/** What a build is built from: a commit's tree (git-context.ts), or a directory. */
+/** What a build is built from: a commit's tree (git-context.ts), or a directory of this machine (directory-context.ts). */
 import type { IgnoreMatcher } from '../../dockerfile/ignore.js';
 import type { CopySource } from '../copy/copy-source.js';
 
@@ -11,4 +11,41 @@ export interface BuildContext {
   source(ignore: IgnoreMatcher, ignoreFile: string, signal?: AbortSignal): Promise<CopySource>;
   /** The first file below `path` that differs from the context with the id `since`; undefined when that cannot be told. */
   firstChange(since: string, path: string): Promise<string | undefined>;
+}
+
+export type ContextEntryType = 'file' | 'directory' | 'symlink' | 'submodule' | 'fifo' | 'char' | 'block';
+
+export interface ContextEntry {
+  readonly path: string;
+  readonly type: ContextEntryType;
+  readonly mode: number;
+  /**
+   * Names the content: the same id, the same bytes. A file's may be empty until `identify`; a directory's says all that
+   * is below it, where the context has such ids at all.
+   */
+  readonly oid: string;
+  readonly sizeBytes: number;
+  readonly rdevMajor?: number;
+  readonly rdevMinor?: number;
+  readonly xattrs?: Readonly<Record<string, Uint8Array>>;
+  /** Of a file with more than one name: the same for each of them. */
+  readonly inode?: string;
+}
+
+/** Where the bytes of a context's entries are, and what it is called in errors. */
+export interface ContextFiles {
+  /** `the commit that is being built`. */
+  readonly described: string;
+  /** What to do when something is not in it. */
+  readonly missingHint: string;
+  /** The ids of directories say all that is below them. */
+  readonly hasTreeIds: boolean;
+  /** Something is at that path, symlinks followed, before any ignore rule. */
+  has(path: string): Promise<boolean>;
+  /** The same entries with the ids of all files known. */
+  identify(entries: readonly ContextEntry[]): Promise<readonly ContextEntry[]>;
+  /** Throws `context_invalid` for an entry that is there but cannot be copied. */
+  check(entry: ContextEntry): void;
+  /** A file's bytes, or the path on this machine that must hold the bytes with that hash (hex). */
+  content(entry: ContextEntry): Promise<{ data: Uint8Array } | { file: string; sha256: string }>;
 }

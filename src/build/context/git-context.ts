@@ -7,8 +7,9 @@ import { SlipwayError } from '../../errors.js';
 import type { Git } from '../../git/git.js';
 import type { ObjectReader } from '../../git/objects.js';
 import { type CopySource, cleanSourcePath } from '../copy/copy-source.js';
-import type { BuildContext } from './context.js';
-import { type ContextEntry, type ContextLimits, listContext } from './context-listing.js';
+import type { BuildContext, ContextEntry, ContextFiles } from './context.js';
+import type { ContextLimits } from './context-limits.js';
+import { listContext } from './context-listing.js';
 import { ContextSelection } from './context-selection.js';
 import { ContextTree } from './context-tree.js';
 
@@ -75,7 +76,44 @@ export class GitContext implements BuildContext {
   /** What COPY sees: the context without what is ignored. */
   async source(ignore: IgnoreMatcher, ignoreFile: string, signal?: AbortSignal): Promise<CopySource> {
     const visible = await this.#tree.without((path) => ignore.ignores(path), signal);
-    return new ContextSelection(this.#tree, visible, ignore, ignoreFile, this.#source.objects);
+    return new ContextSelection(visible, ignore, ignoreFile, new GitFiles(this.#tree, this.#source));
+  }
+}
+
+class GitFiles implements ContextFiles {
+  readonly described = 'the commit that is being built';
+  readonly missingHint =
+    'is the file committed? Paths are relative to the root of the repository, and symlinks cannot leave it';
+  readonly hasTreeIds = true;
+  readonly #all: ContextTree;
+  readonly #source: ContextSource;
+
+  constructor(all: ContextTree, source: ContextSource) {
+    this.#all = all;
+    this.#source = source;
+  }
+
+  async has(path: string): Promise<boolean> {
+    return this.#all.resolve(path) !== undefined;
+  }
+
+  async identify(entries: readonly ContextEntry[]): Promise<readonly ContextEntry[]> {
+    return entries;
+  }
+
+  check({ type, path }: ContextEntry): void {
+    if (type !== 'submodule') return;
+    throw new SlipwayError(
+      'context_invalid',
+      `"${path}" is a git submodule, and submodules are not fetched`,
+      {
+        hint: 'commit its files to this repository, or leave it out with .dockerignore',
+      },
+    );
+  }
+
+  async content(entry: ContextEntry): Promise<{ data: Uint8Array }> {
+    return { data: (await this.#source.objects.read(entry.oid)).data };
   }
 }
 

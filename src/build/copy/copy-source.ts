@@ -58,8 +58,8 @@ export interface Selection {
 export interface CopySource {
   /** The selections in order. A wildcard may select nothing; a plain path that is missing throws `source_missing`. */
   select(selector: PathSelector): Promise<readonly Selection[]>;
-  /** A regular file's bytes, or the path on this machine to read them from. */
-  content(entry: SourceEntry): Promise<{ data: Uint8Array } | { file: string }>;
+  /** A regular file's bytes, or the path on this machine to read them from, which must have the hash if there is one. */
+  content(entry: SourceEntry): Promise<{ data: Uint8Array } | { file: string; sha256?: string }>;
 }
 
 /** An argument's path as the rules of COPY see it: no leading slash, no `..` that leaves the root, no trailing slash. */
