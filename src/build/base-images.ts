@@ -3,7 +3,8 @@ import { formatPlatform } from '../dockerfile/build-args.js';
 import type { ImageDocument, Platform } from '../dockerfile/types.js';
 import type { Layer } from '../layers/layer.js';
 import type { RegistryClient } from '../registry/client.js';
-import type { ResolvedImage } from '../registry/pull.js';
+import { asDigest, type Descriptor } from '../registry/image.js';
+import type { ImageSource } from '../registry/pull.js';
 import { parseReference } from '../registry/reference.js';
 import type { BuilderStore } from './builder-store.js';
 import type { ImagePolicy } from './image-policy.js';
@@ -22,7 +23,7 @@ export class BaseImages {
   readonly #signal: AbortSignal;
   readonly #resolved = new Map<string, Promise<BaseImage>>();
   /** Where a layer's blob can be had, by its digest. */
-  readonly #origins = new Map<string, { image: ResolvedImage; index: number }>();
+  readonly #origins = new Map<string, { source: ImageSource; descriptor: Descriptor }>();
 
   constructor(registry: RegistryClient, store: BuilderStore, policy: ImagePolicy, signal: AbortSignal) {
     this.#registry = registry;
@@ -38,14 +39,24 @@ export class BaseImages {
     return known;
   }
 
+  /** The layer's blob can be had there, if something needs it. */
+  know(layer: Layer, source: ImageSource): void {
+    if (this.#origins.has(layer.digest)) return;
+    const descriptor = {
+      mediaType: layer.mediaType,
+      digest: asDigest(layer.digest),
+      size: layer.sizeBytes,
+    };
+    this.#origins.set(layer.digest, { source, descriptor });
+  }
+
   /** Fetches what is missing in the store of these layers. Layers that this builder made are there already. */
   async fetch(layers: readonly Layer[]): Promise<void> {
     const { blobs } = this.#store;
     const missing: Layer[] = [];
     for (const layer of layers) {
       // Touched, so that the cleaning leaves it for this build.
-      if (await blobs.has(layer.digest)) await blobs.touch(layer.digest);
-      else missing.push(layer);
+      if (!(await blobs.use(layer.digest))) missing.push(layer);
     }
     await Promise.all(missing.map((layer) => this.#fetchBlob(layer)));
   }
@@ -58,7 +69,7 @@ export class BaseImages {
 
   /** The repository of that registry which has the layer already, as the base image's. */
   repositoryOf(layer: Layer, registryHost: string): string | undefined {
-    const source = this.#origins.get(layer.digest)?.image.source;
+    const source = this.#origins.get(layer.digest)?.source;
     return source?.registry === registryHost ? source.repository : undefined;
   }
 
@@ -70,12 +81,14 @@ export class BaseImages {
       signal: this.#signal,
     });
     const layers = image.layers.map((descriptor, index): Layer => {
-      if (!this.#origins.has(descriptor.digest)) this.#origins.set(descriptor.digest, { image, index });
+      if (!this.#origins.has(descriptor.digest))
+        this.#origins.set(descriptor.digest, { source: image.source, descriptor });
       return {
         diffId: image.diffIds[index] ?? '',
         digest: descriptor.digest,
         sizeBytes: descriptor.size,
         mediaType: descriptor.mediaType,
+        ...foreignFields(descriptor),
       };
     });
     return { reference, digest: image.digest, document: image.config.json as ImageDocument, layers };
@@ -83,15 +96,25 @@ export class BaseImages {
 
   async #fetchBlob(layer: Layer): Promise<void> {
     const origin = this.#origins.get(layer.digest);
-    const descriptor = origin?.image.layers[origin.index];
-    // Not a base image's: the step cache named a blob that the store has lost. The caller forgets the step.
-    if (origin === undefined || descriptor === undefined) return;
+    // Nobody else's: the step cache named a blob that the store has lost. The caller forgets the step.
+    if (origin === undefined) return;
     const temporary = await this.#store.blobs.newTemporary();
     try {
-      await this.#registry.fetchBlob(origin.image.source, descriptor, temporary, this.#signal);
+      await this.#registry.fetchBlob(origin.source, origin.descriptor, temporary, this.#signal);
       await this.#store.blobs.commit(temporary, layer.digest);
     } finally {
       await this.#store.blobs.discard(temporary);
     }
   }
+}
+
+/** What a base image says of a layer besides what it is. */
+function foreignFields({ urls, annotations }: Descriptor): Pick<Layer, 'descriptor'> {
+  if (urls === undefined && !annotations) return {};
+  return {
+    descriptor: {
+      ...(urls === undefined ? {} : { urls }),
+      ...(annotations ? { annotations } : {}),
+    },
+  };
 }

@@ -11,6 +11,7 @@ import type { RegistryClient } from '../registry/client.js';
 import { BaseImages } from './base-images.js';
 import { readPlan, visibleSource } from './build-input.js';
 import type { BuilderStore } from './builder-store.js';
+import type { RemoteCache } from './cache/remote-cache.js';
 import type { BuildContext } from './context/context.js';
 import type { CopySource } from './copy/copy-source.js';
 import { assembleImage, type BuiltImage } from './image.js';
@@ -52,6 +53,8 @@ export interface BuildTools {
   readonly registry: RegistryClient;
   readonly limits: Limits;
   readonly listen: BuildListener;
+  /** What other builders have built; the caller exports what this build adds. */
+  readonly remote?: RemoteCache;
   readonly signal: AbortSignal;
 }
 
@@ -64,6 +67,7 @@ export interface BuildResult {
 
 /** Builds the image into the store. Whatever fails is a SlipwayError with the Dockerfile's line where it has one. */
 export async function buildImage(request: BuildRequest, tools: BuildTools): Promise<BuildResult> {
+  await using _running = await tools.store.running.begin();
   const plan = await readPlan(request, tools.limits);
   const source = await visibleSource(request.dockerfile, request.context, tools.signal);
   await using run = new BuildRun(request, plan, source, tools);
@@ -83,7 +87,7 @@ class BuildRun {
   readonly #results = new Map<number, StageResult>();
 
   constructor(request: BuildRequest, plan: BuildPlan, context: CopySource, tools: BuildTools) {
-    const { store, registry, listen, signal } = tools;
+    const { store, registry, listen, remote, signal } = tools;
     this.#request = request;
     this.#plan = plan;
     this.#tools = tools;
@@ -91,6 +95,7 @@ class BuildRun {
     this.#origins = new Origins({
       store,
       bases: this.bases,
+      ...(remote === undefined ? {} : { remote }),
       signal,
       context,
       layered: (from) => this.#layered(from),
@@ -171,7 +176,7 @@ class BuildRun {
   }
 
   #stageTools(stage: PlannedStage): StageTools {
-    const { store, sandbox, limits, signal } = this.#tools;
+    const { store, sandbox, limits, remote, signal } = this.#tools;
     const { context, dockerfile, scope, noCache, noCacheStages = [], run } = this.#request;
     return {
       store,
@@ -182,6 +187,7 @@ class BuildRun {
       scope,
       noCache: noCache || noCacheStages.some((name) => name.toLowerCase() === stageName(stage)),
       bases: this.bases,
+      ...(remote === undefined ? {} : { remote }),
       context,
       origins: this.#origins,
       settings: run,

@@ -4,11 +4,13 @@ import type { Limits } from '../config.js';
 import { BlobStore } from '../layers/blob-store.js';
 import { LayerStore } from '../layers/layer-store.js';
 import { StepCache } from './cache/step-cache.js';
+import { RunningBuilds } from './running-builds.js';
 
 export interface BuilderStore {
   readonly blobs: BlobStore;
   readonly layers: LayerStore;
   readonly steps: StepCache;
+  readonly running: RunningBuilds;
   /** State of the sandboxes: bundles, network namespaces. */
   readonly sandboxDirectory: string;
   readonly directory: string;
@@ -25,7 +27,9 @@ export async function openBuilderStore(
   await layers.open();
   const steps = new StepCache(join(directory, 'cache'));
   await steps.open();
-  return { blobs, layers, steps, sandboxDirectory: sandboxDirectory(directory), directory };
+  const running = new RunningBuilds(join(directory, 'running'));
+  await running.open();
+  return { blobs, layers, steps, running, sandboxDirectory: sandboxDirectory(directory), directory };
 }
 
 export function sandboxDirectory(directory: string): string {

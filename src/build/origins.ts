@@ -7,7 +7,10 @@ import { chainId, type Layer } from '../layers/layer.js';
 import { mountedOverlay } from '../layers/overlay.js';
 import type { BaseImages } from './base-images.js';
 import type { BuilderStore } from './builder-store.js';
+import { selectionKey } from './cache/keys.js';
+import type { RemoteCache } from './cache/remote-cache.js';
 import type { CopySource } from './copy/copy-source.js';
+import { type KnownSelections, KnownSource } from './copy/known-source.js';
 import { LayerTimes } from './copy/layer-times.js';
 import { TreeSource } from './copy/tree-source.js';
 
@@ -21,6 +24,7 @@ export interface LayeredOrigin {
 export interface OriginTools {
   readonly store: BuilderStore;
   readonly bases: BaseImages;
+  readonly remote?: RemoteCache;
   readonly signal: AbortSignal;
   /** What COPY without `--from` sees. */
   readonly context: CopySource;
@@ -53,7 +57,8 @@ export class Origins {
   async source(from: Origin | undefined): Promise<CopySource> {
     if (from === undefined) return this.#tools.context;
     if (from.kind === 'context') return this.#tools.named(from.name);
-    return (await this.#tree(from)).source;
+    const known = knownSelections(this.#tools, await this.identity(from));
+    return new KnownSource(known, async () => (await this.#tree(from)).source);
   }
 
   /** The root of a stage or an image, mounted read-only on this machine. */
@@ -84,4 +89,30 @@ export class Origins {
     const { path } = await mountedOverlay({ scratch, lowers });
     return { path, source: new TreeSource(path, described, new LayerTimes(layers, lowers), signal) };
   }
+}
+
+/** What was selected in the tree before, by this builder or by one that shares the remote cache. */
+function knownSelections({ store, remote }: OriginTools, tree: string): KnownSelections {
+  const { selections } = store.steps;
+  return {
+    get: async (selector) => {
+      const key = selectionKey(tree, selector);
+      const here = await selections.get(key);
+      const found = here ?? (await remote?.selection(key));
+      if (found === undefined) return undefined;
+      if (here === undefined) await selections.put(key, found);
+      else remote?.recordSelection(key, found);
+      return found;
+    },
+    put: async (selector, found) => {
+      const key = selectionKey(tree, selector);
+      await selections.put(key, found);
+      remote?.recordSelection(key, found);
+    },
+    forget: async (selector) => {
+      const key = selectionKey(tree, selector);
+      await selections.remove(key);
+      remote?.forgetSelection(key);
+    },
+  };
 }

@@ -26,7 +26,13 @@ export type BuildEvent =
       readonly text: string;
       readonly line: number;
     }
-  | { readonly type: 'cached'; readonly step: number }
+  /** `savedMs` is what it cost when it ran; `from` says where the result is, when it is not on this machine. */
+  | {
+      readonly type: 'cached';
+      readonly step: number;
+      readonly savedMs?: number;
+      readonly from?: 'registry';
+    }
   | { readonly type: 'missed'; readonly step: number; readonly reason: string }
   /** What the step's command writes, cut anywhere. */
   | { readonly type: 'output'; readonly step: number; readonly chunk: Uint8Array }
@@ -91,9 +97,14 @@ export class StepProgress {
     this.#onCached = onCached;
   }
 
-  async cached(): Promise<void> {
+  async cached(savedMs?: number, from?: 'registry'): Promise<void> {
     this.#onCached();
-    await this.#listen({ type: 'cached', step: this.#step });
+    await this.#listen({
+      type: 'cached',
+      step: this.#step,
+      ...(savedMs === undefined ? {} : { savedMs }),
+      ...(from === undefined ? {} : { from }),
+    });
   }
 
   async missed(reason: string): Promise<void> {

@@ -9,6 +9,8 @@ import { SlipwayError, toSlipwayError } from '../errors.js';
 import { translated } from '../layers/failures.js';
 import type { Layer } from '../layers/layer.js';
 import { firstDifference } from './cache/explain.js';
+import type { RemoteCache } from './cache/remote-cache.js';
+import type { CachedStep } from './cache/step-cache.js';
 import type { Progress } from './progress.js';
 import { StageTree } from './stage-tree.js';
 import { copyExecution } from './steps/copy.js';
@@ -21,6 +23,8 @@ export interface StageTools extends StepTools {
   /** Whose cache history explains a miss: the app. */
   readonly scope: string;
   readonly noCache: boolean;
+  /** What other builders have built. */
+  readonly remote?: RemoteCache;
 }
 
 export interface StageResult {
@@ -82,11 +86,10 @@ export class StageBuild {
         progress,
       });
       const slot = `${this.#stage.name ?? this.#stage.index}-${index}`;
-      const cached = noCache ? undefined : await store.steps.get(execution.key);
-      if (cached !== undefined && (await store.blobs.has(cached.layer.digest))) {
-        await store.blobs.touch(cached.layer.digest);
-        await progress.cached();
-        this.#tree.add(cached.layer);
+      const cached = noCache ? undefined : await this.#cached(execution.key);
+      if (cached !== undefined) {
+        await progress.cached(cached.step.ms, cached.from);
+        this.#tree.add(cached.step.layer);
       } else {
         await progress.missed(
           noCache ? 'no-cache was asked for' : await this.#whyMissed(execution, scope, slot),
@@ -95,6 +98,7 @@ export class StageBuild {
         const { layer, entries } = await execution.run();
         const ms = Math.round(performance.now() - started);
         await store.steps.put(execution.key, { layer, ms });
+        this.#tools.remote?.recordStep(execution.key, { layer, ms }, { executed: true });
         await progress.done(ms);
         this.#tree.add(layer, entries);
       }
@@ -103,6 +107,20 @@ export class StageBuild {
       await progress.failed();
       throw error;
     }
+  }
+
+  /** The step's result from this machine, else from what other builders share; its blob is fetched when it is needed. */
+  async #cached(key: string): Promise<{ step: CachedStep; from?: 'registry' } | undefined> {
+    const { store, bases, remote } = this.#tools;
+    const here = await store.steps.get(key);
+    if (here !== undefined && (await store.blobs.use(here.layer.digest))) {
+      remote?.recordStep(key, here);
+      return { step: here };
+    }
+    const there = await remote?.lookup(key);
+    if (there === undefined) return undefined;
+    bases.know(there.step.layer, there.place);
+    return { step: there.step, from: 'registry' };
   }
 
   async #execution(step: Step, instruction: StageInstruction, place: StepPlace): Promise<Execution> {

@@ -98,13 +98,42 @@ export class BlobStore {
 
   /** Says that the blob was used, for the cleaning. Its modification time stays when it was made. */
   async touch(digest: string): Promise<void> {
+    await this.use(digest);
+  }
+
+  /** Marks it as used; false when it is not here. */
+  async use(digest: string): Promise<boolean> {
     const path = this.path(digest);
-    const found = await statOrNothing(path);
-    if (found !== undefined) await utimes(path, new Date(), found.mtime).catch(() => {});
+    try {
+      const { mtime } = await stat(path);
+      await utimes(path, new Date(), mtime);
+      return true;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false;
+      throw error;
+    }
   }
 
   async remove(digest: string): Promise<void> {
     await rm(this.path(digest), { force: true });
+  }
+
+  /** Removes it unless it was used after `lastUsedAt` (as `list` gave it), which may be just now. */
+  async removeUnused({ digest, lastUsedAt }: Pick<StoredBlob, 'digest' | 'lastUsedAt'>): Promise<boolean> {
+    const grave = await this.newTemporary();
+    try {
+      // First out of reach: who marks it after this finds nothing, who marked it before is seen below.
+      await rename(this.path(digest), grave);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false;
+      throw error;
+    }
+    if (usedAt(await stat(grave)) > lastUsedAt) {
+      await rename(grave, this.path(digest));
+      return false;
+    }
+    await this.discard(grave);
+    return true;
   }
 
   async list(): Promise<readonly StoredBlob[]> {
@@ -115,11 +144,16 @@ export class BlobStore {
       found.push({
         digest: `sha256:${name}`,
         sizeBytes: stats.size,
-        lastUsedAt: Math.max(stats.atimeMs, stats.mtimeMs),
+        lastUsedAt: usedAt(stats),
       });
     }
     return found;
   }
+}
+
+/** The access time is set by `use`; that the kernel sets it as well, when the file is read, does no harm. */
+function usedAt({ atimeMs, mtimeMs }: Stats): number {
+  return Math.max(atimeMs, mtimeMs);
 }
 
 async function statOrNothing(path: string): Promise<Stats | undefined> {

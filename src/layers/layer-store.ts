@@ -102,15 +102,24 @@ export class LayerStore {
 
   /** Whoever calls this knows that no build uses it. */
   async remove(chain: string): Promise<void> {
+    await this.removeUnused({ chainId: chain, lastUsedAt: Number.POSITIVE_INFINITY });
+  }
+
+  /** Removes it unless it was used after `lastUsedAt` (as `list` gave it), which may be just now. */
+  async removeUnused({ chainId, lastUsedAt }: StoredLayout): Promise<boolean> {
     const grave = await this.#temporaries.newPath();
     try {
       // First out of sight: a lay-out that is half removed must not be taken for a whole one.
-      await rename(this.#entry(chain), grave);
+      await rename(this.#entry(chainId), grave);
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) return;
+      if (isErrno(error, 'ENOENT')) return false;
       throw error;
     }
+    const isUsed = (await stat(grave)).mtimeMs > lastUsedAt;
+    // Another process may have made it anew meanwhile: then this one is of no use.
+    if (isUsed && (await renamed(grave, this.#entry(chainId)))) return false;
     await this.#temporaries.remove(grave);
+    return !isUsed;
   }
 
   async list(): Promise<readonly StoredLayout[]> {
@@ -162,12 +171,8 @@ export class LayerStore {
         await fill(join(temporary, 'root'));
         await writeFile(join(temporary, 'made'), '');
       });
-      try {
-        await rename(temporary, this.#entry(id));
-      } catch (error) {
-        // Another process made the same lay-out meanwhile: it is as good as this one.
-        if (!isErrno(error, 'ENOTEMPTY') && !isErrno(error, 'EEXIST')) throw error;
-      }
+      // Unless another process made the same lay-out meanwhile: it is as good as this one.
+      await renamed(temporary, this.#entry(id));
     } finally {
       await this.#temporaries.remove(temporary);
     }
@@ -191,6 +196,17 @@ export class LayerStore {
 
   #root(id: string): string {
     return join(this.#entry(id), 'root');
+  }
+}
+
+/** False when there is something already. */
+async function renamed(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOTEMPTY') || isErrno(error, 'EEXIST')) return false;
+    throw error;
   }
 }
 

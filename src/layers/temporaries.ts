@@ -30,6 +30,14 @@ export class Temporaries {
     return join(this.#directory, `${await this.#self}-${randomBytes(8).toString('hex')}`);
   }
 
+  /** Paths of processes that are still there. */
+  async living(): Promise<readonly string[]> {
+    const found: string[] = [];
+    for (const name of await readdir(this.#directory))
+      if (await belongsToTheLiving(name)) found.push(join(this.#directory, name));
+    return found;
+  }
+
   async remove(path: string): Promise<void> {
     for (const mounted of await mountsBelow(path)) await unmount(mounted);
     await removeTree(path);

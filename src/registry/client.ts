@@ -2,6 +2,7 @@
 import type { Config } from '../config.js';
 import { SlipwayError } from '../errors.js';
 import type { Logger } from '../log.js';
+import { type Artifact, type ArtifactRequest, fetchArtifact, hasBlobAt } from './artifact.js';
 import { fetchBlobFrom } from './blob.js';
 import { asDigest, type Descriptor, type Digest, digestOf, isDigest } from './image.js';
 import {
@@ -111,6 +112,16 @@ export class RegistryClient {
     // The header is a SHOULD of the distribution-spec.
     const whole = await this.#transport.request({ ...request, method: 'GET' }, retries);
     return whole.status === 404 ? undefined : digestOf(whole.body);
+  }
+
+  /** See `fetchArtifact`. */
+  artifact(request: ArtifactRequest): Promise<Artifact | undefined> {
+    return fetchArtifact(this.#transport, request);
+  }
+
+  /** See `hasBlobAt`. */
+  hasBlob(place: Place, digest: Digest, signal?: AbortSignal): Promise<boolean> {
+    return hasBlobAt(this.#transport, place, digest, signal);
   }
 
   /** See `pushImageTo`. */

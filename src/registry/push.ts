@@ -13,6 +13,8 @@ export interface PushLayer {
   readonly file?: string | ((signal: AbortSignal) => Promise<string>) | undefined;
   /** A repository of the same registry that may have it, such as the base image's. */
   readonly mountFrom?: string | undefined;
+  /** A manifest of the repository names it, so the registry is not asked unless it denies that. */
+  readonly isThere?: boolean;
 }
 
 export interface PushProgress {
@@ -133,12 +135,13 @@ function checkManifest({ manifest, config, layers }: ImagePush, where: string): 
 
 function blobsOf({ layers, config }: ImagePush): Blob[] {
   const blobs = new Map<Digest, Blob>();
-  for (const { descriptor, file, mountFrom } of layers) {
+  for (const { descriptor, file, mountFrom, isThere = false } of layers) {
     blobs.set(descriptor.digest, {
       digest: descriptor.digest,
       sizeBytes: descriptor.size,
       content: file === undefined ? { kind: 'none' } : { kind: 'file', file },
       mountFrom,
+      isThere,
     });
   }
   const digest = digestOf(config);

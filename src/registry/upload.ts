@@ -19,6 +19,8 @@ export interface Blob {
   readonly content: BlobContent;
   /** A repository of the same registry that may have it. */
   readonly mountFrom?: string | undefined;
+  /** As far as is known; with `force` it is not believed. */
+  readonly isThere?: boolean;
 }
 
 export interface UploadContext {
@@ -38,6 +40,7 @@ const LONGEST_CHUNK_BYTES = 256 * 1024 * 1024;
 /** Brings the blob into the repository. `force`: do not believe the registry that it has the blob. */
 export async function uploadBlob(context: UploadContext, blob: Blob, force: boolean): Promise<Uploaded> {
   const { transport, retries } = context;
+  if (blob.isThere && !force) return finished(context, blob, 'present');
   if (!(force && blob.content.kind !== 'none')) {
     const head = await transport.request(
       request(context, blob, { method: 'HEAD', target: `blobs/${blob.digest}`, expect: [200, 404] }),

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 
 /** Raised when the meaning of a key or of a cached result changes; old entries are then never found again. */
-const SCHEMA = 'slipway-step-2';
+const SCHEMA = 'slipway-step-3';
 
 export interface RunKeyParts {
   readonly parent: string;
@@ -48,6 +48,11 @@ export function copyKey(parts: CopyKeyParts): string {
 
 export function workdirKey(parts: WorkdirKeyParts): string {
   return key('workdir', parts);
+}
+
+/** What a selector finds in a tree of files is a function of the two alone; `tree` is its chain id. */
+export function selectionKey(tree: string, selector: object): string {
+  return key('selection', { ...selector, tree });
 }
 
 /** A short, stable name for a list of contents: each part is length-delimited by JSON, so parts cannot run together. */

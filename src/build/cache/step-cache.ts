@@ -2,16 +2,12 @@
  * The step cache: step key → the layer that the step made, as small files in the builder's store. Plain files, so that a
  * wiped Redis costs nothing and a killed builder leaves either a whole entry or none.
  */
-import { mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isErrno } from '../../errors.js';
-import type { Layer } from '../../layers/layer.js';
+import { type CachedSelection, type CachedStep, cachedSelections, cachedStep } from './cached.js';
+import { JsonFiles, readJson, writeJson } from './json-files.js';
 
-export interface CachedStep {
-  readonly layer: Layer;
-  /** What the step cost when it ran, in ms; what a hit saves. */
-  readonly ms: number;
-}
+export type { CachedStep } from './cached.js';
 
 /** What the same place in the same app's Dockerfile was made of the last time; only ever used to explain a miss. */
 export interface SlotRecord {
@@ -22,72 +18,39 @@ export interface SlotRecord {
 }
 
 export class StepCache {
-  readonly #steps: string;
+  readonly steps: JsonFiles<CachedStep>;
+  /** What was selected in a stage or an image, by selectionKey. */
+  readonly selections: JsonFiles<readonly CachedSelection[]>;
   readonly #slots: string;
 
   constructor(directory: string) {
-    this.#steps = join(directory, 'steps');
+    this.steps = new JsonFiles(join(directory, 'steps'), cachedStep);
+    this.selections = new JsonFiles(join(directory, 'selections'), cachedSelections);
     this.#slots = join(directory, 'slots');
   }
 
   async open(): Promise<void> {
-    await mkdir(this.#steps, { recursive: true });
+    await this.steps.open();
+    await this.selections.open();
     await mkdir(this.#slots, { recursive: true });
   }
 
   /** Undefined when there is no entry, or only a damaged one. A hit counts as a use for the cleaning. */
-  async get(key: string): Promise<CachedStep | undefined> {
-    const path = this.#stepPath(key);
-    const found = await readJson<CachedStep>(path);
-    if (found?.layer?.diffId === undefined) return undefined;
-    const now = new Date();
-    await utimes(path, now, now).catch(() => undefined);
-    return found;
+  get(key: string): Promise<CachedStep | undefined> {
+    return this.steps.get(key);
   }
 
-  async put(key: string, step: CachedStep): Promise<void> {
-    await writeJson(this.#stepPath(key), step);
-  }
-
-  /** Removes the entries that `isGone`, such as those whose layer is no longer in the store. */
-  async forgetWhere(isGone: (step: CachedStep) => Promise<boolean>): Promise<void> {
-    for (const name of await readdir(this.#steps)) {
-      const path = join(this.#steps, name);
-      const step = name.endsWith('.json') ? await readJson<CachedStep>(path) : undefined;
-      if (step !== undefined && (await isGone(step))) await rm(path, { force: true });
-    }
+  put(key: string, step: CachedStep): Promise<void> {
+    return this.steps.put(key, step);
   }
 
   async previous(scope: string, slot: string): Promise<SlotRecord | undefined> {
-    return readJson<SlotRecord>(join(this.#slots, scope, `${slot}.json`));
+    const found = (await readJson(join(this.#slots, scope, `${slot}.json`))) as SlotRecord | undefined;
+    return Array.isArray(found?.parts) ? found : undefined;
   }
 
   async remember(scope: string, slot: string, record: SlotRecord): Promise<void> {
     await mkdir(join(this.#slots, scope), { recursive: true });
     await writeJson(join(this.#slots, scope, `${slot}.json`), record);
-  }
-
-  #stepPath(key: string): string {
-    return join(this.#steps, `${key}.json`);
-  }
-}
-
-async function readJson<T>(path: string): Promise<T | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as T;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-async function writeJson(path: string, value: unknown): Promise<void> {
-  const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`;
-  try {
-    await writeFile(temporary, JSON.stringify(value));
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
   }
 }

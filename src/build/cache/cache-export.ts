@@ -1,0 +1,118 @@
+/**
+ * Writes a build's steps into the remote cache: what is there is merged, never replaced. A registry has no
+ * compare-and-swap, so the tag is looked at before and after it is moved; who loses a race merges again.
+ */
+import { SlipwayError, toSlipwayError } from '../../errors.js';
+import type { BlobStore } from '../../layers/blob-store.js';
+import type { Layer } from '../../layers/layer.js';
+import type { Artifact } from '../../registry/artifact.js';
+import type { RegistryClient } from '../../registry/client.js';
+import { asDigest, type Descriptor, type Digest, digestOf, MEDIA_TYPES } from '../../registry/image.js';
+import type { PushLayer } from '../../registry/push.js';
+import { formatReference } from '../../registry/reference.js';
+import type { CachePlace } from './remote-cache.js';
+import {
+  type BuildRecord,
+  CACHE_TYPE,
+  type CacheBounds,
+  type CacheIndex,
+  EMPTY_INDEX,
+  formatIndex,
+  INDEX_BYTES,
+  mergeIndex,
+  parseIndex,
+} from './remote-index.js';
+
+export interface CacheExport {
+  readonly registry: RegistryClient;
+  readonly to: CachePlace;
+  readonly bounds: CacheBounds;
+  readonly blobs: BlobStore;
+  readonly record: BuildRecord;
+  readonly signal: AbortSignal;
+}
+
+const TRIES = 4;
+
+/** True when anything was new. Throws what the registry says, or `conflict` when others are always quicker. */
+export async function exportCache(work: CacheExport): Promise<boolean> {
+  const { registry, to, bounds, record, signal } = work;
+  let doubtful = false;
+  for (let tried = 0; tried < TRIES; tried++) {
+    const there = await registry.artifact({ ...to, configType: CACHE_TYPE, maxBytes: INDEX_BYTES, signal });
+    const index = (there && parseIndex(there.config)) ?? EMPTY_INDEX;
+    const merged = mergeIndex(index, record, bounds);
+    if (merged === undefined) return tried > 0;
+    const { document, layers } = await exportable(work, merged, doubtful ? undefined : there);
+    if (document.steps.length === 0) return false;
+    const config = formatIndex(document);
+    const manifest = manifestOf(config, layers);
+    try {
+      await registry.pushImage({ ...place(to), layers, config, manifest, tags: [], signal });
+    } catch (error) {
+      // A layer that the old index names is gone: the next try looks at each.
+      if (doubtful || toSlipwayError(error).code !== 'layer_missing') throw error;
+      doubtful = true;
+      continue;
+    }
+    if ((await tagged(work)) !== there?.digest) continue;
+    await registry.tag({ ...place(to), manifest, tag: to.tag, signal });
+    if ((await tagged(work)) === digestOf(manifest)) return true;
+  }
+  throw new SlipwayError('conflict', 'other builders write the build cache all the time', {
+    where: formatReference(to),
+    temporary: true,
+  });
+}
+
+function tagged({ registry, to, signal }: CacheExport): Promise<Digest | undefined> {
+  return registry.headManifest(place(to), to.tag, signal);
+}
+
+function place({ registry, repository }: CachePlace): { registry: string; repository: string } {
+  return { registry, repository };
+}
+
+/** The steps whose layers are in the repository or here; the others are dropped. */
+async function exportable(
+  { registry, to, blobs, signal }: CacheExport,
+  index: CacheIndex,
+  there: Artifact | undefined,
+): Promise<{ document: CacheIndex; layers: readonly PushLayer[] }> {
+  const named = new Set(there?.layers.map(({ digest }) => digest));
+  const layers = new Map<string, PushLayer | undefined>();
+  for (const { value } of index.steps) {
+    const { layer } = value;
+    if (layers.has(layer.digest)) continue;
+    const descriptor = descriptorOf(layer);
+    if (named.has(descriptor.digest)) layers.set(layer.digest, { descriptor, isThere: true });
+    else if (await blobs.has(layer.digest)) {
+      await blobs.touch(layer.digest);
+      layers.set(layer.digest, { descriptor, file: blobs.path(layer.digest) });
+    } else {
+      const isThere = await registry.hasBlob(place(to), descriptor.digest, signal);
+      layers.set(layer.digest, isThere ? { descriptor, isThere } : undefined);
+    }
+  }
+  const steps = index.steps.filter(({ value }) => layers.get(value.layer.digest) !== undefined);
+  return {
+    document: { ...index, steps },
+    layers: [...layers.values()].filter((layer) => layer !== undefined),
+  };
+}
+
+function descriptorOf({ mediaType, digest, sizeBytes }: Layer): Descriptor {
+  return { mediaType, digest: asDigest(digest), size: sizeBytes };
+}
+
+function manifestOf(config: Buffer, layers: readonly PushLayer[]): Buffer {
+  return Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPES.ociManifest,
+      artifactType: CACHE_TYPE,
+      config: { mediaType: CACHE_TYPE, digest: digestOf(config), size: config.length },
+      layers: layers.map(({ descriptor }) => descriptor),
+    }),
+  );
+}

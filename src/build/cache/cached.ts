@@ -1,0 +1,48 @@
+/** What the cache holds, on this machine and in a registry, and how it is checked when it is read. Pure. */
+import { z } from 'zod';
+import type { Layer } from '../../layers/layer.js';
+
+export interface CachedStep {
+  readonly layer: Layer;
+  /** What the step cost when it ran, in ms; what a hit saves. */
+  readonly ms: number;
+}
+
+/** One thing that a COPY or a mount selects in a stage or an image: see Selection. */
+export interface CachedSelection {
+  readonly name: string;
+  readonly path: string;
+  readonly content: string;
+}
+
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+
+export const cachedLayer: z.ZodType<Layer> = z.object({
+  diffId: digest,
+  digest,
+  sizeBytes: z.number().int().nonnegative(),
+  mediaType: z.string().regex(/^application\/vnd\.(oci|docker)\.[a-z0-9.+-]{1,100}$/),
+  freshTimes: z.boolean().exactOptional(),
+});
+
+export const cachedStep: z.ZodType<CachedStep> = z.object({
+  layer: cachedLayer,
+  ms: z.number().nonnegative(),
+});
+
+export const cachedSelections: z.ZodType<readonly CachedSelection[]> = z
+  .array(
+    z.object({
+      // It becomes a file's name below the destination.
+      name: z
+        .string()
+        .max(255)
+        .refine((name) => !name.includes('/') && name !== '.' && name !== '..'),
+      path: z.string().max(4096),
+      content: z.string().max(200),
+    }),
+  )
+  .max(10_000);
+
+/** A step's key, or that of a selection. */
+export const cacheKey: z.ZodType<string> = z.string().regex(/^[0-9a-f]{64}$/);
