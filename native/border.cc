@@ -1,7 +1,10 @@
 // The border between JavaScript and the rest: plain values in (checked by index.ts), promises out.
+#include <cerrno>
 #include <mutex>
+#include <optional>
 
 #include "apply_layer.h"
+#include "archive.h"
 #include "layer_writer.h"
 #include "overlay_mount.h"
 #include "resolve.h"
@@ -24,7 +27,7 @@ constexpr const char* kTypeNames[] = {"file", "directory", "symlink", "hardlink"
                                       "fifo", "char",      "block",   "socket"};
 constexpr size_t kWhiteoutType = 7;
 constexpr size_t kFileFromHostType = 8;
-constexpr size_t kNumbersPerEntry = 9;
+constexpr size_t kNumbersPerEntry = 11;
 
 std::string text(const Napi::Value& value) {
   return value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
@@ -88,6 +91,7 @@ struct PackedEntry {
   size_t type = 0;
   std::string file;
   std::string sha256;
+  std::optional<uint64_t> offset;  // of the bytes in `file`; without one all of it is meant
   Bytes data;
 };
 
@@ -118,6 +122,8 @@ std::vector<PackedEntry> unpack(const Napi::Float64Array& numbers, const Napi::U
     entry.mtime = static_cast<int64_t>(fields[4]);
     entry.major = static_cast<uint32_t>(fields[5]);
     entry.minor = static_cast<uint32_t>(fields[6]);
+    if (fields[9] >= 0) packed.offset = static_cast<uint64_t>(fields[9]);
+    entry.size = static_cast<uint64_t>(fields[10]);
     entry.path = string();
     entry.link = string();
     packed.file = string();
@@ -140,7 +146,11 @@ void writeEntry(LayerWriter& writer, PackedEntry& packed, const CancelFlag& canc
     const Fd file = openAt(AT_FDCWD, packed.file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, packed.file);
     const struct stat st = statAt(file.get(), "", packed.file);
     if (!S_ISREG(st.st_mode)) throw Fault(kEntryInvalid, packed.file + " is not a file", packed.file);
-    entry.size = static_cast<uint64_t>(st.st_size);
+    if (!packed.offset) {
+      entry.size = static_cast<uint64_t>(st.st_size);
+    } else if (::lseek(file.get(), static_cast<off_t>(*packed.offset), SEEK_SET) < 0) {
+      throwErrno(errno, "seek in", packed.file);
+    }
     writer.addFile(entry, file.get(), packed.sha256, cancel);
   } else {
     entry.size = packed.data.size();
@@ -248,7 +258,7 @@ Napi::Object fromEntry(Napi::Env env, const TarEntry& entry) {
   return value;
 }
 
-Napi::Value fromScanned(Napi::Env env, const ScannedEntry& scanned) {
+Napi::Object fromScanned(Napi::Env env, const ScannedEntry& scanned) {
   Napi::Object value = fromEntry(env, scanned.entry);
   if (!scanned.sha256.empty()) value.Set("sha256", scanned.sha256);
   if (!scanned.inode.empty()) value.Set("inode", scanned.inode);
@@ -260,6 +270,30 @@ Napi::Value fromScanned(Napi::Env env, const ScannedEntry& scanned) {
     value.Set("xattrs", xattrs);
   }
   return value;
+}
+
+Napi::Value unpackArchiveAt(Args args) {
+  ArchiveRequest request;
+  request.archive = text(args[1]);
+  request.spool = text(args[2]);
+  request.limits.max_bytes = static_cast<uint64_t>(numeric(args[3]));
+  request.limits.max_ratio = static_cast<uint64_t>(numeric(args[4]));
+  request.max_entries = static_cast<uint64_t>(numeric(args[5]));
+  const Work work = [request](const CancelFlag& flag) -> ToValue {
+    auto found = std::make_shared<std::optional<std::vector<ArchivedEntry>>>(unpackArchive(request, flag));
+    return [found](Napi::Env env) -> Napi::Value {
+      if (!*found) return env.Undefined();
+      Napi::Array all = Napi::Array::New(env, (*found)->size());
+      for (uint32_t i = 0; i < (*found)->size(); i++) {
+        const ArchivedEntry& archived = (**found)[i];
+        Napi::Object value = fromScanned(env, ScannedEntry{archived.entry, "", ""});
+        value.Set("offset", static_cast<double>(archived.offset));
+        all.Set(i, value);
+      }
+      return all;
+    };
+  };
+  return startTask(args.Env(), fromHandle<CancelHandle>(args[0]), work);
 }
 
 Napi::Value scan(Args args) {
@@ -331,6 +365,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("apply", Napi::Function::New(env, apply));
   exports.Set("mount", Napi::Function::New(env, mount));
   exports.Set("unmount", Napi::Function::New(env, unmountAt));
+  exports.Set("unpackArchive", Napi::Function::New(env, unpackArchiveAt));
   exports.Set("scan", Napi::Function::New(env, scan));
   exports.Set("merged", Napi::Function::New(env, merged));
   exports.Set("remove", Napi::Function::New(env, remove));

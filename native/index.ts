@@ -38,6 +38,8 @@ export interface LayerEntry {
   readonly data?: Uint8Array;
   /** Read the content from this path of this machine instead. */
   readonly file?: string;
+  /** Of `file` only these bytes. */
+  readonly range?: { readonly offset: number; readonly sizeBytes: number };
   /** What the bytes of `file` must be, as hex; others are FILE_CHANGED. */
   readonly sha256?: string;
   /** Of a symlink: its target. Of a hard link: the path of an earlier entry. */
@@ -92,6 +94,13 @@ export interface ScannedEntry {
   readonly inode?: string;
 }
 
+/** An entry of an archive, in its order: the path and the target are as written, and nothing is known to be sane. */
+export interface ArchivedEntry extends Omit<ScannedEntry, 'type' | 'sha256' | 'inode'> {
+  readonly type: FileType;
+  /** Where a file's `size` bytes are in the spool. */
+  readonly offset: number;
+}
+
 /** An entry of a directory in a stack of lay-outs; `path` is its name. */
 export interface MergedEntry extends Omit<ScannedEntry, 'xattrs' | 'sha256' | 'inode'> {
   /** Index of the lay-out that it is in. */
@@ -137,6 +146,14 @@ interface Addon {
   ): Promise<{ entries: number; contentBytes: number }>;
   mount(target: string, lowers: readonly string[], upper: string, work: string): Promise<void>;
   unmount(target: string): Promise<void>;
+  unpackArchive(
+    cancel: Handle,
+    archive: string,
+    spool: string,
+    maxBytes: number,
+    maxRatio: number,
+    maxEntries: number,
+  ): Promise<ArchivedEntry[] | undefined>;
   scan(cancel: Handle, root: string, path: string, hash: boolean, shallow: boolean): Promise<ScannedEntry[]>;
   merged(layouts: readonly string[], path: string): Promise<MergedEntry[] | undefined>;
   remove(path: string): Promise<void>;
@@ -260,6 +277,32 @@ export function applyLayer(options: ApplyOptions): Promise<{ entries: number; co
   }
   return cancellable(signal, (cancel) =>
     addon.apply(cancel, blob, digest, diffId, target, lowers, maxBytes, maxRatio, freshTimes),
+  );
+}
+
+export interface ArchiveOptions {
+  /** A tar, or gzip or zstd of one. */
+  readonly archive: string;
+  /** A file to make: the bytes of all files of the archive, one after the other. */
+  readonly spool: string;
+  /** Of tar. */
+  readonly maxBytes: number;
+  /** Bytes of tar for each byte of archive, counted after 64 MiB. */
+  readonly maxRatio: number;
+  readonly maxEntries: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Takes an archive apart. Undefined for what does not begin as one; LAYER_INVALID for one that is damaged later. */
+export function unpackArchive(options: ArchiveOptions): Promise<ArchivedEntry[] | undefined> {
+  const { archive, spool, maxBytes, maxRatio, maxEntries, signal } = options;
+  checkPath('archive', archive);
+  checkPath('spool', spool);
+  for (const limit of [maxBytes, maxRatio, maxEntries]) {
+    if (!(limit >= 1)) throw new TypeError(`a limit must be at least 1, not ${limit}`);
+  }
+  return cancellable(signal, (cancel) =>
+    addon.unpackArchive(cancel, archive, spool, maxBytes, maxRatio, maxEntries),
   );
 }
 

@@ -13,7 +13,7 @@ const TYPES: readonly LayerEntry['type'][] = [
   'whiteout',
 ];
 const FILE_FROM_HOST = TYPES.length;
-const NUMBERS_PER_ENTRY = 9;
+const NUMBERS_PER_ENTRY = 11;
 const MAX_ID = 0xffff_fffe;
 
 export interface PackedEntries {
@@ -41,6 +41,8 @@ export function packEntries(entries: readonly LayerEntry[]): PackedEntries {
         entry.rdevMinor ?? 0,
         entry.data === undefined ? 0 : 1,
         xattrs.length,
+        entry.range?.offset ?? -1,
+        entry.range?.sizeBytes ?? 0,
       ],
       index * NUMBERS_PER_ENTRY,
     );
@@ -68,6 +70,13 @@ function checkEntry(entry: LayerEntry): void {
   if ((entry.data !== undefined || entry.file !== undefined) && type !== 'file')
     throw invalid(path, `is a ${type} with content`);
   if (entry.data !== undefined && entry.file !== undefined) throw invalid(path, 'has two contents');
+  const { range } = entry;
+  if (range !== undefined && entry.file === undefined) throw invalid(path, 'has a range and no file');
+  if (
+    range !== undefined &&
+    (!isWithin(range.offset, Number.MAX_SAFE_INTEGER) || !isWithin(range.sizeBytes, Number.MAX_SAFE_INTEGER))
+  )
+    throw invalid(path, 'has a range that is none');
   if (entry.sha256 !== undefined && entry.file === undefined) throw invalid(path, 'has a hash and no file');
   if ((type === 'symlink' || type === 'hardlink') && !entry.linkname)
     throw invalid(path, 'has no link target');
