@@ -4,7 +4,7 @@ import type { RegistryClient } from '../registry/client.js';
 import { asDigest } from '../registry/image.js';
 import type { PushedImage } from '../registry/push.js';
 import type { BuildResult } from './build.js';
-import { ociLayerType } from './image.js';
+import { inFamily } from './image.js';
 
 export interface ImageNames {
   readonly app: string;
@@ -25,7 +25,7 @@ export async function pushBuiltImage(
     repository: `apps/${app}`,
     layers: image.layers.map((layer) => ({
       descriptor: {
-        mediaType: ociLayerType(layer.mediaType),
+        mediaType: inFamily(layer.mediaType, 'oci'),
         digest: asDigest(layer.digest),
         size: layer.sizeBytes,
       },

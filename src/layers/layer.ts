@@ -15,6 +15,11 @@ export interface Layer {
    * cargo would take a changed file for an old one.
    */
   readonly freshTimes?: boolean;
+  /** What the base image says of it besides, kept as it is. */
+  readonly descriptor?: {
+    readonly urls?: readonly string[];
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
 }
 
 const DIGEST = /^sha256:([0-9a-f]{64})$/;
