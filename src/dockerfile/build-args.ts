@@ -1,7 +1,11 @@
 /** Which build arguments exist without an ARG, and what the ARGs before the first FROM are worth. */
 import { ExpansionBudget, expandWord } from './expand.js';
-import { invalid } from './problems.js';
+import { formatPlatform } from './platform.js';
+import { invalid, quoted } from './problems.js';
+
 import type { Dockerfile, Platform } from './types.js';
+
+export { formatPlatform } from './platform.js';
 
 /** Given to every RUN without a declaration; never shown in history, since their values may hold a password. */
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'];
@@ -42,14 +46,31 @@ export function givenArg(buildArgs: Readonly<Record<string, string>>, name: stri
   return Object.hasOwn(buildArgs, name) ? buildArgs[name] : undefined;
 }
 
-export function formatPlatform({ os, architecture, variant }: Platform): string {
-  return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/');
+/** Seconds since 1970; undefined when there is none, or when it is to be the context's. Throws `dockerfile_invalid`. */
+export function sourceDateEpoch(buildArgs: Readonly<Record<string, string>>): number | undefined {
+  const given = givenArg(buildArgs, 'SOURCE_DATE_EPOCH') ?? '';
+  if (given === '' || given === 'context') return undefined;
+  const seconds = Number(given);
+  // The last second of the year 9999, the last that an image can write.
+  if (/^\d{1,12}$/.test(given) && seconds <= 253_402_300_799) return seconds;
+  throw invalid(
+    '--build-arg SOURCE_DATE_EPOCH',
+    `SOURCE_DATE_EPOCH: ${quoted(given)} is no number of seconds`,
+    'give whole seconds since 1970, as git log -1 --format=%ct prints them',
+  );
 }
 
 /** In the global scope: seen by FROM, and by a stage that declares them with a bare ARG. */
-export function automaticArgs(platform: Platform, targetStage: string): ReadonlyMap<string, string> {
+export function automaticArgs(
+  target: Platform,
+  build: Platform,
+  targetStage: string,
+): ReadonlyMap<string, string> {
   const args = new Map<string, string>();
-  for (const role of ['BUILD', 'TARGET']) {
+  for (const [role, platform] of [
+    ['BUILD', build],
+    ['TARGET', target],
+  ] as const) {
     args.set(`${role}PLATFORM`, formatPlatform(platform));
     args.set(`${role}OS`, platform.os);
     args.set(`${role}OSVERSION`, '');

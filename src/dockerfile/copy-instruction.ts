@@ -1,9 +1,10 @@
 /** COPY and ADD: flags, sources, destination, heredocs as sources. */
 import { type FlagKind, Flags } from './flags.js';
 import { heredocStart } from './heredoc.js';
+import { parseIgnore } from './ignore.js';
 import { invalid, quoted } from './problems.js';
 import { splitWords } from './text.js';
-import type { CopyInstruction, Heredoc, RawInstruction, Unsupported } from './types.js';
+import type { CopyInstruction, Heredoc, RawInstruction } from './types.js';
 import { jsonStrings } from './words.js';
 
 const COMMON: Readonly<Record<string, FlagKind>> = {
@@ -58,11 +59,14 @@ export function parseCopy(raw: RawInstruction, kind: 'COPY' | 'ADD', where: stri
   }
   const chown = flags.text('chown');
   const chmod = flags.text('chmod');
-  const problem = unsupportedFlag(flags, kind);
+  const checksum = flags.text('checksum');
+  const keepGitDir = flags.boolean('keep-git-dir');
+  const unpack = flags.boolean('unpack');
+  const exclude = flags.list('exclude');
+  for (const pattern of exclude) parseIgnore(pattern, where);
   return {
     lines: raw.lines,
     text: raw.text,
-    ...(problem === undefined ? {} : { unsupported: problem }),
     kind,
     sources,
     heredocs: raw.heredocs,
@@ -70,10 +74,12 @@ export function parseCopy(raw: RawInstruction, kind: 'COPY' | 'ADD', where: stri
     ...(from === undefined ? {} : { from }),
     ...(chown === undefined ? {} : { chown }),
     ...(chmod === undefined ? {} : { chmod }),
-    link: false,
-    parents: false,
-    exclude: [],
-    keepGitDir: false,
+    link: flags.boolean('link') ?? false,
+    parents: flags.boolean('parents') ?? false,
+    exclude,
+    ...(checksum === undefined ? {} : { checksum }),
+    ...(keepGitDir === undefined ? {} : { keepGitDir }),
+    ...(unpack === undefined ? {} : { unpack }),
   };
 }
 
@@ -86,22 +92,4 @@ function checkFileName({ name }: Heredoc, kind: string, where: string): void {
       'choose a name without slashes',
     );
   }
-}
-
-const HINTS: Readonly<Record<string, string>> = {
-  link: 'remove the flag: without it the image has the same files',
-  parents: 'COPY each directory to its own destination',
-  exclude: 'list what to leave out in .dockerignore',
-  checksum: 'COPY a file of the repository, or fetch and check it in a RUN',
-  'keep-git-dir': 'clone in a RUN',
-  unpack: 'COPY the archive and unpack it in a RUN',
-};
-
-function unsupportedFlag(flags: Flags, kind: 'COPY' | 'ADD'): Unsupported | undefined {
-  // --unpack=false is not a no-op: without it ADD would unpack.
-  const name = Object.keys(HINTS).find(
-    (each) => flags.isSet(each) || (each === 'unpack' && flags.text(each) !== undefined),
-  );
-  if (name === undefined) return undefined;
-  return { message: `${kind} --${name} is not supported yet`, hint: HINTS[name] ?? '' };
 }

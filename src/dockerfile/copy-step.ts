@@ -1,11 +1,12 @@
 /** COPY and ADD → what to copy where: words expanded, paths cleaned lexically. The files are the builder's matter. */
 import { posix } from 'node:path';
+import { sourceOf } from './copy-sources.js';
 import { expandWord } from './expand.js';
 import { heredocBody } from './heredoc.js';
-import { copySource } from './plan.js';
-import { invalid, quoted, unsupported } from './problems.js';
+import { copySource } from './origin.js';
+import { invalid, quoted } from './problems.js';
 import { expansionFor, workingDirectory } from './stage-state.js';
-import type { CopyInstruction, CopyStep, Heredoc, HeredocFile, StageState } from './types.js';
+import type { CopyInstruction, CopyStep, HeredocFile, StageState, StepSource } from './types.js';
 
 export function copyStep(state: StageState, instruction: CopyInstruction, where: string): CopyStep {
   const { kind } = instruction;
@@ -16,7 +17,10 @@ export function copyStep(state: StageState, instruction: CopyInstruction, where:
   const chmod = word(instruction.chmod);
   checkChmod(chmod, kind, where);
   const written = instruction.sources.map((source) => expandWord(source, expansion));
-  for (const source of written) checkSource(source, kind, where);
+  const checksum = word(instruction.checksum);
+  const expanded = { ...instruction, ...(checksum === undefined ? {} : { checksum }) };
+  const sources = written.map((source) => sourceOf(source, expanded, where));
+  checkChecksum(checksum, sources, where);
   const heredocs = instruction.heredocs.map((heredoc): HeredocFile => {
     // Quotes in a body are data, and its escape is the backslash whatever the directive says.
     const inBody = { ...expansion, escape: '\\' as const, keepQuotes: true };
@@ -32,20 +36,23 @@ export function copyStep(state: StageState, instruction: CopyInstruction, where:
       `end the destination with a slash: ${quoted(`${destination}/`)}`,
     );
   }
-  const from = copySource(instruction, state.stage.index, state.plan.stageNames, where);
+  const from = copySource(instruction, state.stage.index, state.plan, where);
   return {
     kind: 'copy',
     add: kind === 'ADD',
-    sources: written.map((path) => ({ kind: 'path', path: cleanSource(path) })),
+    sources,
     heredocs,
     destination: absolute,
     ...(from === undefined ? {} : { from }),
     ...(chown === undefined ? {} : { chown }),
     ...(chmod === undefined ? {} : { chmod }),
-    link: instruction.link,
+    // As in BuildKit, a layer whose modes are set anew is not made apart from those below.
+    link: instruction.link && chmod === undefined,
     parents: instruction.parents,
     exclude: instruction.exclude,
-    history: historyOf(kind, { chown, chmod, written, heredocs: instruction.heredocs, destination }),
+    ...(checksum === undefined ? {} : { checksum }),
+    ...(instruction.unpack === undefined ? {} : { unpack: instruction.unpack }),
+    history: historyOf(instruction, { chown, chmod, written, destination }),
   };
 }
 
@@ -61,29 +68,21 @@ function checkChmod(chmod: string | undefined, kind: string, where: string): voi
   );
 }
 
-/** `https://`, `git://`, `git@host:path`, `github.com/owner/repository`: what ADD would fetch. */
-const REMOTE = /^((https?|git|ssh|ftp):\/\/|git@|github\.com\/)/i;
-
-function checkSource(source: string, kind: 'COPY' | 'ADD', where: string): void {
-  if (source === '') throw invalid(where, `${kind}: a source is empty`, 'give the variable a value');
-  if (!REMOTE.test(source)) return;
-  // Without a scheme it is a directory of the context to COPY.
-  if (kind === 'COPY') {
-    if (source.includes('://'))
-      throw invalid(where, `COPY ${quoted(source)}: COPY takes no URLs`, 'fetch it in a RUN');
-    return;
-  }
-  throw unsupported(
+/** The bytes of one URL, or one repository's commit. */
+function checkChecksum(checksum: string | undefined, sources: readonly StepSource[], where: string): void {
+  if (checksum === undefined) return;
+  const [source, ...more] = sources;
+  if (source === undefined || more.length > 0)
+    throw invalid(where, 'ADD --checksum takes one source', 'write an ADD for each');
+  if (source.kind === 'path')
+    throw invalid(where, 'ADD --checksum takes a URL or a git repository', 'remove the flag');
+  const isGood = source.kind === 'url' ? /^sha256:[0-9a-f]{64}$/ : /^[0-9a-f]{4,64}$/i;
+  if (isGood.test(checksum)) return;
+  throw invalid(
     where,
-    `ADD of a URL or git repository is not supported yet: ${quoted(source)}`,
-    'fetch it in a RUN with curl or git, or commit the file',
+    `ADD --checksum=${quoted(checksum)}: that is not a checksum`,
+    source.kind === 'url' ? 'write sha256: and 64 hexadecimal digits' : 'write the id of the commit',
   );
-}
-
-/** Relative to the source's root, which `..` cannot leave; `.` is the root. */
-function cleanSource(source: string): string {
-  const clean = posix.normalize(`/${source}`).replace(/^\/+/, '').replace(/\/$/, '');
-  return clean === '' ? '.' : clean;
 }
 
 /** Absolute. A slash at the end, `.` and the empty path say that a directory is meant. */
@@ -97,13 +96,17 @@ interface Words {
   readonly chown: string | undefined;
   readonly chmod: string | undefined;
   readonly written: readonly string[];
-  readonly heredocs: readonly Heredoc[];
   readonly destination: string;
 }
 
-function historyOf(kind: string, { chown, chmod, written, heredocs, destination }: Words): string {
+/** BuildKit shows of the flags only these. */
+function historyOf(
+  { kind, parents, heredocs }: CopyInstruction,
+  { chown, chmod, written, destination }: Words,
+): string {
   const words = [
     kind,
+    ...(parents ? ['--parents'] : []),
     ...(chown === undefined ? [] : [`--chown=${chown}`]),
     ...(chmod === undefined ? [] : [`--chmod=${chmod}`]),
     ...written,

@@ -12,6 +12,7 @@ import { invalid, quoted, unsupported } from './problems.js';
 import { runStep, withShell } from './run-step.js';
 import { isSignal } from './signals.js';
 import { commit, expansionFor, pairs, placeOf, splitPair, workingDirectory } from './stage-state.js';
+import { inTrigger } from './triggers.js';
 import type {
   ArgInstruction,
   DeclaredArg,
@@ -25,9 +26,15 @@ import type {
 } from './types.js';
 
 export { type StageStartsFrom, startStage } from './stage-state.js';
+export { triggersOf } from './triggers.js';
 
 /** Throws `dockerfile_invalid` or `dockerfile_unsupported` with the line. The given state stays as it is. */
 export function evaluate(state: StageState, instruction: StageInstruction): Evaluated {
+  if (instruction.isTrigger !== true) return apply(state, instruction);
+  return inTrigger(instruction.text, placeOf(state, instruction), () => apply(state, instruction));
+}
+
+function apply(state: StageState, instruction: StageInstruction): Evaluated {
   const where = placeOf(state, instruction);
   if (instruction.unsupported !== undefined) {
     throw unsupported(where, instruction.unsupported.message, instruction.unsupported.hint);
@@ -127,12 +134,11 @@ export function evaluate(state: StageState, instruction: StageInstruction): Eval
       const { author } = instruction;
       return { state: commit(state, { author, history: `MAINTAINER ${author}` }, where) };
     }
-    case 'ONBUILD':
-      throw unsupported(
-        where,
-        'ONBUILD is not supported yet',
-        'write the instruction into the Dockerfile that needs it',
-      );
+    case 'ONBUILD': {
+      // BuildKit's history does not tell of it.
+      const triggers = [...(config.OnBuild ?? []), instruction.expression];
+      return { state: { ...state, image: { ...state.image, config: { ...config, OnBuild: triggers } } } };
+    }
   }
 }
 

@@ -77,6 +77,17 @@ export class Flags {
     return this.values.get(name)?.[0] || undefined;
   }
 
+  /** All values, empty ones too. */
+  list(name: string): readonly string[] {
+    return this.values.get(name) ?? [];
+  }
+
+  /** Undefined when the flag is not there. */
+  boolean(name: string): boolean | undefined {
+    const value = this.values.get(name)?.[0];
+    return value === undefined ? undefined : value.toLowerCase() === 'true';
+  }
+
   isSet(name: string): boolean {
     const values = this.values.get(name);
     return values !== undefined && values[0]?.toLowerCase() !== 'false';

@@ -2,6 +2,7 @@
 import { parseCopy } from './copy-instruction.js';
 import { Flags } from './flags.js';
 import { parseHealthcheck } from './healthcheck.js';
+import { mountFields } from './mount-options.js';
 import { invalid, nearest, quoted, suggest } from './problems.js';
 import { splitWords, trim } from './text.js';
 import type {
@@ -13,6 +14,7 @@ import type {
   NetworkMode,
   RawInstruction,
   RunInstruction,
+  SecurityMode,
   Unsupported,
 } from './types.js';
 import { jsonStrings, quotedWords } from './words.js';
@@ -166,12 +168,13 @@ const parsers: Readonly<Record<Keyword, (raw: RawInstruction, context: Instructi
         );
       }
       return {
-        ...located(raw, {
-          message: 'ONBUILD is not supported yet',
-          hint: 'put the instruction into the Dockerfile that needs it',
-        }),
+        ...located(raw),
         kind: 'ONBUILD',
-        expression: raw.rest,
+        // Heredocs come back when a child parses the text.
+        expression: raw.heredocs.reduce(
+          (text, { content, name }) => `${text}\n${content}${name}`,
+          raw.text.replace(/^ONBUILD\s*/i, ''),
+        ),
       };
     },
   };
@@ -209,50 +212,40 @@ function parseRun(raw: RawInstruction, { where }: InstructionContext): RunInstru
     'RUN',
     where,
   );
-  const network = flags.text('network') ?? 'default';
-  if (!['default', 'none', 'host'].includes(network)) {
-    throw invalid(where, `RUN --network=${network}: there is no such network`, 'use default or none');
-  }
-  const security = flags.text('security') ?? 'sandbox';
-  if (!['sandbox', 'insecure'].includes(security)) {
-    throw invalid(where, `RUN --security=${security}: there is no such mode`, 'the only one here is sandbox');
-  }
+  const network = known(flags, 'network', NETWORKS, where);
+  const security = known(flags, 'security', SECURITIES, where) ?? 'sandbox';
+  const mounts = flags.list('mount');
+  for (const mount of mounts) mountFields(mount, where);
   const command = commandLine(raw, where);
   if (command.form === 'exec' && command.argv.length === 0)
     throw invalid(where, 'RUN needs a command', EXAMPLES.RUN);
+  const device = flags.isSet('device')
+    ? { message: 'RUN --device is not supported', hint: 'a build reaches no devices; remove the flag' }
+    : undefined;
   return {
-    ...located(raw, unsupportedInRun(flags, network, security)),
+    ...located(raw, device),
     kind: 'RUN',
     command,
     heredocs: raw.heredocs,
-    mounts: [],
-    ...(flags.text('network') === undefined ? {} : { network: network as NetworkMode }),
-    security: 'sandbox',
+    mounts,
+    ...(network === undefined ? {} : { network }),
+    security,
   };
 }
 
-function unsupportedInRun(flags: Flags, network: string, security: string): Unsupported | undefined {
-  if (flags.isSet('mount')) {
-    return {
-      message: 'RUN --mount is not supported yet',
-      hint: 'COPY what the command needs and remove it in the same RUN; do without the cache',
-    };
-  }
-  if (network === 'host') {
-    return {
-      message: 'RUN --network=host is not supported',
-      hint: 'a build never joins the network of its host; remove the flag',
-    };
-  }
-  if (security === 'insecure') {
-    return {
-      message: 'RUN --security=insecure is not supported',
-      hint: 'a build has no privileges; remove the flag',
-    };
-  }
-  if (flags.isSet('device'))
-    return { message: 'RUN --device is not supported', hint: 'a build reaches no devices; remove the flag' };
-  return undefined;
+const NETWORKS: readonly NetworkMode[] = ['default', 'none', 'host'];
+const SECURITIES: readonly SecurityMode[] = ['sandbox', 'insecure'];
+
+function known<T extends string>(
+  flags: Flags,
+  name: string,
+  values: readonly T[],
+  where: string,
+): T | undefined {
+  const given = flags.text(name);
+  const value = values.find((each) => each === given);
+  if (given === undefined || value !== undefined) return value;
+  throw invalid(where, `RUN --${name}=${given}: there is no such mode`, suggest(given, values, 'modes'));
 }
 
 function located(

@@ -1,11 +1,13 @@
 /** A Dockerfile and a target → the stages that the target needs, and what each needs before it. */
 import { SlipwayError } from '../errors.js';
-import { automaticArgs, formatPlatform, globalArgs, isKnownArg } from './build-args.js';
+import { automaticArgs, globalArgs, isKnownArg, sourceDateEpoch } from './build-args.js';
 import { ExpansionBudget, expandWord } from './expand.js';
+import { mountFrom } from './mount-options.js';
+import { copySource, mountOrigin, namedContext } from './origin.js';
+import { formatPlatform, normalPlatform, parsePlatform } from './platform.js';
 import { invalid, quoted, suggest, unsupported } from './problems.js';
 import type {
   BuildPlan,
-  CopyInstruction,
   Dockerfile,
   Origin,
   PlannedStage,
@@ -13,6 +15,7 @@ import type {
   Platform,
   SourceStage,
   StageBase,
+  StageInstruction,
 } from './types.js';
 
 /**
@@ -20,16 +23,26 @@ import type {
  * `dockerfile_unsupported`, both with file and line. Stages that the target does not need may hold anything that parses.
  */
 export function planBuild(dockerfile: Dockerfile, options: PlanOptions): BuildPlan {
-  const { platform, buildArgs } = options;
+  const { platform, buildPlatform = platform, buildArgs, contexts = new Map() } = options;
   const names = dockerfile.stages.map((stage) => stage.from.stageName);
   const targetIndex = findTarget(dockerfile, names, options.target);
-  const automatic = automaticArgs(platform, names[targetIndex] ?? 'default');
-  const args = globalArgs(dockerfile, automatic, buildArgs);
+  const automatic = automaticArgs(platform, buildPlatform, names[targetIndex] ?? 'default');
+  const epoch = sourceDateEpoch(buildArgs);
+  const scope: PlanScope = {
+    dockerfile: dockerfile.name,
+    file: dockerfile,
+    escape: dockerfile.directives.escape,
+    platform,
+    buildArgs,
+    contexts,
+    globalArgs: globalArgs(dockerfile, automatic, buildArgs),
+    stageNames: names,
+    ...(epoch === undefined ? {} : { epoch }),
+  };
   const needed = new Map<number, PlannedStage>();
   const visit = (index: number): void => {
-    const source = dockerfile.stages[index];
-    if (source === undefined || needed.has(index)) return;
-    const stage = planStage(source, index, { dockerfile, names, args, platform });
+    if (needed.has(index)) return;
+    const stage = stageOf(scope, index);
     needed.set(index, stage);
     stage.dependsOn.forEach(visit);
   };
@@ -38,14 +51,9 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): BuildPl
   const target = stages.at(-1);
   if (target === undefined) throw invalid(dockerfile.name, 'the Dockerfile has no FROM');
   return {
-    dockerfile: dockerfile.name,
-    escape: dockerfile.directives.escape,
-    platform,
-    buildArgs,
-    globalArgs: args,
+    ...scope,
     stages,
     target,
-    stageNames: names,
     unusedBuildArgs: unusedBuildArgs(dockerfile, stages, automatic, buildArgs),
   };
 }
@@ -67,37 +75,33 @@ function findTarget(
   });
 }
 
-interface Scope {
-  readonly dockerfile: Dockerfile;
-  readonly names: readonly (string | undefined)[];
-  readonly args: ReadonlyMap<string, string>;
-  readonly platform: Platform;
-}
+export type PlanScope = Omit<BuildPlan, 'stages' | 'target' | 'unusedBuildArgs'>;
 
-function planStage(source: SourceStage, index: number, scope: Scope): PlannedStage {
-  const { from, instructions } = source;
-  const base = planBase(source, index, scope);
-  const stages = new Set<number>();
-  const images = new Set<string>();
-  const use = (origin: StageBase): void => {
-    if (origin.kind === 'stage') stages.add(origin.index);
-    if (origin.kind === 'image') images.add(origin.reference);
-  };
-  use(base);
+/** A stage by itself, also one that only an ONBUILD trigger needs. Throws as planBuild does. */
+export function stageOf(scope: PlanScope, index: number): PlannedStage {
+  const source = scope.file.stages[index];
+  if (source === undefined) throw new SlipwayError('internal', `the Dockerfile has no stage ${index}`);
+  const { from } = source;
+  const replaced = from.stageName === undefined ? undefined : namedContext(from.stageName, scope);
+  // A context of the stage's name is there instead of all that the stage would do.
+  const instructions = replaced === undefined ? source.instructions : [];
+  const { base, platform } =
+    replaced === undefined ? planBase(source, index, scope) : { base: replaced, platform: scope.platform };
+  const origins: StageBase[] = [base];
   for (const instruction of instructions) {
-    const where = `${scope.dockerfile.name}:${instruction.lines.start}`;
+    const where = `${scope.dockerfile}:${instruction.lines.start}`;
     if (instruction.unsupported !== undefined) {
       throw unsupported(where, instruction.unsupported.message, instruction.unsupported.hint);
     }
-    if (instruction.kind !== 'COPY') continue;
-    const origin = copySource(instruction, index, scope.names, where);
-    if (origin !== undefined) use(origin);
+    origins.push(...originsOf(instruction, index, scope, where));
   }
+  const stages = new Set(origins.flatMap((origin) => (origin.kind === 'stage' ? [origin.index] : [])));
+  const images = new Set(origins.flatMap((origin) => (origin.kind === 'image' ? [origin.reference] : [])));
   return {
     index,
     ...(from.stageName === undefined ? {} : { name: from.stageName }),
     base,
-    platform: scope.platform,
+    platform,
     from,
     instructions,
     dependsOn: [...stages].sort((a, b) => a - b),
@@ -105,11 +109,33 @@ function planStage(source: SourceStage, index: number, scope: Scope): PlannedSta
   };
 }
 
-function planBase({ from }: SourceStage, index: number, scope: Scope): StageBase {
-  const where = `${scope.dockerfile.name}:${from.lines.start}`;
+/** Where an instruction takes bytes from, besides the build context. */
+function originsOf(
+  instruction: StageInstruction,
+  index: number,
+  scope: PlanScope,
+  where: string,
+): readonly Origin[] {
+  if (instruction.kind === 'COPY') {
+    const origin = copySource(instruction, index, scope, where);
+    return origin === undefined ? [] : [origin];
+  }
+  if (instruction.kind !== 'RUN') return [];
+  return instruction.mounts
+    .map((mount) => mountFrom(mount, where))
+    .filter((from) => from !== undefined && from.toLowerCase() !== 'scratch')
+    .map((from) => mountOrigin(from ?? '', index, scope, where));
+}
+
+function planBase(
+  { from }: SourceStage,
+  index: number,
+  scope: PlanScope,
+): { readonly base: StageBase; readonly platform: Platform } {
+  const where = `${scope.dockerfile}:${from.lines.start}`;
   const expansion = {
-    env: scope.args,
-    escape: scope.dockerfile.directives.escape,
+    env: scope.globalArgs,
+    escape: scope.escape,
     where,
     budget: new ExpansionBudget(where),
   };
@@ -123,74 +149,24 @@ function planBase({ from }: SourceStage, index: number, scope: Scope): StageBase
   }
   if (/\s/.test(image))
     throw invalid(where, `FROM: ${quoted(image)} is not an image`, 'an image has no blanks in its name');
-  if (from.platform !== undefined) checkPlatform(expandWord(from.platform, expansion), scope.platform, where);
+  const written = from.platform === undefined ? '' : expandWord(from.platform, expansion);
+  const platform = written === '' ? scope.platform : stagePlatform(written, scope.platform, where);
+  return { base: baseOf(image, index, scope), platform };
+}
+
+function baseOf(image: string, index: number, scope: PlanScope): StageBase {
+  const context = namedContext(image, scope);
+  if (context !== undefined) return context;
   // Only an earlier stage: `FROM node AS node` starts from the image.
-  const stage = scope.names.lastIndexOf(image.toLowerCase(), index - 1);
+  const stage = scope.stageNames.lastIndexOf(image.toLowerCase(), index - 1);
   if (index > 0 && stage >= 0) return { kind: 'stage', index: stage };
   return image === 'scratch' ? { kind: 'scratch' } : { kind: 'image', reference: image };
 }
 
-const ARCHITECTURES: ReadonlyMap<string, string> = new Map([
-  ['x86_64', 'amd64'],
-  ['x86-64', 'amd64'],
-  ['aarch64', 'arm64'],
-]);
-/** The variant that is meant when none is written. */
-const VARIANTS: ReadonlyMap<string, string> = new Map([
-  ['arm64', 'v8'],
-  ['arm', 'v7'],
-]);
-
-function checkPlatform(text: string, platform: Platform, where: string): void {
-  const normal = (written: string): string => {
-    const parts = written.toLowerCase().split('/');
-    const [os, architecture = '', variant] = parts.length === 1 ? [platform.os, ...parts] : parts;
-    const name = ARCHITECTURES.get(architecture) ?? architecture;
-    return `${os}/${name}/${variant ?? VARIANTS.get(name) ?? ''}`;
-  };
-  if (text.trim() === '' || normal(text) === normal(formatPlatform(platform))) return;
-  throw unsupported(
-    where,
-    `FROM --platform=${text} is not supported: this builder builds for ${formatPlatform(platform)}`,
-    'remove the flag, or use $BUILDPLATFORM',
-  );
-}
-
-/**
- * What `--from` names: an earlier stage by name or index, else an image. Undefined for the build context.
- * Throws `dockerfile_invalid` for the stage itself or a later one.
- */
-export function copySource(
-  instruction: CopyInstruction,
-  index: number,
-  names: readonly (string | undefined)[],
-  where: string,
-): Origin | undefined {
-  const { from } = instruction;
-  if (from === undefined) return undefined;
-  const isIndex = /^\d+$/.test(from);
-  const named = isIndex ? -1 : names.lastIndexOf(from.toLowerCase(), index - 1);
-  const stage = isIndex ? Number(from) : index === 0 ? -1 : named;
-  if (stage >= 0 && stage < index) return { kind: 'stage', index: stage };
-  if (isIndex) {
-    const earlier =
-      index === 0 ? 'there is no stage before this one' : `the stages before this one are 0 to ${index - 1}`;
-    throw invalid(where, `COPY --from=${from}: there is no earlier stage ${from}`, earlier);
-  }
-  const later = names.indexOf(from.toLowerCase(), index);
-  if (later === index)
-    throw invalid(where, `COPY --from=${from}: a stage cannot copy from itself`, 'name an earlier stage');
-  if (later > index) {
-    throw invalid(
-      where,
-      `COPY --from=${from}: that stage comes later in the file`,
-      `move stage ${from} before this one`,
-    );
-  }
-  if (from === 'scratch')
-    throw invalid(where, 'COPY --from=scratch: scratch holds no files', 'name a stage or an image');
-  if (/\s/.test(from)) throw invalid(where, `COPY --from: ${quoted(from)} is neither a stage nor an image`);
-  return { kind: 'image', reference: from };
+/** The build's own platform keeps the form in which it was given. */
+function stagePlatform(written: string, platform: Platform, where: string): Platform {
+  const parsed = parsePlatform(written, platform, where);
+  return formatPlatform(parsed) === formatPlatform(normalPlatform(platform)) ? platform : parsed;
 }
 
 function unusedBuildArgs(

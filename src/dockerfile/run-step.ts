@@ -1,6 +1,7 @@
 /** RUN → what to execute: shell or exec form, the three ways of a heredoc, environment, history. */
-import { isProxyArg, proxyEnv } from './build-args.js';
+import { givenArg, isProxyArg, proxyEnv } from './build-args.js';
 import { heredocBody, heredocStart } from './heredoc.js';
+import { mountsOf } from './mounts.js';
 import { pairs, workingDirectory } from './stage-state.js';
 import type { RunInstruction, RunStep, StageState } from './types.js';
 
@@ -15,6 +16,7 @@ export function withShell(state: StageState, line: string): readonly string[] {
 
 export function runStep(state: StageState, instruction: RunInstruction, where: string): RunStep {
   const { argv, files } = commandOf(state, instruction, where);
+  const hostname = givenArg(state.plan.buildArgs, 'BUILDKIT_SANDBOX_HOSTNAME');
   return {
     kind: 'run',
     argv,
@@ -24,7 +26,8 @@ export function runStep(state: StageState, instruction: RunInstruction, where: s
     user: state.image.config?.User ?? '',
     ...(instruction.network === undefined ? {} : { network: instruction.network }),
     security: instruction.security,
-    mounts: [],
+    ...(hostname ? { hostname } : {}),
+    mounts: mountsOf(state, instruction, where),
     files,
     history: `RUN ${[...declaredArgs(state), ...argv].join(' ')} # buildkit`,
   };

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
 import { type Expansion, ExpansionBudget } from './expand.js';
 import { HISTORY_COMMENT } from './history.js';
-import { invalid, unsupported } from './problems.js';
+import { invalid } from './problems.js';
 import type { BuildPlan, ContainerConfig, ImageDocument, PlannedStage, StageState } from './types.js';
 
 /** What Docker gives a container that has none; written into the image too. */
@@ -19,29 +19,27 @@ export type StageStartsFrom =
   /** The end of the stage that FROM names. */
   | { readonly kind: 'stage'; readonly state: StageState };
 
-/** Throws `dockerfile_unsupported` when the base image has ONBUILD triggers. */
+/** The ONBUILD triggers of what it starts from are gone: they are triggersOf's. Throws `image_invalid`. */
 export function startStage(plan: BuildPlan, stage: PlannedStage, from: StageStartsFrom): StageState {
   if (from.kind === 'stage') {
     // The image's ENV counts again: an ARG of the same name overrode it only to the end of that stage.
     const env = new Map([...from.state.env, ...(from.state.image.config?.Env ?? []).map(splitPair)]);
-    return { ...from.state, plan, stage, env, cmdSet: false };
+    return { ...from.state, plan, stage, image: withoutTriggers(from.state.image), env, cmdSet: false };
   }
   const where = `${plan.dockerfile}:${stage.from.lines.start}`;
-  const base = from.kind === 'image' ? checked(from.document, stage.from.image, where) : emptyImage(plan);
-  if ((base.config?.OnBuild ?? []).length > 0) {
-    throw unsupported(
-      where,
-      `the image ${stage.from.image} has ONBUILD instructions, which are not supported yet`,
-      'start from the image that it was made from, and write its ONBUILD instructions into this Dockerfile',
-    );
-  }
+  const base = from.kind === 'image' ? checked(from.document, stage.from.image, where) : emptyImage(stage);
   const env = new Map((base.config?.Env ?? []).map(splitPair));
   if (!env.has('PATH')) env.set('PATH', DEFAULT_PATH);
-  const image = { ...base, config: { ...base.config, Env: pairs(env) } };
+  const image = withoutTriggers({ ...base, config: { ...base.config, Env: pairs(env) } });
   return { plan, stage, image, args: [], env, cmdSet: false };
 }
 
-function emptyImage({ platform }: BuildPlan): ImageDocument {
+function withoutTriggers(image: ImageDocument): ImageDocument {
+  const { OnBuild: _, ...config } = image.config ?? {};
+  return { ...image, config };
+}
+
+function emptyImage({ platform }: PlannedStage): ImageDocument {
   const { architecture, os, variant } = platform;
   return {
     architecture,
@@ -74,7 +72,7 @@ const IMAGE = z.looseObject({
 });
 
 /** A registry may answer anything. */
-function checked(document: ImageDocument, image: string, where: string): ImageDocument {
+export function checked(document: ImageDocument, image: string, where: string): ImageDocument {
   const result = IMAGE.safeParse(document);
   if (result.success) return withoutNulls(document);
   const fields = result.error.issues.map((issue) => issue.path.join('.') || 'the document');

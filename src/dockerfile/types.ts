@@ -63,6 +63,8 @@ interface Located {
   /** The whole logical line as written, continuation lines joined: what a log shows. */
   readonly text: string;
   readonly unsupported?: Unsupported;
+  /** Comes from an ONBUILD of what FROM names: the place is that FROM. */
+  readonly isTrigger?: boolean;
 }
 
 export interface FromInstruction extends Located {
@@ -96,7 +98,7 @@ export interface CopyInstruction extends Located {
   readonly parents: boolean;
   readonly exclude: readonly string[];
   readonly checksum?: string;
-  readonly keepGitDir: boolean;
+  readonly keepGitDir?: boolean;
   /** Absent: what is an archive by its content is unpacked, what comes from a URL is not. */
   readonly unpack?: boolean;
 }
@@ -242,17 +244,24 @@ export interface PlannedStage {
   readonly platform: Platform;
   readonly from: FromInstruction;
   readonly instructions: readonly StageInstruction[];
-  /** Stages that must be there first (FROM and COPY --from), ascending. */
+  /** Stages that must be there first (FROM, COPY --from and --mount from), ascending. */
   readonly dependsOn: readonly number[];
-  /** Image references of FROM and COPY --from, each once. */
+  /** Image references of FROM, COPY --from and --mount from, each once. */
   readonly images: readonly string[];
 }
 
 export interface BuildPlan {
+  /** Its name in errors. */
   readonly dockerfile: string;
+  /** All of it: a trigger may need a stage that the target does not. */
+  readonly file: Dockerfile;
   readonly escape: EscapeCharacter;
   readonly platform: Platform;
   readonly buildArgs: Readonly<Record<string, string>>;
+  /** By lower-case name. */
+  readonly contexts: ReadonlyMap<string, NamedContext>;
+  /** SOURCE_DATE_EPOCH in seconds, if it is a number. */
+  readonly epoch?: number;
   /** Values of the ARGs before the first FROM and of the automatic platform args. */
   readonly globalArgs: ReadonlyMap<string, string>;
   /** Only what the target needs, in the order of the file; the target is the last. */
@@ -392,6 +401,8 @@ export interface RunStep {
   /** Absent: what the build was asked to use. */
   readonly network?: NetworkMode;
   readonly security: SecurityMode;
+  /** BUILDKIT_SANDBOX_HOSTNAME. */
+  readonly hostname?: string;
   /** In the order in which they are mounted. */
   readonly mounts: readonly Mount[];
   /** To be mounted read-only at these absolute paths while the command runs; never in the layer. */
@@ -409,7 +420,8 @@ export interface GitSource {
   /** The commit that `ref` must be. */
   readonly checksum?: string;
   readonly submodules: boolean;
-  readonly keepGitDir: boolean;
+  /** Absent: not said, and then it is left out. */
+  readonly keepGitDir?: boolean;
 }
 
 /** A word of COPY or ADD, by what has to be done to get it. */

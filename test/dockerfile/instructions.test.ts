@@ -56,7 +56,7 @@ describe('RUN, CMD and ENTRYPOINT', () => {
     ['ENTRYPOINT', 'ENTRYPOINT needs an argument'],
     ['CMD --x a', 'CMD has no flag "--x"'],
     ['RUN ["a\\u0000"]', 'NUL'],
-    ['RUN --network=bridge a', 'there is no such network'],
+    ['RUN --network=bridge a', 'RUN --network=bridge: there is no such mode'],
     ['RUN --security=none a', 'there is no such mode'],
     ['RUN --mont=type=cache a', 'RUN has no flag "--mont"'],
     ['RUN --network a', 'the flag --network needs a value'],

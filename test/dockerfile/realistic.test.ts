@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { CopyStep, RunStep } from '../../src/dockerfile/types.js';
 import { history, plan, walk } from './support.js';
 
+const paths = (...all: string[]) => all.map((path) => ({ kind: 'path', path }));
+
 const NODE = `# syntax=docker/dockerfile:1
 ARG NODE_VERSION=22.11
 
@@ -185,12 +187,12 @@ describe('Dockerfiles as people write them', () => {
     });
     expect(steps).toMatchObject([
       {
-        sources: ['app/node_modules'],
+        sources: paths('app/node_modules'),
         destination: '/app/node_modules',
         from: { index: 1 },
         chown: 'node:node',
       },
-      { sources: ['app/dist'], destination: '/app/dist', from: { index: 2 } },
+      { sources: paths('app/dist'), destination: '/app/dist', from: { index: 2 } },
     ]);
   });
 
@@ -222,12 +224,12 @@ describe('Dockerfiles as people write them', () => {
 
   it('java: an ARG is expanded in a source', () => {
     const { steps } = walk(plan(JAVA));
-    expect((steps[0] as CopyStep).sources).toEqual(['workspace/app/target/dependency/BOOT-INF/lib']);
+    expect((steps[0] as CopyStep).sources).toEqual(paths('workspace/app/target/dependency/BOOT-INF/lib'));
   });
 
   it('ruby: quotes around a variable are taken off', () => {
     const { steps } = walk(plan(RUBY));
-    expect(steps[0]).toMatchObject({ sources: ['usr/local/bundle'], destination: '/usr/local/bundle' });
+    expect(steps[0]).toMatchObject({ sources: paths('usr/local/bundle'), destination: '/usr/local/bundle' });
   });
 
   it('nginx: the history reads as that of BuildKit', () => {
