@@ -35,10 +35,14 @@ function summary({ help }: Command): string {
 }
 
 export function commandHelp(command: Command, options: Readonly<Record<string, OptionSpec>>): string[] {
-  const lines = Object.entries(options).map(([name, spec]) => {
-    const flag = `${spec.short === undefined ? '    ' : `-${spec.short}, `}--${name}${spec.type === 'string' ? ' VALUE' : ''}`;
-    return `  ${flag.padEnd(24)} ${spec.help}`;
+  const flags = Object.entries(options).map(([name, spec]) => {
+    const value = spec.type === 'string' ? ` ${spec.value ?? 'VALUE'}` : '';
+    return `${spec.short === undefined ? '    ' : `-${spec.short}, `}--${name}${value}`;
   });
+  const width = Math.max(24, ...flags.map((flag) => flag.length));
+  const lines = Object.values(options).map(
+    (spec, index) => `  ${(flags[index] ?? '').padEnd(width)} ${spec.help}`,
+  );
   return [
     `usage: slipway ${command.name} ${command.usage}`.trimEnd(),
     '',
@@ -47,6 +51,7 @@ export function commandHelp(command: Command, options: Readonly<Record<string, O
     '',
     'options:',
     ...lines,
+    ...(command.notes === undefined ? [] : ['', ...command.notes]),
     '',
     'examples:',
     ...command.examples.map((example) => `  ${example}`),

@@ -4,6 +4,7 @@ import { describeError, type ErrorCode, toSlipwayError } from '../errors.js';
 import { checkAppName } from '../model/app.js';
 import { ApiClient } from './client.js';
 import { appCommands } from './commands/apps.js';
+import { localBuildCommands } from './commands/build.js';
 import { buildCommands } from './commands/builds.js';
 import { configCommands } from './commands/config.js';
 import { gitCommands, loginCommands } from './commands/login.js';
@@ -26,6 +27,7 @@ import {
 
 const GROUPS: readonly CommandGroup[] = [
   { title: 'to begin', commands: loginCommands },
+  { title: 'here, without a platform', commands: localBuildCommands },
   { title: 'apps', commands: appCommands },
   { title: 'builds', commands: buildCommands },
   { title: 'releases', commands: releaseCommands },
@@ -67,7 +69,7 @@ export async function main(argv: readonly string[], surroundings: Surroundings):
       return argv.length === 0 ? EXIT.usage : EXIT.done;
     }
     const { command, rest } = found;
-    const { positionals, values } = readOptions(command, rest);
+    const { positionals, values, lists } = readOptions(command, rest);
     if (values.help) {
       output.result(
         { name: command.name, usage: command.usage, help: command.help },
@@ -81,7 +83,7 @@ export async function main(argv: readonly string[], surroundings: Surroundings):
         `see: slipway ${command.name} --help`,
       );
     }
-    return await command.run(invocation(positionals, values, output, surroundings));
+    return await command.run(invocation(positionals, values, lists, output, surroundings));
   } catch (thrown) {
     if (!surroundings.signal.aborted) return report(thrown, output);
     output.problem(['interrupted; what was asked for before that may have been done']);
@@ -92,6 +94,7 @@ export async function main(argv: readonly string[], surroundings: Surroundings):
 function invocation(
   args: readonly string[],
   options: Invocation['options'],
+  lists: Invocation['lists'],
   output: Output,
   { env, directory, stdin, signal }: Surroundings,
 ): Invocation {
@@ -103,6 +106,7 @@ function invocation(
   return {
     args,
     options,
+    lists,
     output,
     env,
     directory,
@@ -166,19 +170,31 @@ function optionsOf(command: Command): Readonly<Record<string, OptionSpec>> {
 function readOptions(
   command: Command,
   args: readonly string[],
-): { positionals: readonly string[]; values: Invocation['options'] } {
+): { positionals: readonly string[]; values: Invocation['options']; lists: Invocation['lists'] } {
   const specs = optionsOf(command);
   try {
-    return parseArgs({
+    const parsed = parseArgs({
       args: [...args],
       allowPositionals: true,
       options: Object.fromEntries(
-        Object.entries(specs).map(([name, { type, short }]) => [
+        Object.entries(specs).map(([name, { type, short, multiple }]) => [
           name,
-          short === undefined ? { type } : { type, short },
+          {
+            type,
+            ...(short === undefined ? {} : { short }),
+            ...(multiple === undefined ? {} : { multiple }),
+          },
         ]),
       ),
     });
+    const values: Record<string, string | boolean | undefined> = {};
+    const lists: Record<string, readonly string[]> = {};
+    for (const [name, { multiple }] of Object.entries(specs)) {
+      const value: unknown = parsed.values[name];
+      if (multiple) lists[name] = Array.isArray(value) ? value.map(String) : [];
+      else if (typeof value === 'string' || typeof value === 'boolean') values[name] = value;
+    }
+    return { positionals: parsed.positionals, values, lists };
   } catch (error) {
     // The first sentence says it; the rest is about `--`.
     const message = (error as Error).message.split(/\.?\s*\n|\. /)[0] ?? 'the options are not valid';

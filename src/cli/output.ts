@@ -6,37 +6,37 @@ export interface OutputStreams {
 
 export class Output {
   readonly json: boolean;
-  readonly #streams: OutputStreams;
+  readonly streams: OutputStreams;
 
   constructor(json: boolean, streams: OutputStreams) {
     this.json = json;
-    this.#streams = streams;
+    this.streams = streams;
   }
 
   /** The result of the command: the value with `--json`, else the lines. */
   result(value: unknown, lines: readonly string[]): void {
-    if (this.json) this.#streams.out.write(`${JSON.stringify(value, null, 2)}\n`);
-    else for (const line of lines) this.#streams.out.write(`${line}\n`);
+    if (this.json) this.streams.out.write(`${JSON.stringify(value, null, 2)}\n`);
+    else for (const line of lines) this.streams.out.write(`${line}\n`);
   }
 
   /** One of many results that come over time: with `--json` one line each. */
   item(value: unknown, line: string): void {
-    this.#streams.out.write(this.json ? `${JSON.stringify(value)}\n` : `${line}\n`);
+    this.streams.out.write(this.json ? `${JSON.stringify(value)}\n` : `${line}\n`);
   }
 
   /** A log's bytes, as they are; to stderr with `--json`, where stdout is the result's. */
   bytes(data: Uint8Array): void {
-    (this.json ? this.#streams.err : this.#streams.out).write(data);
+    (this.json ? this.streams.err : this.streams.out).write(data);
   }
 
   note(line: string): void {
-    this.#streams.err.write(`${printable(line)}\n`);
+    this.streams.err.write(`${printable(line)}\n`);
   }
 
   /** As ` !     ` lines: what went wrong, then what to do next. */
   problem(lines: readonly string[]): void {
     for (const line of lines.flatMap((text) => text.split('\n')))
-      this.#streams.err.write(` !     ${printable(line)}\n`);
+      this.streams.err.write(` !     ${printable(line)}\n`);
   }
 }
 

@@ -7,6 +7,8 @@ export interface Invocation {
   /** What is not an option. */
   readonly args: readonly string[];
   readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  /** What options that may be given several times were given, in order; empty for one that was not. */
+  readonly lists: Readonly<Record<string, readonly string[]>>;
   readonly output: Output;
   readonly env: NodeJS.ProcessEnv;
   /** Where the user's git repository may be. */
@@ -24,6 +26,10 @@ export type Input = Readable & { readonly isTTY?: boolean };
 export interface OptionSpec {
   readonly type: 'string' | 'boolean';
   readonly short?: string;
+  /** May be given several times; see `Invocation.lists`. Only for strings. */
+  readonly multiple?: true;
+  /** What stands for the value in the help; `VALUE` without. */
+  readonly value?: string;
   readonly help: string;
 }
 
@@ -34,6 +40,8 @@ export interface Command {
   readonly usage: string;
   readonly help: string;
   readonly examples: readonly string[];
+  /** Lines of the help below its options. */
+  readonly notes?: readonly string[];
   readonly options?: Readonly<Record<string, OptionSpec>>;
   /** False for one that is not about an app: it takes no `-a`. */
   readonly ofApp?: false;

@@ -1,0 +1,144 @@
+/** Opens the contexts of a build: directories, git repositories, what stdin holds. */
+import { execFile } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import type { ContextOrImage } from '../build/build.js';
+import type { BuilderStore } from '../build/builder-store.js';
+import type { BuildContext } from '../build/context/context.js';
+import { openDirectoryContext } from '../build/context/directory-context.js';
+import { UsageError } from '../cli/usage.js';
+import type { Limits } from '../config.js';
+import { SlipwayError } from '../errors.js';
+import type { ContextPlace, NamedPlace } from './options.js';
+import { isTar } from './tar.js';
+
+export interface PlaceTools {
+  readonly store: BuilderStore;
+  readonly limits: Limits;
+  readonly stdin: Readable;
+  readonly signal: AbortSignal;
+}
+
+/** What the contexts need until the build has ended: scratch directories. */
+export class Places {
+  readonly #tools: PlaceTools;
+  readonly #scratches: string[] = [];
+  #stdin: Promise<Buffer> | undefined;
+
+  constructor(tools: PlaceTools) {
+    this.#tools = tools;
+  }
+
+  async close(): Promise<void> {
+    for (const scratch of this.#scratches.splice(0)) await this.#tools.store.layers.removeScratch(scratch);
+  }
+
+  /** All of stdin, once. Throws `context_too_large`. */
+  stdin(): Promise<Buffer> {
+    this.#stdin ??= readAll(this.#tools.stdin, this.#tools.limits.contextBytes);
+    return this.#stdin;
+  }
+
+  /** Throws a UsageError for a directory that is not there, `context_invalid` for stdin that holds no context. */
+  async open(place: ContextPlace): Promise<BuildContext> {
+    const { limits, signal } = this.#tools;
+    if (place.kind === 'git') return this.#git(place.url);
+    const path = place.kind === 'stdin' ? await this.#fromStdin() : place.path;
+    if (place.kind === 'directory') await checkDirectory(path);
+    return openDirectoryContext(path, limits, signal);
+  }
+
+  named(contexts: ReadonlyMap<string, NamedPlace>): ReadonlyMap<string, ContextOrImage> {
+    const opened = [...contexts].map(([name, place]): [string, ContextOrImage] => {
+      if (place.kind === 'image') return [name, place];
+      let opening: Promise<BuildContext> | undefined;
+      const open = (): Promise<BuildContext> => {
+        opening ??= this.open(place);
+        return opening;
+      };
+      return [name, { kind: 'directory', open }];
+    });
+    return new Map(opened);
+  }
+
+  /** Stdin, where it is a Dockerfile rather than a context. */
+  async dockerfileOnStdin(place: ContextPlace): Promise<Buffer | undefined> {
+    if (place.kind !== 'stdin') return undefined;
+    const data = await this.stdin();
+    return isTar(data) ? undefined : data;
+  }
+
+  /** A tar is extracted; a Dockerfile alone is built with an empty context. */
+  async #fromStdin(): Promise<string> {
+    const data = await this.stdin();
+    if (data.length === 0)
+      throw new SlipwayError('context_invalid', 'stdin is empty', {
+        hint: 'pipe a Dockerfile or a tar into it: tar -c . | slipway build -',
+      });
+    const directory = join(await this.#scratch(), 'context');
+    await mkdir(directory);
+    if (isTar(data)) await extract(data, directory, this.#tools.signal);
+    return directory;
+  }
+
+  async #git(url: string): Promise<BuildContext> {
+    throw new SlipwayError('context_invalid', `git repositories cannot be built from yet: ${url}`);
+  }
+
+  async #scratch(): Promise<string> {
+    const scratch = await this.#tools.store.layers.newScratch();
+    this.#scratches.push(scratch);
+    return scratch;
+  }
+}
+
+async function checkDirectory(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  throw new UsageError(
+    found === undefined ? `there is no directory ${path}` : `${path} is not a directory`,
+    'name the build context, for example: slipway build .',
+  );
+}
+
+async function readAll(stream: Readable, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes)
+      throw new SlipwayError('context_too_large', `stdin holds more than ${maxBytes} bytes`, {
+        hint: 'extract it and build the directory, or raise SLIPWAY_LIMIT_CONTEXT_BYTES',
+      });
+    chunks.push(Buffer.from(chunk));
+  }
+  return Buffer.concat(chunks);
+}
+
+/** GNU tar makes names relative, refuses `..`, and makes symlinks last: nothing gets out of the directory. */
+async function extract(data: Buffer, directory: string, signal: AbortSignal): Promise<void> {
+  const file = `${directory}.tar`;
+  await pipeline([data], createWriteStream(file, { mode: 0o600 }), { signal });
+  const args = [
+    '--extract',
+    '--file',
+    file,
+    '--directory',
+    directory,
+    '--no-same-owner',
+    '--preserve-permissions',
+  ];
+  try {
+    await promisify(execFile)('tar', args, { signal, maxBuffer: 1 << 20 });
+  } catch (error) {
+    signal.throwIfAborted();
+    const [line = 'it is damaged'] = ((error as { stderr?: string }).stderr ?? '').split('\n');
+    throw new SlipwayError('context_invalid', `the tar on stdin cannot be extracted: ${line.slice(0, 200)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,106 @@
+/** Progress as lines, for logs: `#5 [build 2/6] RUN make`, its output with times, why it was not cached, `#5 DONE 1.2s`. */
+import type { BuildEvent } from '../../build/progress.js';
+import type { PhaseEnd, Printer, Terminal } from './printer.js';
+import { stepTitle } from './printer.js';
+import { Lines, oneLine, shortSeconds, shownLine } from './text.js';
+
+interface Running {
+  readonly number: number;
+  readonly started: number;
+  readonly lines: Lines;
+}
+
+export class PlainPrinter implements Printer {
+  readonly showsOutput = true;
+  readonly #stream: Terminal;
+  readonly #steps = new Map<string, Running>();
+  #numbers = 0;
+
+  constructor(stream: Terminal) {
+    this.#stream = stream;
+  }
+
+  event(event: BuildEvent, platform?: string): void {
+    switch (event.type) {
+      case 'stage':
+        this.#line(
+          `#${++this.#numbers} [${[platform, event.stage].filter(Boolean).join(' ')}] ${oneLine(event.title)}`,
+        );
+        break;
+      case 'step': {
+        const number = ++this.#numbers;
+        this.#steps.set(key(event.step, platform), {
+          number,
+          started: performance.now(),
+          lines: new Lines(),
+        });
+        this.#line(`#${number} ${oneLine(stepTitle(event, platform))}`);
+        break;
+      }
+      case 'warning':
+        this.#line(`WARNING: ${event.rule}: ${shownLine(event.text)} (line ${event.line})`);
+        break;
+      case 'note': {
+        const number = event.step === undefined ? this.#numbers : this.#step(event.step, platform).number;
+        this.#line(`#${number} ${oneLine(event.text)}`);
+        break;
+      }
+      case 'cached':
+        this.#line(`#${this.#step(event.step, platform).number} CACHED`);
+        break;
+      case 'missed':
+        this.#line(`#${this.#step(event.step, platform).number} not cached: ${oneLine(event.reason)}`);
+        break;
+      case 'output': {
+        const step = this.#step(event.step, platform);
+        this.#output(step, step.lines.feed(event.chunk));
+        break;
+      }
+      case 'done':
+      case 'failed': {
+        const step = this.#step(event.step, platform);
+        this.#output(step, step.lines.end());
+        const how = event.type === 'done' ? 'DONE' : 'FAILED';
+        this.#line(`#${step.number} ${how} ${shortSeconds(event.ms)}`);
+        break;
+      }
+    }
+  }
+
+  phase(text: string): PhaseEnd {
+    const number = ++this.#numbers;
+    const started = performance.now();
+    this.#line(`#${number} ${shownLine(text)}`);
+    return (error) => {
+      const how = error === undefined ? 'DONE' : 'FAILED';
+      this.#line(`#${number} ${how} ${shortSeconds(performance.now() - started)}`);
+    };
+  }
+
+  close(): void {}
+
+  #step(step: number, platform: string | undefined): Running {
+    const name = key(step, platform);
+    const known = this.#steps.get(name) ?? {
+      number: ++this.#numbers,
+      started: performance.now(),
+      lines: new Lines(),
+    };
+    this.#steps.set(name, known);
+    return known;
+  }
+
+  #output({ number, started }: Running, lines: readonly string[]): void {
+    if (lines.length === 0) return;
+    const time = ((performance.now() - started) / 1000).toFixed(3);
+    this.#stream.write(lines.map((line) => `#${number} ${time} ${line}\n`).join(''));
+  }
+
+  #line(text: string): void {
+    this.#stream.write(`${text}\n`);
+  }
+}
+
+function key(step: number, platform: string | undefined): string {
+  return `${platform ?? ''} ${step}`;
+}

@@ -1,0 +1,26 @@
+/** How a build is shown while it runs. Progress goes to stderr: stdout is the results'. */
+import type { BuildEvent } from '../../build/progress.js';
+
+export interface Printer {
+  /** `platform` is there when several are built, one after the other; step numbers begin anew with each. */
+  event(event: BuildEvent, platform?: string): void;
+  /** A phase outside of the stages: exporting, pushing. */
+  phase(text: string): PhaseEnd;
+  /** Ends the display: nothing moves any more, and the terminal is as it was. May be called again. */
+  close(): void;
+  /** Whether a failed step's output can still be read above. */
+  readonly showsOutput: boolean;
+}
+
+export type PhaseEnd = (error?: unknown) => void;
+
+export type Terminal = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+
+/** The title of a step's line: `[build 2/6] RUN make`. */
+export function stepTitle(
+  event: Extract<BuildEvent, { type: 'step' }>,
+  platform: string | undefined,
+): string {
+  const place = [platform, event.stage, `${event.step}/${event.total}`].filter((each) => each !== undefined);
+  return `[${place.join(' ')}] ${event.text.replace(/\s+/g, ' ').trim()}`;
+}

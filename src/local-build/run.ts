@@ -1,0 +1,210 @@
+/** `slipway build`: the builder as a command. Opens what a build needs, builds, writes the results, closes everything. */
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { type BuildResult, buildImage } from '../build/build.js';
+import type { BuildContext } from '../build/context/context.js';
+import { Cleanup } from '../build/sandbox/cleanup.js';
+import { type Config, loadConfig } from '../config.js';
+import { formatPlatform } from '../dockerfile/build-args.js';
+import type { LintResult } from '../dockerfile/lint/lint.js';
+import type { Platform } from '../dockerfile/types.js';
+import { SlipwayError } from '../errors.js';
+import type { ExportableImage } from '../images/exportable.js';
+import type { RegistryClient } from '../registry/client.js';
+import { hostPlatform } from '../registry/pull.js';
+import { findDockerfile } from './dockerfile-source.js';
+import { LazySandbox } from './lazy-sandbox.js';
+import { type Linted, lint } from './lint.js';
+import type { LocalBuild } from './options.js';
+import { type OutputPlan, type Written, writeOutputs } from './outputs.js';
+import { Places } from './places.js';
+import type { Printer } from './printers/printer.js';
+import { registryClient } from './registry.js';
+import { checkSecrets, runSettings } from './run-values.js';
+import { defaultStore, type LocalStore, openLocalStore } from './store.js';
+
+export interface LocalSurroundings {
+  readonly env: NodeJS.ProcessEnv;
+  readonly stdin: Readable;
+  /** For outputs that go to stdout. */
+  readonly stdout: NodeJS.WritableStream;
+  readonly printer: Printer;
+  readonly signal: AbortSignal;
+  /** Told as soon as it is known, for what is said about a failure. */
+  readonly onDockerfile: (source: Linted) => void;
+}
+
+export interface LocalResult extends Written {
+  readonly images: readonly ExportableImage[];
+  readonly steps: { readonly cached: number; readonly total: number };
+}
+
+/** Builds for each platform, then writes what was asked for. Throws a SlipwayError, a UsageError or the signal's reason. */
+export async function runLocalBuild(
+  build: LocalBuild,
+  outputs: OutputPlan,
+  surroundings: LocalSurroundings,
+): Promise<LocalResult> {
+  return withOpened(build, outputs, surroundings, async (opened) => {
+    const { warnings, failsBuild } = await lint(opened.dockerfile, opened.context, opened.config.limits);
+    for (const warning of warnings) surroundings.printer.event({ type: 'warning', ...warning });
+    if (failsBuild) throw lintFailure(warnings.length);
+    const platforms = build.platforms.length === 0 ? [hostPlatform()] : build.platforms;
+    const images: ExportableImage[] = [];
+    const steps = { cached: 0, total: 0 };
+    for (const platform of platforms) {
+      const shown = platforms.length > 1 ? formatPlatform(platform) : undefined;
+      const result = await buildOne(build, opened, platform, surroundings, shown);
+      steps.cached += result.steps.cached;
+      steps.total += result.steps.total;
+      images.push(exportable(result, platform));
+    }
+    const written = await writeOutputs(outputs, images, {
+      build,
+      registry: opened.registry,
+      printer: surroundings.printer,
+      stdout: surroundings.stdout,
+      signal: surroundings.signal,
+    });
+    return { ...written, images, steps };
+  });
+}
+
+/** Only lints and plans; nothing is built. Throws what a build would say about the Dockerfile. */
+export async function checkLocalBuild(
+  build: LocalBuild,
+  surroundings: LocalSurroundings,
+): Promise<LintResult> {
+  const nothing = { specs: [], annotations: [], pushes: [] };
+  return withOpened(build, nothing, surroundings, ({ dockerfile, context, config }) =>
+    lint(dockerfile, context, config.limits),
+  );
+}
+
+interface Opened {
+  readonly config: Config;
+  readonly local: LocalStore;
+  readonly places: Places;
+  readonly context: BuildContext;
+  readonly dockerfile: Linted;
+  readonly registry: RegistryClient;
+  readonly sandbox: LazySandbox;
+}
+
+/** Everything is closed again, whatever happens; what fails to close is only told when nothing else failed. */
+async function withOpened<T>(
+  build: LocalBuild,
+  outputs: OutputPlan,
+  surroundings: LocalSurroundings,
+  action: (opened: Opened) => Promise<T>,
+): Promise<T> {
+  const { env, stdin, signal, onDockerfile } = surroundings;
+  const cleanup = new Cleanup();
+  let result: T;
+  try {
+    const config = loadConfig(env);
+    await checkSecrets(build);
+    const local = await openLocalStore(build.store ?? defaultStore(env), config, signal);
+    cleanup.defer(() => local.close());
+    const places = new Places({ store: local.store, limits: config.limits, stdin, signal });
+    cleanup.defer(() => places.close());
+    const registry = registryClient(build, outputs.pushes, config, env);
+    cleanup.defer(() => registry.close());
+    const { sandboxDirectory: stateDir } = local.store;
+    const sandbox = new LazySandbox({ stateDir, networkAllow: config.buildNetworkAllow });
+    cleanup.defer(() => sandbox.close());
+    const context = await places.open(build.context);
+    const dockerfile = await dockerfileOf(build, places, context);
+    onDockerfile(dockerfile);
+    result = await action({ config, local, places, context, dockerfile, registry, sandbox });
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
+  const [failure] = await cleanup.run();
+  if (failure !== undefined) throw failure;
+  return result;
+}
+
+/** Throws `dockerfile_missing`. */
+async function dockerfileOf(
+  build: LocalBuild,
+  places: Places,
+  context: BuildContext,
+): Promise<Linted & { fromContext: boolean }> {
+  const { context: place, dockerfile: given, directory } = build;
+  const found = await findDockerfile({ context: place, given, directory, stdin: () => places.stdin() });
+  const own = found.text ?? (await places.dockerfileOnStdin(place));
+  const text = own ?? (await context.read(found.name));
+  if (text !== undefined) return { ...found, text, fromContext: own === undefined };
+  const where =
+    place.kind === 'directory' ? place.path : place.kind === 'git' ? place.url : 'the tar on stdin';
+  throw new SlipwayError('dockerfile_missing', `there is no ${found.name} in ${where}`, {
+    hint: 'write one, or name another with -f FILE',
+  });
+}
+
+async function buildOne(
+  build: LocalBuild,
+  opened: Opened,
+  platform: Platform,
+  { printer, signal }: LocalSurroundings,
+  shown: string | undefined,
+): Promise<BuildResult> {
+  const { config, local, places, context, dockerfile, registry, sandbox } = opened;
+  return buildImage(
+    {
+      context,
+      contexts: places.named(build.contexts),
+      dockerfile: dockerfile.name,
+      dockerfileText: dockerfile.text,
+      buildArgs: build.buildArgs,
+      ...(build.target === undefined ? {} : { target: build.target }),
+      platform,
+      noCache: build.noCache,
+      noCacheStages: build.noCacheStages,
+      policy: () => {},
+      run: runSettings(build),
+      scope: scopeOf(build),
+    },
+    {
+      store: local.store,
+      sandbox,
+      registry,
+      limits: config.limits,
+      listen: (event) => printer.event(event, shown),
+      signal,
+    },
+  );
+}
+
+function exportable({ image, bases }: BuildResult, platform: Platform): ExportableImage {
+  return {
+    platform,
+    image,
+    blob: (layer) => bases.blob(layer),
+    repositoryOf: (layer, registry) => bases.repositoryOf(layer, registry),
+  };
+}
+
+/** Builds of the same Dockerfile of the same place explain each other's misses. */
+function scopeOf({ context, dockerfile, directory, target }: LocalBuild): string {
+  const place =
+    context.kind === 'directory' ? context.path : context.kind === 'git' ? context.url.split('#')[0] : '-';
+  const file = dockerfile === undefined || dockerfile === '-' ? dockerfile : resolve(directory, dockerfile);
+  return `local-${createHash('sha256')
+    .update(JSON.stringify([place, file, target]))
+    .digest('hex')
+    .slice(0, 16)}`;
+}
+
+function lintFailure(count: number): SlipwayError {
+  return new SlipwayError(
+    'dockerfile_invalid',
+    `${count} ${count === 1 ? 'warning fails' : 'warnings fail'} the build`,
+    {
+      hint: 'the Dockerfile asks for that: # check=error=true',
+    },
+  );
+}
