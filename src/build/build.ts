@@ -4,7 +4,8 @@
  *   context → Dockerfile → plan → stages in order → image
  */
 import type { Limits } from '../config.js';
-import { startStage } from '../dockerfile/evaluate.js';
+import { type StageStartsFrom, startStage, withTriggers } from '../dockerfile/evaluate.js';
+import { stageOf } from '../dockerfile/plan.js';
 import type { BuildPlan, NamedContext, Origin, PlannedStage, Platform } from '../dockerfile/types.js';
 import { SlipwayError, toSlipwayError } from '../errors.js';
 import type { RegistryClient } from '../registry/client.js';
@@ -76,6 +77,12 @@ export async function buildImage(request: BuildRequest, tools: BuildTools): Prom
   return { image, bases: run.bases, steps: run.progress.counts };
 }
 
+interface Beginning {
+  /** With the triggers of what it starts from. */
+  readonly whole: PlannedStage;
+  readonly start: StageStart;
+}
+
 /** The parts of one build that its stages share. */
 class BuildRun {
   readonly bases: BaseImages;
@@ -85,6 +92,7 @@ class BuildRun {
   readonly #origins: Origins;
   readonly #tools: BuildTools;
   readonly #results = new Map<number, StageResult>();
+  readonly #late = new Map<number, PlannedStage>();
 
   constructor(request: BuildRequest, plan: BuildPlan, context: CopySource, tools: BuildTools) {
     const { store, registry, listen, remote, signal } = tools;
@@ -114,21 +122,21 @@ class BuildRun {
     const known = this.#results.get(stage.index);
     if (known !== undefined) return known;
     for (const index of stage.dependsOn) await this.stage(this.#stageAt(index));
-    const start = await this.#start(stage);
-    const result = await new StageBuild(stage, start, this.#stageTools(stage)).run(start);
+    const { whole, start } = await this.#start(stage);
+    const result = await new StageBuild(whole, start, this.#stageTools(stage)).run(start);
     this.#results.set(stage.index, result);
     return result;
   }
 
-  async #start(stage: PlannedStage): Promise<StageStart> {
+  async #start(stage: PlannedStage): Promise<Beginning> {
     const { base, from, platform } = stage;
     await this.progress.stage(stage);
     if (base.kind === 'stage') {
       const parent = await this.stage(this.#stageAt(base.index));
-      return { ...parent, state: startStage(this.#plan, stage, { kind: 'stage', state: parent.state }) };
+      return this.#begin(stage, { kind: 'stage', state: parent.state }, parent);
     }
     if (base.kind === 'scratch') {
-      return { state: startStage(this.#plan, stage, { kind: 'scratch' }), layers: [], baseHistory: 0 };
+      return this.#begin(stage, { kind: 'scratch' }, { layers: [], baseHistory: 0 });
     }
     const where = `${this.#request.dockerfile}:${from.lines.start}`;
     if (base.kind === 'context') {
@@ -140,11 +148,24 @@ class BuildRun {
     }
     const image = await this.#image(base.reference, platform, where);
     const document = image.document;
-    return {
-      state: startStage(this.#plan, stage, { kind: 'image', document }),
-      layers: image.layers,
-      baseHistory: document.history?.length ?? 0,
-    };
+    return this.#begin(
+      stage,
+      { kind: 'image', document },
+      { layers: image.layers, baseHistory: document.history?.length ?? 0 },
+    );
+  }
+
+  /** What the base's ONBUILD asks for comes before the stage's own instructions. */
+  async #begin(
+    stage: PlannedStage,
+    from: StageStartsFrom,
+    { layers, baseHistory }: Omit<StageStart, 'state'>,
+  ): Promise<Beginning> {
+    const whole = withTriggers(this.#plan, stage, from);
+    const triggers = whole.instructions.filter(({ isTrigger }) => isTrigger);
+    this.progress.expectMore(triggers.filter(makesLayer).length);
+    for (const index of whole.dependsOn) await this.stage(this.#stageAt(index));
+    return { whole, start: { state: startStage(this.#plan, whole, from), layers, baseHistory } };
   }
 
   /** `where` is the line that names it; an instruction inside a stage adds its own. */
@@ -211,8 +232,12 @@ class BuildRun {
   }
 
   #stageAt(index: number): PlannedStage {
-    const found = this.#plan.stages.find((stage) => stage.index === index);
-    if (found === undefined) throw new SlipwayError('internal', `the plan lacks stage ${index}`);
-    return found;
+    const planned = this.#plan.stages.find((stage) => stage.index === index) ?? this.#late.get(index);
+    if (planned !== undefined) return planned;
+    // Only a trigger needs it.
+    const late = stageOf(this.#plan, index);
+    this.#late.set(index, late);
+    this.progress.expectMore(late.instructions.filter(makesLayer).length);
+    return late;
   }
 }

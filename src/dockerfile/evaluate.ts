@@ -26,7 +26,7 @@ import type {
 } from './types.js';
 
 export { type StageStartsFrom, startStage } from './stage-state.js';
-export { triggersOf } from './triggers.js';
+export { withTriggers } from './triggers.js';
 
 /** Throws `dockerfile_invalid` or `dockerfile_unsupported` with the line. The given state stays as it is. */
 export function evaluate(state: StageState, instruction: StageInstruction): Evaluated {

@@ -82,7 +82,7 @@ export function stageOf(scope: PlanScope, index: number): PlannedStage {
   const source = scope.file.stages[index];
   if (source === undefined) throw new SlipwayError('internal', `the Dockerfile has no stage ${index}`);
   const { from } = source;
-  const replaced = from.stageName === undefined ? undefined : namedContext(from.stageName, scope);
+  const replaced = replacement(source, scope);
   // A context of the stage's name is there instead of all that the stage would do.
   const instructions = replaced === undefined ? source.instructions : [];
   const { base, platform } =
@@ -110,7 +110,7 @@ export function stageOf(scope: PlanScope, index: number): PlannedStage {
 }
 
 /** Where an instruction takes bytes from, besides the build context. */
-function originsOf(
+export function originsOf(
   instruction: StageInstruction,
   index: number,
   scope: PlanScope,
@@ -125,6 +125,11 @@ function originsOf(
     .map((mount) => mountFrom(mount, where))
     .filter((from) => from !== undefined && from.toLowerCase() !== 'scratch')
     .map((from) => mountOrigin(from ?? '', index, scope, where));
+}
+
+/** The context that has the stage's name. */
+function replacement({ from }: SourceStage, scope: PlanScope): StageBase | undefined {
+  return from.stageName === undefined ? undefined : namedContext(from.stageName, scope);
 }
 
 function planBase(
@@ -151,7 +156,15 @@ function planBase(
     throw invalid(where, `FROM: ${quoted(image)} is not an image`, 'an image has no blanks in its name');
   const written = from.platform === undefined ? '' : expandWord(from.platform, expansion);
   const platform = written === '' ? scope.platform : stagePlatform(written, scope.platform, where);
-  return { base: baseOf(image, index, scope), platform };
+  const base = baseOf(image, index, scope);
+  // What is built on a stage is for what that stage is for.
+  return { base, platform: base.kind === 'stage' ? platformOf(base.index, scope) : platform };
+}
+
+function platformOf(index: number, scope: PlanScope): Platform {
+  const source = scope.file.stages[index];
+  if (source === undefined || replacement(source, scope) !== undefined) return scope.platform;
+  return planBase(source, index, scope).platform;
 }
 
 function baseOf(image: string, index: number, scope: PlanScope): StageBase {

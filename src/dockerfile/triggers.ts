@@ -2,6 +2,7 @@
 import { SlipwayError } from '../errors.js';
 import { parseInstruction } from './instructions.js';
 import { lexDockerfile } from './lines.js';
+import { originsOf } from './plan.js';
 import { invalid } from './problems.js';
 import { checked, type StageStartsFrom } from './stage-state.js';
 import type { BuildPlan, PlannedStage, StageInstruction } from './types.js';
@@ -28,6 +29,24 @@ export function triggersOf(
     const parsed = inTrigger(shown, where, () => parseTrigger(text, where));
     return { ...parsed, lines: stage.from.lines, text: shown, isTrigger: true };
   });
+}
+
+/** The stage with its triggers before what it says itself, and with what they need. Throws as triggersOf does. */
+export function withTriggers(plan: BuildPlan, stage: PlannedStage, from: StageStartsFrom): PlannedStage {
+  const triggers = triggersOf(plan, stage, from);
+  if (triggers.length === 0) return stage;
+  const where = `${plan.dockerfile}:${stage.from.lines.start}`;
+  const origins = triggers.flatMap((trigger) =>
+    inTrigger(trigger.text, where, () => originsOf(trigger, stage.index, plan, where)),
+  );
+  const stages = origins.flatMap((origin) => (origin.kind === 'stage' ? [origin.index] : []));
+  const images = origins.flatMap((origin) => (origin.kind === 'image' ? [origin.reference] : []));
+  return {
+    ...stage,
+    instructions: [...triggers, ...stage.instructions],
+    dependsOn: [...new Set([...stage.dependsOn, ...stages])].sort((a, b) => a - b),
+    images: [...new Set([...stage.images, ...images])],
+  };
 }
 
 function triggerTexts(stage: PlannedStage, from: StageStartsFrom, where: string): readonly string[] {
