@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 import { describe, expect, it } from 'vitest';
+import { csvFields } from '../../src/dockerfile/csv.js';
 import type { RunStep } from '../../src/dockerfile/types.js';
 import { hint, plan, problem, run, walk } from './support.js';
 
@@ -41,7 +42,6 @@ describe('RUN --mount', () => {
     ['target=/x,from=img:1', { ...BIND, from: { kind: 'image', reference: 'img:1' } }],
     ['target=/x,from=', BIND],
     ['\\"target=/x,y\\"', { ...BIND, target: '/x,y' }],
-    ['target=/x,\\"source=a\\"\\"b\\"', { ...BIND, source: 'a"b' }],
     ['type=cache,target=/x', CACHE],
     ['type=cache,target=/x/', CACHE],
     ['type=cache,target=x', { ...CACHE, id: 'x' }],
@@ -176,6 +176,21 @@ describe('RUN --mount', () => {
       'a stage cannot use itself',
     );
     expect(problem(() => plan('FROM a\nRUN --mount=from=$y,target=/x a'))).toContain('Dockerfile:2: ');
+  });
+});
+
+describe('comma-separated values', () => {
+  it.each([
+    ['', ['']],
+    ['a', ['a']],
+    ['a,b=c,', ['a', 'b=c', '']],
+    ['"a,b",c', ['a,b', 'c']],
+    ['"a""b"', ['a"b']],
+    ['""', ['']],
+  ])('%s are %j', (text, fields) => expect(csvFields(text)).toEqual(fields));
+
+  it.each(['"a', 'a"b', '"a"b', '"a"",'])('%s are none', (text) => {
+    expect(csvFields(text)).toBeTypeOf('string');
   });
 });
 
