@@ -71,6 +71,8 @@ export interface Config {
   readonly builderConcurrency: number;
   /** Bytes that the builder's store is cleaned down to. */
   readonly storeBudgetBytes: number;
+  /** Bytes of layers that an app's builders share through the registry; 0 for none. */
+  readonly remoteCacheBytes: number;
   /** CIDRs that a RUN may reach although they are the host's own. */
   readonly buildNetworkAllow: readonly string[];
   /** How often the reconciler compares what was accepted with what ended, in ms. */
@@ -160,6 +162,11 @@ const environment = z.object({
     .default('main'),
   SLIPWAY_BUILDER_CONCURRENCY: positive.default(2),
   SLIPWAY_STORE_BUDGET_BYTES: positive.default(20 * GiB),
+  SLIPWAY_REMOTE_CACHE_BYTES: z.coerce
+    .number()
+    .int()
+    .nonnegative()
+    .default(5 * GiB),
   SLIPWAY_BUILD_NETWORK_ALLOW: list,
   SLIPWAY_RECONCILE_INTERVAL_MS: positive.default(60_000),
   SLIPWAY_LEASE_MS: positive.min(1000).default(10_000),
@@ -233,6 +240,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     deployBranch: values.SLIPWAY_DEPLOY_BRANCH,
     builderConcurrency: values.SLIPWAY_BUILDER_CONCURRENCY,
     storeBudgetBytes: values.SLIPWAY_STORE_BUDGET_BYTES,
+    remoteCacheBytes: values.SLIPWAY_REMOTE_CACHE_BYTES,
     buildNetworkAllow: values.SLIPWAY_BUILD_NETWORK_ALLOW,
     reconcileIntervalMs: values.SLIPWAY_RECONCILE_INTERVAL_MS,
     leaseMs: values.SLIPWAY_LEASE_MS,

@@ -1,10 +1,11 @@
-/** Builds (deployments): list, show, read and follow the output, cancel. */
+/** Builds (deployments): list, show, why each step ran, read and follow the output, cancel. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { requestCancel } from '../endings.js';
 import { SlipwayError } from '../errors.js';
 import { readLog } from '../logs/log-reader.js';
 import type { Deployment } from '../model/deployment.js';
 import { isDeploymentId } from '../records/deployment-id.js';
+import { readOutcomes } from '../records/step-outcomes.js';
 import { type FollowTimes, streamOutput } from './output-stream.js';
 import { type AppParams, type Query, wholeNumber } from './request.js';
 import { type ApiTools, identityOf, requireApp } from './tools.js';
@@ -54,6 +55,13 @@ export function buildRoutes(api: FastifyInstance, tools: ApiTools, times: Follow
   api.get<{ Params: BuildParams }>('/apps/:app/builds/:id', async (request) =>
     buildView(await requireBuild(request)),
   );
+
+  /** What became of each step so far, and why. */
+  api.get<{ Params: BuildParams }>('/apps/:app/builds/:id/steps', async (request) => {
+    const build = await requireBuild(request);
+    const steps = await readOutcomes(tools.store.stepsPath(build.app, build.id));
+    return { build: buildView(build), steps };
+  });
 
   /** Bytes from an offset; `x-next-offset` says where to go on, `x-build-state` whether there will be more. */
   api.get<{ Params: BuildParams; Querystring: { offset?: Query } }>(

@@ -12,6 +12,7 @@ import { Queues } from '../queue/queues.js';
 import { DeploymentStore } from '../records/deployments.js';
 import { RegistryClient } from '../registry/client.js';
 import { openBuilderStore, sandboxDirectory } from './builder-store.js';
+import { CacheExports } from './cache/cache-exports.js';
 import { cleanStore } from './cache/clean-store.js';
 import { type BuilderTools, buildNext } from './job.js';
 import { Sandbox } from './sandbox/runtime.js';
@@ -42,6 +43,7 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
   const queues = new Queues(config.redisUrl, { log });
   const objects = new ObjectPool();
   const registry = RegistryClient.fromConfig(config, log);
+  const exports = new CacheExports(builderStore, log);
   const tools: BuilderTools = {
     config,
     log,
@@ -51,12 +53,13 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
     registry,
     builderStore,
     sandbox,
+    exports,
     store: new DeploymentStore(config.home),
     ledger: new Ledger(paths, git, await Vault.open(paths.secretKey)),
     repositories: new AppRepositories(paths, git),
     by: `builder ${process.pid}`,
   };
-  // A build that uses an entry of the store has marked it since it began.
+  // What a running build uses stays anyway; an image that was built is pushed within the time of its build.
   const budget = { bytes: config.storeBudgetBytes, keepMs: config.limits.buildTimeoutMs };
   const cleaning = {
     name: 'store',
@@ -71,6 +74,7 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
     buildNext: (app, lease) => buildNext(tools, app, lease),
     close: async () => {
       await chores.close();
+      await exports.close();
       objects.close();
       registry.close();
       await queues.close();

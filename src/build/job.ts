@@ -21,9 +21,13 @@ import type { RegistryClient } from '../registry/client.js';
 import { hostPlatform } from '../registry/pull.js';
 import { type BuildResult, buildImage } from './build.js';
 import type { BuilderStore } from './builder-store.js';
+import type { CacheExports } from './cache/cache-exports.js';
+import { cachePlaceOf, RemoteCache } from './cache/remote-cache.js';
+import { DEFAULT_BOUNDS } from './cache/remote-index.js';
 import { GitContext } from './context/git-context.js';
 import { appImagePolicy } from './image-policy.js';
 import { logEvents } from './log-events.js';
+import { eachOf, outcomeEvents } from './outcome-events.js';
 import { pushBuiltImage } from './push-image.js';
 import { plainRunSettings } from './run-settings.js';
 import type { Sandbox } from './sandbox/runtime.js';
@@ -39,6 +43,8 @@ export interface BuilderTools {
   readonly registry: RegistryClient;
   readonly builderStore: BuilderStore;
   readonly sandbox: Sandbox;
+  /** Without it nothing is shared with other builders. */
+  readonly exports?: CacheExports;
   readonly log: Logger;
   /** Names this process in claims. */
   readonly by: string;
@@ -115,8 +121,9 @@ class BuildJob {
     // A push that cannot go live is not worth a build.
     await checkFastForward(this.#tools.repositories, app, push);
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
+    const remote = this.#remoteCache(log, signal);
     const built = await this.#phase('build', signal, () =>
-      this.#image(push.newOid, push.options.noCache, log, signal),
+      this.#image(push.newOid, push.options.noCache, remote, log, signal),
     );
     const { cached, total } = built.steps;
     await log.body(`${total} steps, ${cached} cached: ${built.image.digest}`);
@@ -141,6 +148,7 @@ class BuildJob {
       );
       await log.flush();
       await store.end(app, id, { state: 'built', claim: token });
+      this.#export(remote);
       return;
     }
     const release = await this.#release(built);
@@ -151,11 +159,39 @@ class BuildJob {
     await queues.enqueueRollout(app);
     // The deployer is at work already: nobody waits for a name.
     await this.#nameRelease(built, release);
+    this.#export(remote);
   }
 
-  async #image(commit: string, noCache: boolean, log: BuildLog, signal: AbortSignal): Promise<BuildResult> {
-    const { git, objects, repositories, builderStore, sandbox, registry, config } = this.#tools;
-    const { app } = this.#deployment;
+  #remoteCache(log: BuildLog, signal: AbortSignal): RemoteCache | undefined {
+    const { config, registry, exports } = this.#tools;
+    if (exports === undefined || config.remoteCacheBytes === 0) return undefined;
+    const place = cachePlaceOf(this.#deployment.app, config.registry.host);
+    return new RemoteCache({
+      registry,
+      from: [place],
+      to: place,
+      bounds: { ...DEFAULT_BOUNDS, bytes: config.remoteCacheBytes },
+      note: (text) => void log.body(`  ${text}`).catch(() => undefined),
+      signal,
+    });
+  }
+
+  #export(remote: RemoteCache | undefined): void {
+    if (remote !== undefined) this.#tools.exports?.add(this.#deployment.app, remote);
+  }
+
+  async #image(
+    commit: string,
+    noCache: boolean,
+    remote: RemoteCache | undefined,
+    log: BuildLog,
+    signal: AbortSignal,
+  ): Promise<BuildResult> {
+    const { git, objects, repositories, builderStore, sandbox, registry, config, store } = this.#tools;
+    const { app, id } = this.#deployment;
+    const outcomes = await outcomeEvents(store.stepsPath(app, id), (error) =>
+      this.#tools.log.warn({ err: error, build: id }, 'the outcomes of the steps are not recorded'),
+    );
     const gitDir = repositories.path(app);
     const source = { git, gitDir, objects: objects.reader(gitDir) };
     return buildImage(
@@ -169,7 +205,15 @@ class BuildJob {
         run: plainRunSettings(app),
         scope: app,
       },
-      { store: builderStore, sandbox, registry, limits: config.limits, listen: logEvents(log), signal },
+      {
+        store: builderStore,
+        sandbox,
+        registry,
+        limits: config.limits,
+        listen: eachOf(outcomes, logEvents(log)),
+        ...(remote === undefined ? {} : { remote }),
+        signal,
+      },
     );
   }
 

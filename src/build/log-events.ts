@@ -13,7 +13,7 @@ export function logEvents(log: BuildLog): BuildListener {
       case 'step':
         return log.body(`[${event.step}/${event.total}] ${oneLine(event.text)}`);
       case 'cached':
-        return log.body('  CACHED');
+        return log.body(event.from === undefined ? '  CACHED' : `  CACHED (${event.from})`);
       case 'missed':
         return log.body(`  not cached: ${event.reason}`);
       case 'output':

@@ -200,6 +200,11 @@ export class DeploymentStore {
     return join(this.#deploymentDirectory(app, id), 'log');
   }
 
+  /** Where the outcomes of a build's steps are, or will be. */
+  stepsPath(app: string, id: string): string {
+    return join(this.#deploymentDirectory(app, id), 'steps');
+  }
+
   /**
    * Moves all records of a destroyed app aside, so that a new app of that name does not show its predecessor's logs.
    * Returns where they are now, or undefined when there were none.

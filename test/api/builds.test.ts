@@ -1,16 +1,40 @@
 /** Builds over the API: the list, one, its output in parts, and its cancellation in every state. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { appendOutcome } from '../../src/records/step-outcomes.js';
 import { Platform } from './support/platform.js';
 
 let platform: Platform;
 
 beforeAll(async () => {
   platform = await Platform.start();
-  for (const app of ['hello', 'empty', 'output', 'cancel']) await platform.createApp(app);
+  for (const app of ['hello', 'empty', 'steps', 'output', 'cancel']) await platform.createApp(app);
 });
 afterAll(() => platform.stop());
 
 const ids = (body: { builds: { id: string }[] }): string[] => body.builds.map(({ id }) => id);
+
+test('the steps of a build say what was cached and what made the rest run', async () => {
+  const { id } = await platform.push('steps', 'FROM steps');
+  const path = `/v1/apps/steps/builds/${id}/steps`;
+  expect((await platform.call('GET', path)).body).toEqual({
+    build: expect.objectContaining({ id, state: 'accepted' }),
+    steps: [],
+  });
+  const step = {
+    step: 1,
+    total: 1,
+    stage: '0',
+    text: 'RUN a',
+    line: 2,
+    result: 'executed',
+    reason: 'x',
+    ms: 5,
+  } as const;
+  await appendOutcome(platform.store.stepsPath('steps', id), step);
+  expect((await platform.call('GET', path)).body.steps).toEqual([step]);
+  expect((await platform.call('GET', '/v1/apps/steps/builds/none/steps')).status).toBe(404);
+  expect((await platform.call('GET', path, { as: 'reader' })).status).toBe(404);
+});
 
 describe('the list', () => {
   test('is empty before the first push, and `current` says so', async () => {

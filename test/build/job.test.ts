@@ -2,6 +2,8 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { openBuilderStore } from '../../src/build/builder-store.js';
+import { CacheExports } from '../../src/build/cache/cache-exports.js';
 import { type BuilderTools, buildNext } from '../../src/build/job.js';
 import { type Config, homePaths, loadConfig } from '../../src/config.js';
 import { destroyApp, requestCancel } from '../../src/endings.js';
@@ -12,6 +14,7 @@ import { Vault } from '../../src/ledger/vault.js';
 import { createLogger } from '../../src/log.js';
 import type { Deployment, PushOptions } from '../../src/model/deployment.js';
 import { DeploymentStore } from '../../src/records/deployments.js';
+import { readOutcomes } from '../../src/records/step-outcomes.js';
 import { RegistryClient } from '../../src/registry/client.js';
 import { parseReference } from '../../src/registry/reference.js';
 import { TestBuilder } from '../support/builder.js';
@@ -141,6 +144,29 @@ describe('a push that is built', () => {
         ].join('\\n'),
       ),
     );
+  });
+
+  it('is cached for a builder on another machine, and tells of each step what became of it', async () => {
+    const text = `FROM busybox\nRUN echo ${Date.now()} > /shared\n`;
+    const onMachine = async (): Promise<Deployment> => {
+      const builderStore = await openBuilderStore(await temporaryDirectory(), config.limits);
+      const exports = new CacheExports(builderStore, tools.log);
+      const deployment = await push(text);
+      await buildNext({ ...tools, builderStore, exports }, APP, never);
+      await exports.settled();
+      return nowOf(deployment);
+    };
+    const step = { step: 1, total: 1, stage: '0', line: 2, text: text.split('\n')[1] };
+    const first = await onMachine();
+    expect(await readOutcomes(tools.store.stepsPath(APP, first.id))).toEqual([
+      { ...step, result: 'executed', reason: 'it has not been built before', ms: expect.any(Number) },
+    ]);
+    const second = await onMachine();
+    expect(second).toMatchObject({ steps: { cached: 1, total: 1 }, digest: first.digest });
+    expect(await readOutcomes(tools.store.stepsPath(APP, second.id))).toEqual([
+      { ...step, result: 'cached', savedMs: expect.any(Number), from: 'registry' },
+    ]);
+    expect(await logOf(second)).toContain('CACHED (registry)');
   });
 
   it('ends as built, without a release, when build-only was asked for', async () => {

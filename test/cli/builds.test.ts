@@ -1,6 +1,7 @@
 /** builds, builds:output and builds:cancel against a real platform. */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { appendOutcome } from '../../src/records/step-outcomes.js';
 import { Platform } from '../api/support/platform.js';
 import { until } from '../support/until.js';
 import { Terminal } from './support/terminal.js';
@@ -54,6 +55,47 @@ describe('the list', () => {
     expect(json.json).toEqual([expect.objectContaining({ id: failed.id, state: 'failed' })]);
     const wrong = await terminal.run(['builds', '-a', 'list', '-n', 'all']);
     expect([wrong.code, wrong.err]).toEqual([2, ' !     limit must be a whole number from 1 to 200\n']);
+  });
+});
+
+describe('why', () => {
+  test('shows each step with what became of it and why', async () => {
+    const { id } = await platform.push('hello', 'FROM why');
+    const none = await terminal.run(['builds:why', '-a', 'hello']);
+    expect([none.code, none.out]).toEqual([0, `nothing is known of the steps of ${id} (accepted)\n`]);
+    const path = platform.store.stepsPath('hello', id);
+    const common = { total: 2, stage: 'build' } as const;
+    const steps = [
+      {
+        ...common,
+        step: 1,
+        text: 'WORKDIR /app',
+        line: 2,
+        result: 'cached',
+        savedMs: 1500,
+        from: 'registry',
+      },
+      {
+        ...common,
+        step: 2,
+        text: 'COPY . .',
+        line: 3,
+        result: 'executed',
+        reason: '"." changed: a\x1b[31m.js',
+        ms: 40,
+      },
+    ] as const;
+    for (const step of steps) await appendOutcome(path, step);
+    const { code, out } = await terminal.run(['builds:why', id, '-a', 'hello']);
+    expect(code).toBe(0);
+    expect(out.split('\n')).toEqual([
+      'STEP  STAGE  LINE  RESULT             TIME    INSTRUCTION   WHY',
+      '1/2   build  2     CACHED (registry)          WORKDIR /app  saved 1.50 s',
+      '2/2   build  3     executed           0.04 s  COPY . .      "." changed: a [31m.js',
+      '',
+    ]);
+    const json = await terminal.run(['builds:why', '-a', 'hello', '--json']);
+    expect(json.json).toEqual({ build: expect.objectContaining({ id }), steps });
   });
 });
 

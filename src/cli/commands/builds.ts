@@ -1,5 +1,7 @@
-/** Builds: list, output, cancel; and how a followed one ends the command. */
+/** Builds: list, output, why, cancel; and how a followed one ends the command. */
 import type { BuildView } from '../../api/views.js';
+import { seconds } from '../../logs/seconds.js';
+import type { StepOutcome } from '../../records/step-outcomes.js';
 import { shortTime, table } from '../output.js';
 import { type Command, EXIT, type ExitCode, type Invocation, UsageError } from '../usage.js';
 
@@ -109,6 +111,48 @@ const output: Command = {
   },
 };
 
+/** Of an instruction in the table; `--json` has more. */
+const TEXT_CHARS = 60;
+
+const why: Command = {
+  name: 'builds:why',
+  usage: '[BUILD]',
+  help: 'Say of each step of a build if it was cached, or why not. The newest one by default.',
+  examples: ['slipway builds:why', 'slipway builds:why b1k5xw3f9aq7m2c -a hello --json'],
+  args: { min: 0, max: 1 },
+  async run(invocation) {
+    const app = await invocation.app();
+    const client = await invocation.client();
+    const id = encodeURIComponent(invocation.args[0] ?? 'current');
+    const found = await client.get<{ build: BuildView; steps: StepOutcome[] }>(
+      `/v1/apps/${app}/builds/${id}/steps`,
+    );
+    const { build, steps } = found;
+    const rows = steps.map((step) => [
+      `${step.step}/${step.total}`,
+      step.stage,
+      String(step.line),
+      resultOf(step),
+      step.ms === undefined ? '' : seconds(step.ms),
+      step.text.length > TEXT_CHARS ? `${step.text.slice(0, TEXT_CHARS - 1)}…` : step.text,
+      step.result === 'cached' ? savedBy(step) : (step.reason ?? ''),
+    ]);
+    const head = ['STEP', 'STAGE', 'LINE', 'RESULT', 'TIME', 'INSTRUCTION', 'WHY'];
+    const none = `nothing is known of the steps of ${build.id} (${build.state})`;
+    invocation.output.result(found, steps.length === 0 ? [none] : table(head, rows));
+    return EXIT.done;
+  },
+};
+
+function resultOf({ result, from }: StepOutcome): string {
+  if (result === 'cached') return from === undefined ? 'CACHED' : `CACHED (${from})`;
+  return result;
+}
+
+function savedBy({ savedMs }: StepOutcome): string {
+  return savedMs === undefined ? '' : `saved ${seconds(savedMs)}`;
+}
+
 const cancel: Command = {
   name: 'builds:cancel',
   usage: '[BUILD]',
@@ -128,4 +172,4 @@ const cancel: Command = {
   },
 };
 
-export const buildCommands: readonly Command[] = [builds, output, cancel];
+export const buildCommands: readonly Command[] = [builds, output, why, cancel];
