@@ -1,7 +1,7 @@
 /** COPY and ADD: flags, sources, destination, heredocs as sources. */
 import { type FlagKind, Flags } from './flags.js';
 import { heredocStart } from './heredoc.js';
-import { parseIgnore } from './ignore.js';
+import { parsePatterns } from './ignore.js';
 import { invalid, quoted } from './problems.js';
 import { splitWords } from './text.js';
 import type { CopyInstruction, Heredoc, RawInstruction } from './types.js';
@@ -63,7 +63,7 @@ export function parseCopy(raw: RawInstruction, kind: 'COPY' | 'ADD', where: stri
   const keepGitDir = flags.boolean('keep-git-dir');
   const unpack = flags.boolean('unpack');
   const exclude = flags.list('exclude');
-  for (const pattern of exclude) parseIgnore(pattern, where);
+  parsePatterns(exclude, where);
   return {
     lines: raw.lines,
     text: raw.text,

@@ -1,13 +1,12 @@
 /** The `--name=value` words before an instruction's arguments: taking them off the line, and checking them. */
 import { invalid, quoted, suggest } from './problems.js';
 import { isSpace } from './text.js';
-import type { EscapeCharacter } from './types.js';
 
-/** Leading words that begin with `--`, quotes and escapes removed, and what follows them. A bare `--` ends them. */
-export function takeFlags(
-  text: string,
-  escapeCharacter: EscapeCharacter,
-): { flags: readonly string[]; rest: string } {
+/**
+ * Leading words that begin with `--`, quotes and escapes removed, and what follows them. A bare `--` ends them. As in
+ * BuildKit the escape is the backslash, in quotes of both kinds and whatever the directive says.
+ */
+export function takeFlags(text: string): { flags: readonly string[]; rest: string } {
   const flags: string[] = [];
   let at = 0;
   for (;;) {
@@ -20,7 +19,7 @@ export function takeFlags(
       if (quote === undefined && isSpace(char)) break;
       if (char === quote) quote = undefined;
       else if (quote === undefined && (char === "'" || char === '"')) quote = char;
-      else if (char === escapeCharacter && quote !== "'") word += text.charAt(++at);
+      else if (char === '\\') word += text.charAt(++at);
       else word += char;
     }
     if (word === '--') return { flags, rest: text.slice(at) };

@@ -124,7 +124,7 @@ class LogicalLines {
     const gap = WORD_GAP.exec(text);
     const keyword = (gap === null ? text : text.slice(0, gap.index)).toUpperCase();
     const after = gap === null ? '' : text.slice(gap.index + gap[0].length);
-    const { flags, rest } = takeFlags(after, this.escapeCharacter);
+    const { flags, rest } = takeFlags(after);
     const trimmed = trim(rest);
     const where = `${this.name}:${start}`;
     const announced = this.mayHaveHeredocs(keyword, trimmed) ? heredocsOf(text, where) : [];
