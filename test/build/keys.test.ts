@@ -16,6 +16,9 @@ const run: RunKeyParts = {
   cwd: '/app',
   user: '',
   network: 'default',
+  security: 'sandbox',
+  hostname: 'h',
+  mounts: [],
   files: [],
 };
 

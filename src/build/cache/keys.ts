@@ -17,18 +17,29 @@ export interface RunKeyParts {
   readonly cwd: string;
   readonly user: string;
   readonly network: string;
+  readonly security: string;
+  readonly hostname: string;
+  /** What of each mount can change the result, in the order in which they are mounted: see mounts/mount-keys.ts. */
+  readonly mounts: readonly MountKey[];
   /** Files made for the step by heredocs, mounted at their path. */
   readonly files: readonly { readonly path: string; readonly mode: number; readonly content: string }[];
 }
 
+/** JSON, its names always in the same order. */
+export type MountKey = Readonly<Record<string, string | number | boolean | null>>;
+
 export interface CopyKeyParts {
-  readonly parent: string;
+  /** Absent with --link: the layer is made as onto nothing. */
+  readonly parent: string | undefined;
   readonly destination: string;
-  /** What each selected source is: its base name, and the identity of its whole content. */
-  readonly selections: readonly { readonly name: string; readonly content: string }[];
+  /** What each selected source is: its base name, the identity of its whole content, and whether an archive is unpacked. */
+  readonly selections: readonly {
+    readonly name: string;
+    readonly content: string;
+    readonly unpack?: boolean;
+  }[];
   readonly chown: string | undefined;
   readonly chmod: string | undefined;
-  /** A source that is an archive is unpacked by ADD and copied by COPY. */
   readonly instruction: 'ADD' | 'COPY';
 }
 
@@ -43,7 +54,9 @@ export function runKey(parts: RunKeyParts): string {
 }
 
 export function copyKey(parts: CopyKeyParts): string {
-  return key('copy', { ...parts, chown: parts.chown ?? null, chmod: parts.chmod ?? null });
+  const { parent = null, chown = null, chmod = null, selections } = parts;
+  const named = selections.map(({ name, content, unpack = false }) => ({ name, content, unpack }));
+  return key('copy', { ...parts, parent, chown, chmod, selections: named });
 }
 
 export function workdirKey(parts: WorkdirKeyParts): string {

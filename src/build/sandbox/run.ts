@@ -15,11 +15,9 @@ import { hostDevices } from './privileges.js';
 import { checkRootfs } from './rootfs.js';
 import type { SeccompProfile } from './seccomp.js';
 import { type FileMount, type MachineLimits, runtimeConfig } from './spec.js';
-import type { StepFile, StepMount, StepOutcome, StepSpec } from './step.js';
+import { HOSTNAME, type StepFile, type StepMount, type StepOutcome, type StepSpec } from './step.js';
 import { MountPoints, type MountTarget } from './stubs.js';
 
-/** As BuildKit names it: scripts see the same name everywhere. */
-const HOSTNAME = 'buildkitsandbox';
 /** For what is in the pipe when a step has ended; the reader is slower than a disk only when it hangs. */
 const DRAIN_MS = 30_000;
 

@@ -1,5 +1,8 @@
 /** What a RUN step asks of the sandbox, and how it ended. Pure. */
 
+/** As BuildKit names it: scripts see the same name everywhere. */
+export const HOSTNAME = 'buildkitsandbox';
+
 export interface StepUser {
   readonly uid: number;
   readonly gid: number;

@@ -3,12 +3,16 @@ import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeUpperLayer } from '../../../native/index.js';
 import type { Limits } from '../../config.js';
-import type { RunStep } from '../../dockerfile/types.js';
+import type { Mount, NetworkMode, RunStep } from '../../dockerfile/types.js';
 import { SlipwayError } from '../../errors.js';
 import type { Layer } from '../../layers/layer.js';
 import { mountedOverlay } from '../../layers/overlay.js';
 import type { BuilderStore } from '../builder-store.js';
 import { LAYER_TYPE } from '../image.js';
+import { OutputMask } from '../mounts/mask.js';
+import type { MountSource } from '../mounts/mount-sources.js';
+import { type PreparedMounts, prepareMounts } from '../mounts/prepare.js';
+import type { RunSettings } from '../run-settings.js';
 import { rootfsReader } from '../sandbox/rootfs.js';
 import type { StepRunner } from '../sandbox/runtime.js';
 import type { StepOutcome } from '../sandbox/step.js';
@@ -18,8 +22,12 @@ export interface RunTools {
   readonly store: BuilderStore;
   readonly sandbox: StepRunner;
   readonly limits: Limits;
-  readonly network: 'default' | 'none';
+  readonly settings: RunSettings;
+  readonly network: NetworkMode;
+  /** What the step's mounts show. */
+  readonly sources: ReadonlyMap<Mount, MountSource>;
   readonly output: (chunk: Buffer) => Promise<void>;
+  readonly note: (text: string) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -36,26 +44,33 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
     let outcome: StepOutcome;
     {
       await using overlay = await mountedOverlay({ scratch, lowers, upper });
+      await using prepared = await prepareMounts(step, { ...tools, scratch });
+      const mask = new OutputMask(prepared.secrets);
+      const show = async (bytes: Buffer): Promise<void> => {
+        if (bytes.length > 0) await tools.output(bytes);
+      };
       outcome = await sandbox.run({
         id: step.argv.join(' ').slice(0, 80),
         rootfs: overlay.path,
         argv: step.argv,
-        // Sorted: the step's key does not hold the order of the variables, so the step must not see it.
-        env: [...step.env, ...step.proxyEnv].sort(),
+        env: environment(step, prepared),
         cwd: step.cwd,
         user: await resolveUser(rootfsReader(overlay.path), step.user),
         network: tools.network,
+        insecure: step.security === 'insecure',
         files: step.files,
+        mounts: prepared.mounts,
         limits: {
           memoryBytes: limits.stepMemoryBytes,
           processes: limits.stepProcesses,
           cpuShares: CPU_SHARES,
         },
         timeoutMs: limits.stepTimeoutMs,
-        onOutput: tools.output,
-        diskWatch: { path: upper, limitBytes: limits.stepDiskBytes },
+        onOutput: (chunk) => show(mask.next(chunk)),
+        diskWatch: { path: upper, alsoPaths: prepared.writes, limitBytes: limits.stepDiskBytes },
         signal,
       });
+      await show(mask.end());
     }
     signal.throwIfAborted();
     // A command that met the full disk may have ended before the watch saw it.
@@ -86,6 +101,12 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
   } finally {
     await store.layers.removeScratch(scratch);
   }
+}
+
+/** Sorted: the step's key does not hold the order of the variables, so the step must not see it. */
+function environment(step: RunStep, { env }: PreparedMounts): string[] {
+  const own = [...step.env, ...step.proxyEnv].filter((pair) => !env.has(pair.split('=', 1)[0] ?? ''));
+  return [...own, ...[...env].map(([name, value]) => `${name}=${value}`)].sort();
 }
 
 const MiB = 1024 ** 2;

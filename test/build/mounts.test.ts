@@ -1,0 +1,307 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { plainRunSettings, type RunSettings } from '../../src/build/run-settings.js';
+import { type Built, TestBuilder } from '../support/builder.js';
+import { temporaryDirectory } from '../support/directories.js';
+
+let builder: TestBuilder;
+beforeAll(async () => {
+  builder = await TestBuilder.start();
+});
+afterAll(() => builder.stop());
+
+const FROM = 'FROM busybox\n';
+
+function settings(over: Partial<RunSettings> = {}): RunSettings {
+  return { ...plainRunSettings('test'), ...over };
+}
+
+/** Steps that ran and were not taken from the cache. */
+function executed({ steps }: Built): number {
+  return steps.total - steps.cached;
+}
+
+async function build(dockerfile: string, run: RunSettings = settings(), files = {}): Promise<Built> {
+  return builder.build(await builder.commit({ Dockerfile: dockerfile, ...files }), { run });
+}
+
+/** `tar -tv` of a layer that the build made, the newest last: mode, owner, size, time and name of each entry. */
+function listing(built: Built, index = -1): string {
+  const digest = built.image.layers.at(index)?.digest ?? '';
+  return execFileSync('tar', ['-tvzf', builder.store.blobs.path(digest)], { encoding: 'utf8' });
+}
+
+function names(built: Built, index = -1): string[] {
+  const digest = built.image.layers.at(index)?.digest ?? '';
+  const text = execFileSync('tar', ['-tzf', builder.store.blobs.path(digest)], { encoding: 'utf8' });
+  return text.split('\n').filter(Boolean);
+}
+
+/** Files below a directory that hold the text, in plain or in base64. */
+async function holding(directory: string, text: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const content = await readFile(path);
+    if (content.includes(text) || content.includes(Buffer.from(text).toString('base64'))) found.push(path);
+  }
+  return found;
+}
+
+describe('a bind mount of the context', () => {
+  it('shows what is not ignored, takes no writes, and is in no layer', async () => {
+    const built = await build(
+      `${FROM}RUN --mount=target=/src (cat /src/a/file; ls /src; echo x > /src/new || echo refused) > /out 2>&1`,
+      settings(),
+      { '.dockerignore': 'hidden\n', 'a/file': 'of the context\n', hidden: 'x' },
+    );
+    expect(names(built)).toEqual(['out']);
+    const again = await build(
+      `${FROM}RUN --mount=target=/src cat /src/a/file; ls /src; touch /src/new || echo refused`,
+    );
+    expect(again.log).toContain('of the context');
+    expect(again.log).toContain('refused');
+    expect(again.log).not.toMatch(/\| hidden/);
+  });
+
+  it('executes again when what it shows changed, says which file, and not for anything else', async () => {
+    const dockerfile = `${FROM}RUN --mount=target=/src,source=app sha256sum /src/* > /sum`;
+    const first = await build(dockerfile, settings(), { 'app/one': '1', 'app/two': '2', other: 'x' });
+    const other = await build(dockerfile, settings(), { other: 'y' });
+    expect(executed(other)).toBe(0);
+    const changed = await build(dockerfile, settings(), { 'app/two': 'changed' });
+    expect(executed(changed)).toBe(1);
+    expect(changed.log).toContain('not cached: the bind mount at /src changed: app/two');
+    const clean = await builder.build(await builder.commit({}), { run: settings(), noCache: true });
+    expect(clean.image.layers.at(-1)?.diffId).not.toBe(first.image.layers.at(-1)?.diffId);
+    expect(names(clean)).toEqual(['sum']);
+    const back = await build(dockerfile, settings(), { 'app/two': '2' });
+    expect(back.image.layers.at(-1)?.digest).toBe(first.image.layers.at(-1)?.digest);
+  });
+
+  it('may be one file, and a directory whose name looks like a pattern', async () => {
+    const built = await build(
+      `${FROM}RUN --mount=source=[x]*/file,target=/etc/one --mount=source=[x]*,target=/dir cat /etc/one /dir/file`,
+      settings(),
+      { '[x]*/file': 'found\n', 'xy/file': 'another\n' },
+    );
+    expect(built.log.match(/\| found/g)).toHaveLength(2);
+    expect(names(built)).toEqual([]);
+  });
+
+  it('takes writes when asked to, which nobody sees afterwards', async () => {
+    const dockerfile = `${FROM}RUN --mount=target=/src,rw echo more >> /src/file && cat /src/file && rm -r /src/sub`;
+    const built = await build(dockerfile, settings(), { file: 'text\n', 'sub/x': '1' });
+    expect(built.log).toContain('| more');
+    expect(names(built)).toEqual([]);
+    const after = await build(`${FROM}RUN --mount=target=/src cat /src/file /src/sub/x`);
+    expect(after.log).not.toContain('| more');
+  });
+
+  it('has the times of now on its files, for make and cargo', async () => {
+    const before = Date.now() / 1000 - 2;
+    const built = await build(`${FROM}RUN --mount=target=/src echo "t=$(stat -c %Y /src/file)"`, settings(), {
+      file: `${Math.random()}`,
+    });
+    expect(Number(/t=(\d+)/.exec(built.log)?.[1])).toBeGreaterThan(before);
+  });
+
+  it('names the source that is missing, with the line', async () => {
+    await expect(build(`${FROM}RUN --mount=source=nowhere,target=/src true`)).rejects.toMatchObject({
+      code: 'source_missing',
+      where: 'Dockerfile:2',
+      message: expect.stringContaining('nowhere'),
+    });
+  });
+});
+
+describe('a bind mount of a stage or an image', () => {
+  it('shows a part of it, and re-executes only when that part changed', async () => {
+    const dockerfile = (content: string, other: string) =>
+      `FROM busybox AS tools\nRUN mkdir /t && printf ${content} > /t/x && echo ${other} > /other\n` +
+      `${FROM}RUN --mount=from=tools,source=/t,target=/t cp /t/x /copy`;
+    const first = await build(dockerfile('one', 'a'));
+    expect(names(first)).toEqual(['copy']);
+    expect(executed(await build(dockerfile('one', 'b')))).toBe(1);
+    const changed = await build(dockerfile('two', 'b'));
+    expect(executed(changed)).toBe(2);
+    expect(changed.log).toContain('not cached: the bind mount at /t changed');
+  });
+
+  it('takes an image as a whole, and what is missing in it is an error', async () => {
+    const built = await build(`${FROM}RUN --mount=from=busybox,target=/other ls /other/bin/busybox`);
+    expect(built.log).toContain('/other/bin/busybox');
+    expect(names(built)).toEqual([]);
+    const missing = build(`${FROM}RUN --mount=from=busybox,source=/nowhere,target=/other true`);
+    await expect(missing).rejects.toMatchObject({ code: 'source_missing', where: 'Dockerfile:2' });
+  });
+});
+
+describe('a cache mount', () => {
+  it('keeps what steps put there, apart for each app, and out of the layers', async () => {
+    const dockerfile = (n: number) =>
+      `${FROM}RUN --mount=type=cache,target=/root/.cache echo ${n} >> /root/.cache/log && cat /root/.cache/log`;
+    await build(dockerfile(1));
+    const second = await build(dockerfile(2));
+    expect(second.log).toMatch(/\| 1\n.*\| 2\n/);
+    expect(names(second)).toEqual([]);
+    const other = await build(dockerfile(3), settings({ cacheScope: 'other' }));
+    expect(other.log).toContain('| 3');
+    expect(other.log).not.toContain('| 1');
+    expect(executed(await build(dockerfile(2)))).toBe(0);
+  });
+
+  it('may be inside a bind mount that takes no writes', async () => {
+    const built = await build(
+      `${FROM}WORKDIR /src\nRUN --mount=type=cache,target=/src/node_modules --mount=target=/src cat file && echo x > node_modules/y && (touch no || echo refused)`,
+      settings(),
+      { file: 'of the context\n' },
+    );
+    expect(built.log).toContain('refused');
+    expect(names(built)).toEqual([]);
+    const seen = await build(`${FROM}RUN --mount=type=cache,target=/c,id=/src/node_modules ls /c`);
+    expect(seen.log).toContain('| y');
+  });
+
+  it('begins with what from and source name, and has the owner and mode asked for', async () => {
+    const built = await build(
+      `FROM busybox AS seed\nRUN mkdir /s && echo seeded > /s/x\n` +
+        `${FROM}USER 1000:1000\nRUN --mount=type=cache,target=/c,from=seed,source=/s,uid=1000,gid=1000,mode=0700 cat /c/x && echo mine > /c/y && stat -c "%a %u %g" /c`,
+    );
+    expect(built.log).toContain('| seeded');
+    expect(built.log).toContain('| 700 1000 1000');
+  });
+
+  it('takes no writes when it is read-only', async () => {
+    const built = await build(`${FROM}RUN --mount=type=cache,target=/c,ro touch /c/x || echo refused`);
+    expect(built.log).toContain('| refused');
+  });
+});
+
+describe('a secret', () => {
+  const VALUE = 'correct-horse-battery';
+  const given = (value = VALUE) =>
+    settings({ secret: async (id) => (id === 'token' ? Buffer.from(`${value}\n`) : undefined) });
+
+  it('is a file, a variable, or both, and is not there when nobody gave it', async () => {
+    const sum = createHash('sha256').update(`${VALUE}\n`).digest('hex');
+    const built = await build(
+      `${FROM}RUN --mount=type=secret,id=token,uid=1000,mode=0440 sha256sum /run/secrets/token && stat -c "%a %u" /run/secrets/token\n` +
+        'RUN --mount=type=secret,id=token,env=TOKEN echo "len=$' +
+        '{#TOKEN}" && test ! -e /run/secrets/token\n' +
+        'RUN --mount=type=secret,id=absent test ! -e /run/secrets/absent && test ! -e /run/secrets',
+      given(),
+    );
+    expect(built.log).toContain(sum);
+    expect(built.log).toContain('| 440 1000');
+    expect(built.log).toContain(`len=${VALUE.length + 1}`);
+    for (const index of [-1, -2, -3]) expect(names(built, index)).toEqual([]);
+  });
+
+  it('is nowhere but where it was asked for: not in the log, a layer, the image or a file of the store', async () => {
+    const built = await build(
+      `${FROM}RUN --mount=type=secret,id=token --mount=type=secret,id=token,env=TOKEN cat /run/secrets/token; printf correct-; sleep 0.2; echo horse-battery; echo "$TOKEN" | base64; env | grep TOKEN; echo unsafe-word`,
+      given(),
+    );
+    expect(built.log).not.toContain(VALUE);
+    expect(built.log).not.toContain(Buffer.from(VALUE).toString('base64').replace(/=+$/, ''));
+    expect(built.log.match(/\*\*\*/g)?.length).toBeGreaterThanOrEqual(4);
+    expect(built.log).toContain('unsafe-word');
+    expect(built.image.config.toString()).not.toContain(VALUE);
+    // `correct-` is in the instruction, the whole value is not.
+    expect(await holding(builder.store.directory, VALUE)).toEqual([]);
+  });
+
+  it('is not in the key, unless it is asked for', async () => {
+    const plain = `${FROM}RUN --mount=type=secret,id=token sha256sum /run/secrets/token > /sum`;
+    await build(plain, given('first-value'));
+    expect(executed(await build(plain, given('second-value')))).toBe(0);
+    const keyed = `${FROM}RUN --mount=type=secret,id=token,cachekey=hash sha256sum /run/secrets/token > /sum`;
+    await build(keyed, given('first-value'));
+    expect(executed(await build(keyed, given('first-value')))).toBe(0);
+    const changed = await build(keyed, given('second-value'));
+    expect(executed(changed)).toBe(1);
+    expect(changed.log).toContain('not cached: the secret token changed');
+    expect(await holding(builder.store.directory, 'second-value')).toEqual([]);
+  });
+
+  it('that is required and missing is an error with the line', async () => {
+    await expect(build(`${FROM}RUN --mount=type=secret,id=gone,required true`)).rejects.toMatchObject({
+      code: 'secret_missing',
+      where: 'Dockerfile:2',
+      message: expect.stringContaining('"gone"'),
+    });
+  });
+});
+
+describe('an SSH agent', () => {
+  it('has a socket of the given owner and mode, which is gone with the step', async () => {
+    const path = join(await temporaryDirectory(), 'agent');
+    const agent = createServer();
+    await new Promise<void>((resolve) => agent.listen(path, resolve));
+    try {
+      const run = settings({ sshAgent: (id) => (id === 'default' ? path : undefined) });
+      const script = 'stat -c "%F %a %u" $SSH_AUTH_SOCK; echo $SSH_AUTH_SOCK';
+      const built = await build(`${FROM}RUN --mount=type=ssh,uid=1000 ${script}`, run);
+      expect(built.log).toContain('| socket 600 1000');
+      expect(built.log).toContain('| /run/buildkit/ssh_agent.0');
+      expect(names(built)).toEqual([]);
+    } finally {
+      agent.close();
+    }
+  });
+
+  it('that is required and missing is an error that says how to give one', async () => {
+    await expect(build(`${FROM}RUN --mount=type=ssh,required true`)).rejects.toMatchObject({
+      code: 'secret_missing',
+      where: 'Dockerfile:2',
+      hint: expect.stringContaining('--ssh default'),
+    });
+    expect((await build(`${FROM}RUN --mount=type=ssh test ! -e "$SSH_AUTH_SOCK"`)).steps.total).toBe(1);
+  });
+});
+
+describe('what every mount leaves', () => {
+  it('is nothing: neither mount points nor the times of their parents', async () => {
+    const before = `${FROM}RUN mkdir -p /d/e && touch -d @1000000000 /d/e /d && echo x > /x`;
+    const built = await build(
+      `${before}\nRUN --mount=target=/d/e/f/g --mount=type=tmpfs,target=/d/e/t,size=1m --mount=type=cache,target=/d/c --mount=type=secret,id=s,target=/d/e/s echo y > /y\nRUN stat -c "mtime %Y" /d /d/e && ls /d /d/e`,
+      settings({ secret: async () => Buffer.from('value') }),
+    );
+    expect(names(built, -2)).toEqual(['y']);
+    expect(built.log.match(/\| mtime 1000000000/g)).toHaveLength(2);
+    expect(built.log).not.toMatch(/\| [fgtsc]$/m);
+    expect(listing(built, -2)).not.toContain('d/');
+  });
+});
+
+describe('what an operator may allow', () => {
+  it('is refused by name and line otherwise', async () => {
+    const host = build(`${FROM}RUN --network=host true`);
+    await expect(host).rejects.toMatchObject({ code: 'not_allowed', where: 'Dockerfile:2' });
+    const insecure = build(`${FROM}RUN --security=insecure true`);
+    await expect(insecure).rejects.toMatchObject({ code: 'not_allowed', where: 'Dockerfile:2' });
+  });
+
+  it('is given when it is allowed, and is in the key', async () => {
+    const allow = { hostNetwork: true, insecure: true };
+    const count = (await readdir('/sys/class/net')).length;
+    const dockerfile = `${FROM}RUN ls /sys/class/net | wc -l # by the setting`;
+    const host = await build(`${FROM}RUN --network=host ls /sys/class/net | wc -l`, settings({ allow }));
+    expect(host.log).toContain(`| ${count}\n`);
+    const none = await build(dockerfile, settings({ network: 'none' }));
+    expect(none.log).toContain('| 1\n');
+    const asked = await build(dockerfile, settings({ network: 'host', allow }), {});
+    expect(asked.log).toContain('not cached: the network mode changed');
+    const insecure = await build(
+      `${FROM}RUN --security=insecure mount -t tmpfs none /mnt2 2>/dev/null || mkdir /m && mount -t tmpfs none /m && echo mounted`,
+      settings({ allow }),
+    );
+    expect(insecure.log).toContain('| mounted');
+  });
+});
