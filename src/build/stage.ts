@@ -8,10 +8,10 @@ import type { PlannedStage, StageInstruction, StageState, Step } from '../docker
 import { SlipwayError, toSlipwayError } from '../errors.js';
 import { translated } from '../layers/failures.js';
 import type { Layer } from '../layers/layer.js';
-import { firstDifference } from './cache/explain.js';
+import { MissReasons } from './cache/miss-reasons.js';
 import type { RemoteCache } from './cache/remote-cache.js';
 import type { CachedStep } from './cache/step-cache.js';
-import type { Progress } from './progress.js';
+import { type Progress, stageName } from './progress.js';
 import { StageTree } from './stage-tree.js';
 import { copyExecution } from './steps/copy.js';
 import type { Execution, StepPlace, StepTools } from './steps/execution.js';
@@ -46,16 +46,30 @@ export class StageBuild {
   readonly #tools: StageTools;
   readonly #tree: StageTree;
   readonly #baseLayers: number;
+  readonly #reasons: MissReasons;
 
   constructor(stage: PlannedStage, start: StageStart, tools: StageTools) {
     this.#stage = stage;
     this.#tools = tools;
     this.#baseLayers = start.layers.length;
+    const { store, scope, context } = tools;
+    this.#reasons = new MissReasons(store.steps, { scope, stage: stageName(stage) }, context);
     this.#tree = new StageTree(start.layers, tools.store, tools.bases, tools.signal);
   }
 
   /** Throws what a step throws, with the line of its instruction as the place. */
   async run(start: StageStart): Promise<StageResult> {
+    try {
+      const result = await this.#run(start);
+      await this.#reasons.save(false);
+      return result;
+    } catch (error) {
+      await this.#reasons.save(true).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #run(start: StageStart): Promise<StageResult> {
     let state = start.state;
     for (const [index, instruction] of this.#stage.instructions.entries()) {
       this.#tools.signal.throwIfAborted();
@@ -75,7 +89,7 @@ export class StageBuild {
   }
 
   async #step(step: Step, instruction: StageInstruction, index: number): Promise<void> {
-    const { store, scope, noCache, context, dockerfile } = this.#tools;
+    const { store, noCache, dockerfile } = this.#tools;
     const progress = await this.#tools.progress.step(this.#stage, instruction);
     try {
       const execution = await this.#execution(step, instruction, {
@@ -85,15 +99,12 @@ export class StageBuild {
         platform: formatPlatform(this.#stage.platform),
         progress,
       });
-      const slot = `${this.#stage.name ?? this.#stage.index}-${index}`;
       const cached = noCache ? undefined : await this.#cached(execution.key);
       if (cached !== undefined) {
         await progress.cached(cached.step.ms, cached.from);
         this.#tree.add(cached.step.layer);
       } else {
-        await progress.missed(
-          noCache ? 'no-cache was asked for' : await this.#whyMissed(execution, scope, slot),
-        );
+        await progress.missed(noCache ? 'no-cache was asked for' : await this.#reasons.why(index, execution));
         const started = performance.now();
         const { layer, entries } = await execution.run();
         const ms = Math.round(performance.now() - started);
@@ -102,7 +113,7 @@ export class StageBuild {
         await progress.done(ms);
         this.#tree.add(layer, entries);
       }
-      await store.steps.remember(scope, slot, { commit: context.id, parts: execution.parts });
+      this.#reasons.built(index, execution);
     } catch (error) {
       await progress.failed();
       throw error;
@@ -132,18 +143,6 @@ export class StageBuild {
       case 'workdir':
         return workdirExecution(step, place, this.#tools);
     }
-  }
-
-  async #whyMissed(execution: Execution, scope: string, slot: string): Promise<string> {
-    const previous = await this.#tools.store.steps.previous(scope, slot);
-    if (previous === undefined) return 'it has not been built before';
-    const difference = firstDifference(previous, execution.parts);
-    if (difference === undefined) return 'its result is no longer in the cache';
-    const name = difference.replace(/ changed$/, '');
-    const path = execution.pathOf?.get(name);
-    const file =
-      path === undefined ? undefined : await this.#tools.context.firstChange(previous.commit, path);
-    return file === undefined || `"${file}"` === name ? difference : `${difference}: ${file}`;
   }
 
   #located(thrown: unknown, instruction: StageInstruction): unknown {

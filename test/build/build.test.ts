@@ -248,6 +248,19 @@ describe('the cache', () => {
     expect((await builder.build(commit, { buildArgs: { V: '2' } })).log).toContain('ARG or ENV V changed');
   });
 
+  it('knows a step again that lines above have moved, and names all that changed', async () => {
+    const lines = (...above: string[]): string =>
+      dockerfile('FROM busybox', ...above, 'ARG V', 'COPY a /a', 'RUN cat /a > /copy');
+    await builder.build(await commitOnly({ Dockerfile: lines(), a: '1' }));
+    const commit = await commitOnly({ Dockerfile: lines('RUN echo more > /more'), a: '2' });
+    const { log } = await builder.build(commit, { buildArgs: { V: '1' } });
+    expect(log.match(/not cached: .*/g)).toEqual([
+      'not cached: it has not been built before',
+      'not cached: "a" changed, the result of the steps above is new, the base image is gone',
+      'not cached: ARG or ENV V is new, the result of the steps above changed',
+    ]);
+  });
+
   it('is rejoined by a stage that was rebuilt with the same result', async () => {
     const lines = (comment: string): string =>
       dockerfile(

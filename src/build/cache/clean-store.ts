@@ -44,6 +44,7 @@ export async function cleanStore(
     layouts(store),
     blobs(store),
     ...rooms,
+    files(store.steps.histories),
     files(store.steps.selections),
     files(store.steps.steps),
   ])

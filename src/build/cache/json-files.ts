@@ -82,7 +82,7 @@ export class JsonFiles<T> {
 }
 
 /** Undefined when there is no such file or it is not JSON. */
-export async function readJson(path: string): Promise<unknown> {
+async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
@@ -91,7 +91,7 @@ export async function readJson(path: string): Promise<unknown> {
   }
 }
 
-export async function writeJson(path: string, value: unknown): Promise<void> {
+async function writeJson(path: string, value: unknown): Promise<void> {
   const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`;
   try {
     await writeFile(temporary, JSON.stringify(value));

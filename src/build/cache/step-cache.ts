@@ -2,37 +2,36 @@
  * The step cache: step key → the layer that the step made, as small files in the builder's store. Plain files, so that a
  * wiped Redis costs nothing and a killed builder leaves either a whole entry or none.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { type CachedSelection, type CachedStep, cachedSelections, cachedStep } from './cached.js';
-import { JsonFiles, readJson, writeJson } from './json-files.js';
+import type { StageHistory } from './explain.js';
+import { JsonFiles } from './json-files.js';
+import { hashOf } from './keys.js';
+import type { StageId } from './miss-reasons.js';
 
 export type { CachedStep } from './cached.js';
 
-/** What the same place in the same app's Dockerfile was made of the last time; only ever used to explain a miss. */
-export interface SlotRecord {
-  /** The commit that was built, to name the file that changed since. */
-  readonly commit: string;
-  /** Named parts of the key, in the order in which a person would want to hear of them; values are hashes. */
-  readonly parts: readonly (readonly [name: string, hash: string])[];
-}
+const history: z.ZodType<StageHistory> = z.record(
+  z.string(),
+  z.object({ commit: z.string(), parts: z.array(z.tuple([z.string(), z.string()])) }),
+);
 
 export class StepCache {
   readonly steps: JsonFiles<CachedStep>;
   /** What was selected in a stage or an image, by selectionKey. */
   readonly selections: JsonFiles<readonly CachedSelection[]>;
-  readonly #slots: string;
+  /** What the steps of a stage were made of the last time; only ever used to explain a miss. */
+  readonly histories: JsonFiles<StageHistory>;
 
   constructor(directory: string) {
     this.steps = new JsonFiles(join(directory, 'steps'), cachedStep);
     this.selections = new JsonFiles(join(directory, 'selections'), cachedSelections);
-    this.#slots = join(directory, 'slots');
+    this.histories = new JsonFiles(join(directory, 'histories'), history);
   }
 
   async open(): Promise<void> {
-    await this.steps.open();
-    await this.selections.open();
-    await mkdir(this.#slots, { recursive: true });
+    for (const files of [this.steps, this.selections, this.histories]) await files.open();
   }
 
   /** Undefined when there is no entry, or only a damaged one. A hit counts as a use for the cleaning. */
@@ -44,13 +43,11 @@ export class StepCache {
     return this.steps.put(key, step);
   }
 
-  async previous(scope: string, slot: string): Promise<SlotRecord | undefined> {
-    const found = (await readJson(join(this.#slots, scope, `${slot}.json`))) as SlotRecord | undefined;
-    return Array.isArray(found?.parts) ? found : undefined;
+  history({ scope, stage }: StageId): Promise<StageHistory | undefined> {
+    return this.histories.get(hashOf([scope, stage]));
   }
 
-  async remember(scope: string, slot: string, record: SlotRecord): Promise<void> {
-    await mkdir(join(this.#slots, scope), { recursive: true });
-    await writeJson(join(this.#slots, scope, `${slot}.json`), record);
+  remember({ scope, stage }: StageId, now: StageHistory): Promise<void> {
+    return this.histories.put(hashOf([scope, stage]), now);
   }
 }
