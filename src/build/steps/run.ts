@@ -33,6 +33,7 @@ export async function runExecution(
     parts: [
       keyPart('the instruction', [instruction.text, argv, files, security, ownOptions]),
       keyPart('the network mode', network),
+      keyPart('the platform', platform),
       ...env.map((pair) => keyPart(`ARG or ENV ${pair.split('=', 1)[0]}`, pair)),
       ...mountParts(step, identities),
       keyPart('the user or working directory', [user, cwd]),
