@@ -2,33 +2,34 @@
  * The build context as git objects: listed once, and no file is read before a layer or a RUN needs its bytes. Ignore
  * rules come later, as `.dockerignore` itself is read from here.
  */
+import { readFile } from 'node:fs/promises';
 import type { IgnoreMatcher } from '../../dockerfile/ignore.js';
-import { SlipwayError } from '../../errors.js';
-import type { Git } from '../../git/git.js';
-import type { ObjectReader } from '../../git/objects.js';
 import { type CopySource, cleanSourcePath } from '../copy/copy-source.js';
 import type { BuildContext, ContextEntry, ContextFiles } from './context.js';
 import type { ContextLimits } from './context-limits.js';
-import { listContext } from './context-listing.js';
 import { ContextSelection } from './context-selection.js';
 import { ContextTree } from './context-tree.js';
+import {
+  type ContextSource,
+  type FileContent,
+  type GitTreeOptions,
+  openGitTree,
+  type Special,
+} from './git-tree.js';
 
-/** The repository that holds the commit. */
-export interface ContextSource {
-  readonly git: Git;
-  readonly gitDir: string;
-  readonly objects: Pick<ObjectReader, 'read'>;
-}
+export type { ContextSource } from './git-tree.js';
 
 export class GitContext implements BuildContext {
-  /** The full commit id. */
+  /** The full commit id, with the directory behind a colon if it is one: a name that git understands. */
   readonly id: string;
   readonly #tree: ContextTree;
+  readonly #files: GitFiles;
   readonly #source: ContextSource;
 
-  private constructor(commit: string, tree: ContextTree, source: ContextSource) {
-    this.id = commit;
+  private constructor(id: string, tree: ContextTree, files: GitFiles, source: ContextSource) {
+    this.id = id;
     this.#tree = tree;
+    this.#files = files;
     this.#source = source;
   }
 
@@ -38,24 +39,21 @@ export class GitContext implements BuildContext {
     source: ContextSource,
     limits: ContextLimits,
     signal?: AbortSignal,
+    options: GitTreeOptions = {},
   ): Promise<GitContext> {
-    const oid = await source.git.text(['rev-parse', '--verify', '--end-of-options', `${commit}^{tree}`], {
-      gitDir: source.gitDir,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    const entries = await listContext(oid, source, limits, signal);
-    return new GitContext(
-      commit,
-      new ContextTree(oid, entries, await readLinks(entries, source.objects)),
-      source,
-    );
+    const { oid, entries, specials, links } = await openGitTree(commit, source, limits, options, signal);
+    const tree = new ContextTree(oid, entries, links);
+    const { subdirectory = '' } = options;
+    const id = subdirectory === '' ? commit : `${commit}:${subdirectory}`;
+    return new GitContext(id, tree, new GitFiles(tree, specials, source), source);
   }
 
   /** A file of the repository, before any ignore rule; undefined when there is none at that path. */
   async read(path: string): Promise<Buffer | undefined> {
     const entry = this.#tree.resolve(cleanSourcePath(path));
     if (entry?.type !== 'file') return undefined;
-    return (await this.#source.objects.read(entry.oid)).data;
+    const content = await this.#files.content(entry);
+    return 'data' in content ? Buffer.from(content.data) : readFile(content.file);
   }
 
   /** The first file below `path` that differs from another commit of the repository; undefined when that commit is gone. */
@@ -76,7 +74,7 @@ export class GitContext implements BuildContext {
   /** What COPY sees: the context without what is ignored. */
   async source(ignore: IgnoreMatcher, ignoreFile: string, signal?: AbortSignal): Promise<CopySource> {
     const visible = await this.#tree.without((path) => ignore.ignores(path), signal);
-    return new ContextSelection(visible, ignore, ignoreFile, new GitFiles(this.#tree, this.#source));
+    return new ContextSelection(visible, ignore, ignoreFile, this.#files);
   }
 }
 
@@ -86,10 +84,12 @@ class GitFiles implements ContextFiles {
     'is the file committed? Paths are relative to the root of the repository, and symlinks cannot leave it';
   readonly hasTreeIds = true;
   readonly #all: ContextTree;
+  readonly #specials: ReadonlyMap<string, Special>;
   readonly #source: ContextSource;
 
-  constructor(all: ContextTree, source: ContextSource) {
+  constructor(all: ContextTree, specials: ReadonlyMap<string, Special>, source: ContextSource) {
     this.#all = all;
+    this.#specials = specials;
     this.#source = source;
   }
 
@@ -101,39 +101,15 @@ class GitFiles implements ContextFiles {
     return entries;
   }
 
-  check({ type, path }: ContextEntry): void {
-    if (type !== 'submodule') return;
-    throw new SlipwayError(
-      'context_invalid',
-      `"${path}" is a git submodule, and submodules are not fetched`,
-      {
-        hint: 'commit its files to this repository, or leave it out with .dockerignore',
-      },
-    );
+  check({ path }: ContextEntry): void {
+    const special = this.#specials.get(path);
+    if (special !== undefined && 'refused' in special) throw special.refused;
   }
 
-  async content(entry: ContextEntry): Promise<{ data: Uint8Array }> {
-    return { data: (await this.#source.objects.read(entry.oid)).data };
+  async content(entry: ContextEntry): Promise<FileContent> {
+    const special = this.#specials.get(entry.path);
+    if (special === undefined) return { data: (await this.#source.objects.read(entry.oid)).data };
+    if ('refused' in special) throw special.refused;
+    return special.read();
   }
-}
-
-/** The targets of all symlinks by their blob's id, so that paths can be resolved at once. Links are small. */
-async function readLinks(
-  entries: readonly ContextEntry[],
-  objects: Pick<ObjectReader, 'read'>,
-): Promise<ReadonlyMap<string, string>> {
-  const links = entries.filter((entry) => entry.type === 'symlink');
-  const read = async ({ path, oid }: ContextEntry): Promise<[string, string]> => {
-    const { data } = await objects.read(oid);
-    const target = data.toString('utf8');
-    if (target.includes('\0') || !Buffer.from(target).equals(data)) {
-      throw new SlipwayError(
-        'context_invalid',
-        `the target of the symlink ${JSON.stringify(path)} is not UTF-8 or holds a NUL`,
-        { hint: 'remove the symlink, commit, and push again' },
-      );
-    }
-    return [oid, target];
-  };
-  return new Map(await Promise.all(links.map(read)));
 }

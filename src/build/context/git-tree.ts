@@ -1,0 +1,273 @@
+/**
+ * The tree of a commit as a build sees it: git's listing, with what a checkout would change marked by ids of its own, and
+ * submodules in their places where they are wanted.
+ */
+import { SlipwayError } from '../../errors.js';
+import type { Git } from '../../git/git.js';
+import type { ObjectReader } from '../../git/objects.js';
+import { hashOf } from '../cache/keys.js';
+import { parentPath } from '../copy/copy-source.js';
+import { attributesOf } from './attributes/attributes.js';
+import { converted } from './attributes/convert.js';
+import { mayBePointer, missingObject, parsePointer, storedObject } from './attributes/lfs.js';
+import type { ContextEntry } from './context.js';
+import type { ContextLimits } from './context-limits.js';
+import { listContext } from './context-listing.js';
+import { type SubmoduleFetcher, submoduleAddresses } from './submodules.js';
+
+/** The repository that holds the commit. */
+export interface ContextSource {
+  readonly git: Git;
+  readonly gitDir: string;
+  readonly objects: Pick<ObjectReader, 'read'>;
+  /** Where it was fetched from; the addresses of submodules may be relative to it. */
+  readonly remote?: string;
+}
+
+export interface GitTreeOptions {
+  /** The directory of the commit that is the context's root. */
+  readonly subdirectory?: string;
+  /** Fetches submodules; without it they are refused. */
+  readonly submodules?: SubmoduleFetcher;
+}
+
+export type FileContent = { readonly data: Uint8Array } | { readonly file: string; readonly sha256: string };
+
+/** An entry that is not the blob of its id in the context's own repository. */
+export type Special = { readonly read: () => Promise<FileContent> } | { readonly refused: SlipwayError };
+
+export interface GitTree {
+  readonly oid: string;
+  /** Each directory directly before what is in it. */
+  readonly entries: readonly ContextEntry[];
+  /** By path. */
+  readonly specials: ReadonlyMap<string, Special>;
+  /** Targets of symlinks, by the id of their blob. */
+  readonly links: ReadonlyMap<string, string>;
+}
+
+/** Submodules of submodules of … */
+const MAX_DEPTH = 10;
+
+/** Throws `context_invalid` or `context_too_large`. */
+export async function openGitTree(
+  commit: string,
+  source: ContextSource,
+  limits: ContextLimits,
+  options: GitTreeOptions,
+  signal?: AbortSignal,
+  depth = 0,
+): Promise<GitTree> {
+  const subdirectory = cleanDirectory(options.subdirectory ?? '');
+  const oid = await treeOf(commit, subdirectory, source, signal);
+  const listed = await listContext(oid, source, limits, signal);
+  const specials = new Map<string, Special>();
+  const ids = new Map<string, string>();
+  const links = new Map(await readLinks(listed, source.objects));
+  await markAttributes(listed, { commit, subdirectory, source, signal }, specials, ids);
+  const modules = await openSubmodules(listed, {
+    commit,
+    subdirectory,
+    source,
+    limits,
+    options,
+    signal,
+    depth,
+  });
+  const entries: ContextEntry[] = [];
+  for (const entry of listed) {
+    const nested = modules.get(entry.path);
+    if (nested === undefined) {
+      entries.push(entry);
+      continue;
+    }
+    if ('refused' in nested) {
+      specials.set(entry.path, nested);
+      entries.push(entry);
+      continue;
+    }
+    const inside = (path: string): string => `${entry.path}/${path}`;
+    entries.push({ path: entry.path, type: 'directory', mode: 0o755, oid: nested.oid, sizeBytes: 0 });
+    ids.set(entry.path, nested.oid);
+    for (const each of nested.entries) entries.push({ ...each, path: inside(each.path) });
+    for (const [path, special] of nested.specials) specials.set(inside(path), special);
+    for (const [id, target] of nested.links) links.set(id, target);
+  }
+  return { oid: mixed('', oid, ids), entries: withIds(entries, ids), specials, links };
+}
+
+interface Opened {
+  readonly commit: string;
+  readonly subdirectory: string;
+  readonly source: ContextSource;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function markAttributes(
+  entries: readonly ContextEntry[],
+  { commit, subdirectory, source, signal }: Opened,
+  specials: Map<string, Special>,
+  ids: Map<string, string>,
+): Promise<void> {
+  const place = { ...source, commit, directory: subdirectory, ...(signal === undefined ? {} : { signal }) };
+  const attributes = await attributesOf(entries, place);
+  if (attributes.size === 0) return;
+  for (const { path, type, oid, sizeBytes } of entries) {
+    const found = type === 'file' ? attributes.get(path) : undefined;
+    if (found === undefined) continue;
+    const { conversion, lfs } = found;
+    const pointer =
+      lfs && mayBePointer(sizeBytes) ? parsePointer((await source.objects.read(oid)).data) : undefined;
+    if (pointer !== undefined) {
+      const file = await storedObject(source.gitDir, pointer);
+      const { sha256 } = pointer;
+      ids.set(path, file === undefined ? `lfs pointer ${oid}` : `lfs ${sha256}`);
+      const stored = { read: async () => ({ file: file as string, sha256 }) };
+      specials.set(path, file === undefined ? { refused: missingObject(path) } : stored);
+    } else if (conversion !== undefined) {
+      ids.set(path, `${oid} ${conversion}`);
+      specials.set(path, {
+        read: async () => ({ data: await converted(oid, conversion, sizeBytes, source) }),
+      });
+    }
+  }
+}
+
+interface Modules extends Opened {
+  readonly limits: ContextLimits;
+  readonly options: GitTreeOptions;
+  readonly depth: number;
+}
+
+async function openSubmodules(
+  entries: readonly ContextEntry[],
+  { commit, subdirectory, source, limits, options, signal, depth }: Modules,
+): Promise<ReadonlyMap<string, GitTree | { readonly refused: SlipwayError }>> {
+  const found = entries.filter(({ type }) => type === 'submodule');
+  const opened = new Map<string, GitTree | { readonly refused: SlipwayError }>();
+  if (found.length === 0) return opened;
+  const addresses = await submoduleAddresses(commit, source, signal);
+  for (const { path, oid } of found) {
+    const address = addresses.get(subdirectory === '' ? path : `${subdirectory}/${path}`);
+    if (options.submodules === undefined || address === undefined || depth >= MAX_DEPTH) {
+      opened.set(path, { refused: refusedSubmodule(path, oid, address, options.submodules !== undefined) });
+      continue;
+    }
+    const fetched = await options.submodules.fetch(
+      { remote: address, ref: oid },
+      signal ?? new AbortController().signal,
+    );
+    const tree = await openGitTree(
+      oid,
+      fetched.source,
+      limits,
+      { submodules: options.submodules },
+      signal,
+      depth + 1,
+    );
+    opened.set(path, withSources(tree, fetched.source));
+  }
+  return opened;
+}
+
+/** Every file of another repository says where it is read from. */
+function withSources(tree: GitTree, { objects }: ContextSource): GitTree {
+  const specials = new Map(tree.specials);
+  for (const { path, type, oid } of tree.entries) {
+    if (type === 'file' && !specials.has(path))
+      specials.set(path, { read: async () => ({ data: (await objects.read(oid)).data }) });
+  }
+  return { ...tree, specials };
+}
+
+function refusedSubmodule(
+  path: string,
+  commit: string,
+  address: string | undefined,
+  wanted: boolean,
+): SlipwayError {
+  const where = address === undefined ? 'without an address in .gitmodules' : `of ${address}`;
+  const why = wanted ? 'and cannot be fetched' : 'and submodules are not fetched';
+  return new SlipwayError(
+    'context_invalid',
+    `"${path}" is a git submodule ${where} at ${commit.slice(0, 12)}, ${why}`,
+    { hint: 'commit its files to this repository, or leave it out with .dockerignore' },
+  );
+}
+
+/** A directory is no longer what its tree id says when something below it is converted or comes from elsewhere. */
+function withIds(
+  entries: readonly ContextEntry[],
+  ids: ReadonlyMap<string, string>,
+): readonly ContextEntry[] {
+  if (ids.size === 0) return entries;
+  const below = new Map<string, [string, string][]>();
+  for (const [path, id] of ids) {
+    for (let at = parentPath(path); at !== ''; at = parentPath(at)) {
+      const list = below.get(at) ?? [];
+      below.set(at, list);
+      list.push([path.slice(at.length), id]);
+    }
+  }
+  return entries.map((entry) => {
+    if (entry.type !== 'directory') return { ...entry, oid: ids.get(entry.path) ?? entry.oid };
+    const inside = below.get(entry.path);
+    return inside === undefined ? entry : { ...entry, oid: `${entry.oid} ${hashOf(inside)}` };
+  });
+}
+
+function mixed(_path: string, oid: string, ids: ReadonlyMap<string, string>): string {
+  return ids.size === 0 ? oid : `${oid} ${hashOf([...ids])}`;
+}
+
+async function treeOf(
+  commit: string,
+  subdirectory: string,
+  { git, gitDir }: ContextSource,
+  signal?: AbortSignal,
+): Promise<string> {
+  const call = { gitDir, ...(signal === undefined ? {} : { signal }) };
+  const root = await git.text(['rev-parse', '--verify', '--end-of-options', `${commit}^{tree}`], call);
+  if (subdirectory === '') return root;
+  const found = await git.result(
+    ['ls-tree', '-d', '-z', '--full-tree', root, '--', `:(literal)${subdirectory}`],
+    call,
+  );
+  const oid = /^040000 tree ([0-9a-f]+)\t/.exec(found.stdout.toString('utf8'))?.[1];
+  if (oid !== undefined) return oid;
+  throw new SlipwayError(
+    'source_missing',
+    `there is no directory "${subdirectory}" in the commit ${commit.slice(0, 12)}`,
+    {
+      hint: 'what follows the second colon of the address is a directory of the repository',
+    },
+  );
+}
+
+function cleanDirectory(path: string): string {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..'))
+    throw new SlipwayError('context_invalid', `the directory "${path}" leads out of the repository`);
+  return parts.join('/');
+}
+
+/** The targets of all symlinks by their blob's id, so that paths can be resolved at once. Links are small. */
+async function readLinks(
+  entries: readonly ContextEntry[],
+  objects: Pick<ObjectReader, 'read'>,
+): Promise<ReadonlyMap<string, string>> {
+  const links = entries.filter((entry) => entry.type === 'symlink');
+  const read = async ({ path, oid }: ContextEntry): Promise<[string, string]> => {
+    const { data } = await objects.read(oid);
+    const target = data.toString('utf8');
+    if (target.includes('\0') || !Buffer.from(target).equals(data)) {
+      throw new SlipwayError(
+        'context_invalid',
+        `the target of the symlink ${JSON.stringify(path)} is not UTF-8 or holds a NUL`,
+        { hint: 'remove the symlink, commit, and push again' },
+      );
+    }
+    return [oid, target];
+  };
+  return new Map(await Promise.all(links.map(read)));
+}
