@@ -7,6 +7,7 @@
 #include "archive.h"
 #include "layer_writer.h"
 #include "overlay_mount.h"
+#include "repack.h"
 #include "resolve.h"
 #include "scan.h"
 #include "task.h"
@@ -196,9 +197,25 @@ Napi::Value writeUpper(Args args) {
   request.path = text(args[3]);
   request.compression = compressionOf(text(args[4]));
   for (std::string& path : texts(args[5])) request.exclude.insert(std::move(path));
+  request.complete = args[6].ToBoolean().Value();
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      const WrittenLayer written = writeUpperLayer(request, flag);
+                     return [written](Napi::Env env) { return fromWritten(env, written); };
+                   });
+}
+
+Napi::Value repack(Args args) {
+  RepackRequest request;
+  request.blob = text(args[1]);
+  request.digest = text(args[2]);
+  request.diff_id = text(args[3]);
+  request.path = text(args[4]);
+  request.compression = compressionOf(text(args[5]));
+  if (args[6].IsNumber()) request.newest = static_cast<int64_t>(numeric(args[6]));
+  return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
+                   [request](const CancelFlag& flag) -> ToValue {
+                     const WrittenLayer written = repackLayer(request, flag);
                      return [written](Napi::Env env) { return fromWritten(env, written); };
                    });
 }
@@ -361,6 +378,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("writeEntries", Napi::Function::New(env, writeEntries));
   exports.Set("finishWriter", Napi::Function::New(env, finishWriter));
   exports.Set("abortWriter", Napi::Function::New(env, abortWriter));
+  exports.Set("repack", Napi::Function::New(env, repack));
   exports.Set("writeUpper", Napi::Function::New(env, writeUpper));
   exports.Set("apply", Napi::Function::New(env, apply));
   exports.Set("mount", Napi::Function::New(env, mount));

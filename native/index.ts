@@ -132,6 +132,16 @@ interface Addon {
     path: string,
     compression: Compression,
     exclude: readonly string[],
+    complete: boolean,
+  ): Promise<WrittenLayer>;
+  repack(
+    cancel: Handle,
+    blob: string,
+    digest: string,
+    diffId: string,
+    path: string,
+    compression: Compression,
+    newest: number | undefined,
   ): Promise<WrittenLayer>;
   apply(
     cancel: Handle,
@@ -231,16 +241,47 @@ export interface UpperLayerOptions {
    * if nothing in it is new.
    */
   readonly exclude?: readonly string[];
+  /**
+   * `upper` is the whole tree, such as a merged overlay whose lowest lay-outs are `lowers`: what only the lowers have is
+   * gone, and what is the same as there is left out.
+   */
+  readonly complete?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /** Writes what an overlay's upper directory changes as a layer. The file is removed when it fails. */
 export function writeUpperLayer(options: UpperLayerOptions): Promise<WrittenLayer> {
-  const { upper, lowers, path, compression, exclude = [], signal } = options;
+  const { upper, lowers, path, compression, exclude = [], complete = false, signal } = options;
   checkPath('upper', upper);
   checkPath('path', path);
   for (const lower of lowers) checkPath('lowers', lower);
-  return cancellable(signal, (cancel) => addon.writeUpper(cancel, upper, lowers, path, compression, exclude));
+  return cancellable(signal, (cancel) =>
+    addon.writeUpper(cancel, upper, lowers, path, compression, exclude, complete),
+  );
+}
+
+export interface RepackOptions {
+  readonly blob: string;
+  readonly digest: string;
+  readonly diffId: string;
+  /** Of the new blob. */
+  readonly path: string;
+  readonly compression: Compression;
+  /** Seconds since the epoch: a later time of an entry becomes this one, and the diff id another. */
+  readonly newest?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Writes a layer's blob anew. Without `newest` the tar in it stays the same, byte for byte. */
+export function repackLayer(options: RepackOptions): Promise<WrittenLayer> {
+  const { blob, digest, diffId, path, compression, newest, signal } = options;
+  checkPath('blob', blob);
+  checkPath('path', path);
+  if (newest !== undefined && !(Number.isInteger(newest) && newest >= 0))
+    throw new TypeError(`not a time: ${newest}`);
+  return cancellable(signal, (cancel) =>
+    addon.repack(cancel, blob, digest, diffId, path, compression, newest),
+  );
 }
 
 export interface ApplyOptions {

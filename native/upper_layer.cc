@@ -49,7 +49,7 @@ class UpperWalk {
     const Fd root = openDirectory(request_.upper);
     Parent top;
     top.written = true;  // a layer has no entry for the root itself
-    walk(root.get(), "", lowers_.root(), isOpaque(root.get(), ""), top);
+    walk(root.get(), "", lowers_.root(), request_.complete || isOpaque(root.get(), ""), top);
     return writer_.finish();
   }
 
@@ -116,6 +116,11 @@ class UpperWalk {
 
   void visitOther(int directory, const std::string& name, const std::string& path, const struct stat& st,
                   const std::optional<LowerStack::Found>& lower, Parent& parent) {
+    // Overlay shows a file by the inode of its lay-out, and lay-outs do not change.
+    if (request_.complete && lower && lower->st.st_ino == st.st_ino && sameOwnerAndMode(st, lower->st) &&
+        sameTime(st, lower->st) && st.st_size == lower->st.st_size) {
+      return;
+    }
     const bool linked = st.st_nlink > 1;
     if (linked) {
       const auto first = links_.find({st.st_dev, st.st_ino});

@@ -14,6 +14,8 @@ struct UpperRequest {
   std::vector<std::string> lowers;  // top first
   std::string path;                 // of the blob
   Compression compression = Compression::kGzip;
+  // The upper directory is all that there is: a merged tree. What the lowers have besides is gone.
+  bool complete = false;
   std::set<std::string> exclude;  // exact paths, such as mount points made for the step
 };
 

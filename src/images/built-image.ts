@@ -6,7 +6,7 @@ import type { ImageDocument } from '../dockerfile/types.js';
 import { SlipwayError } from '../errors.js';
 import type { Layer } from '../layers/layer.js';
 import { digestOf, MEDIA_TYPES } from '../registry/image.js';
-import { completeHistory } from './history.js';
+import { completeHistory, layerCount } from './history.js';
 import { type Family, inFamily } from './media-types.js';
 
 export const LAYER_TYPE: string = MEDIA_TYPES.ociLayerGzip;
@@ -21,6 +21,8 @@ export interface BuiltImage {
   /** Bottom first. Their media types may be Docker's: the manifest has the right ones. */
   readonly layers: readonly Layer[];
   readonly document: ImageDocument;
+  /** How many of the layers, from the bottom, are the base image's own. */
+  readonly baseLayers: number;
 }
 
 export interface ImageTimes {
@@ -52,7 +54,8 @@ export function assembleImage(
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
     history: completeHistory(document.history ?? [], baseHistory, layers.length, created),
   };
-  return imageOf(complete, layers);
+  const added = layerCount((document.history ?? []).slice(baseHistory));
+  return imageOf(complete, layers, Math.max(layers.length - added, 0));
 }
 
 /** Seconds since the epoch as the config writes times. */
@@ -60,14 +63,19 @@ export function timeText(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
 }
 
-/** The image with this config, which must name these layers. */
-export function imageOf(document: ImageDocument, layers: readonly Layer[]): BuiltImage {
-  return withManifest({ config: Buffer.from(JSON.stringify(document)), layers, document }, 'oci');
+/** The image with this config, which must name these layers. `config`: its bytes, where they are to be kept. */
+export function imageOf(
+  document: ImageDocument,
+  layers: readonly Layer[],
+  baseLayers: number,
+  config: Buffer = Buffer.from(JSON.stringify(document)),
+): BuiltImage {
+  return withManifest({ config, layers, document, baseLayers }, 'oci');
 }
 
 /** The same config and layers under a manifest of the family. Foreign fields of base layers' descriptors survive. */
 export function withManifest(
-  { config, layers, document }: Omit<BuiltImage, 'digest' | 'manifest'>,
+  { config, layers, document, baseLayers }: Omit<BuiltImage, 'digest' | 'manifest'>,
   family: Family,
   annotations?: Readonly<Record<string, string>>,
 ): BuiltImage {
@@ -89,5 +97,5 @@ export function withManifest(
       ...(annotations === undefined ? {} : { annotations }),
     }),
   );
-  return { digest: digestOf(manifest), manifest, config, layers, document };
+  return { digest: digestOf(manifest), manifest, config, layers, document, baseLayers };
 }

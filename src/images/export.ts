@@ -1,12 +1,22 @@
 /** Writes finished images where an output asks for them. The door of this room for builds. */
+import { join } from 'node:path';
 import { SlipwayError } from '../errors.js';
+import type { BlobStore } from '../layers/blob-store.js';
+import type { LayerStore } from '../layers/layer-store.js';
+import type { RegistryClient } from '../registry/client.js';
 import { digestOf } from '../registry/image.js';
+import { annotationsOf } from './annotations.js';
 import { writeArchive, writtenTo } from './archive-writer.js';
+import { withManifest } from './built-image.js';
 import { type Bundle, bundleOf } from './bundle.js';
 import { type ExportableImage, type ExportedDescriptor, platformText } from './exportable.js';
 import { writeLayoutDirectory } from './layout-directory.js';
 import { dockerManifestFile, fullNames, indexFile, LAYOUT_FILE, layoutEntries } from './layout-files.js';
-import type { OutputSpec } from './output-spec.js';
+import { compressionOf, type Family } from './media-types.js';
+import type { ImageAttributes, OutputSpec } from './output-spec.js';
+import { pushBuilt } from './push-built.js';
+import { repacked } from './repack.js';
+import { copyRoot, writeRootTar } from './root-filesystem.js';
 
 export interface ExportRequest {
   /** One for each platform; several become an index. */
@@ -14,9 +24,15 @@ export interface ExportRequest {
   /** Those of `--tag`; the output may name more. */
   readonly names: readonly string[];
   readonly output: OutputSpec;
+  /** SOURCE_DATE_EPOCH, seconds: for `rewrite-timestamp`. */
+  readonly epoch?: number;
 }
 
 export interface ExportTools {
+  readonly blobs: BlobStore;
+  readonly layers: LayerStore;
+  /** For `type=registry`. */
+  readonly registry?: RegistryClient;
   /** For `dest=-`. */
   readonly stdout: NodeJS.WritableStream;
   readonly signal: AbortSignal;
@@ -31,21 +47,80 @@ export interface Exported {
   readonly names: readonly string[];
 }
 
-/** Throws `bad_request` when the output cannot take these images, `invalid_name`, `disk_full`, and what a fetch throws. */
+/** Throws `bad_request` when the output cannot take these images, `invalid_name`, `disk_full`, and what a fetch or push throws. */
 export async function exportImage(request: ExportRequest, tools: ExportTools): Promise<Exported> {
   const { images, output } = request;
-  if (images.length === 0) throw new SlipwayError('internal', 'there is no image to export');
+  const [only] = images;
+  if (only === undefined) throw new SlipwayError('internal', 'there is no image to export');
   switch (output.kind) {
-    case 'oci':
-    case 'docker': {
-      const names = fullNames([...request.names, ...output.names]);
-      const bundle = bundleOf(images, 'oci', output.annotations);
-      await writeBundle(bundle, names, output, tools);
-      return exported(bundle, names);
+    case 'none':
+      return { names: [] };
+    case 'local':
+      return exportRoots(images, output, tools);
+    case 'tar': {
+      if (images.length > 1) throw severalPlatforms('type=tar', images);
+      const { layers, signal, stdout } = tools;
+      await writtenTo(output.dest, stdout, (stream) => writeRootTar(only, stream, layers, signal));
+      return { names: [] };
     }
     default:
-      throw new SlipwayError('bad_request', `the output type=${output.kind} is not there yet`);
+      return exportBundle(request, output, tools);
   }
+}
+
+async function exportBundle(
+  request: ExportRequest,
+  output: Extract<OutputSpec, ImageAttributes>,
+  tools: ExportTools,
+): Promise<Exported> {
+  if (output.kind === 'docker' && request.images.length > 1)
+    throw severalPlatforms('type=docker', request.images);
+  const family = output.ociMediaTypes ? 'oci' : 'docker';
+  const names = fullNames([...request.names, ...output.names]);
+  const images: ExportableImage[] = [];
+  for (const image of request.images) images.push(await finished(image, request, output, family, tools));
+  const bundle = bundleOf(images, family, output.annotations);
+  if (output.kind !== 'registry') await writeBundle(bundle, names, output, tools);
+  else if (tools.registry === undefined)
+    throw new SlipwayError('internal', 'a push without a registry client');
+  else await pushBuilt(tools.registry, bundle, family, names, { signal: tools.signal });
+  const [only] = images;
+  return {
+    root: bundle.root,
+    ...(images.length === 1 && only !== undefined ? { configDigest: digestOf(only.image.config) } : {}),
+    names,
+  };
+}
+
+/** The image as the output's attributes want it; the same one when they want nothing. */
+async function finished(
+  source: ExportableImage,
+  { epoch }: ExportRequest,
+  output: Extract<OutputSpec, ImageAttributes>,
+  family: Family,
+  { blobs, signal }: ExportTools,
+): Promise<ExportableImage> {
+  if (output.rewriteTimestamp && epoch === undefined)
+    throw new SlipwayError('bad_request', 'rewrite-timestamp=true needs a time', {
+      hint: 'give it: --build-arg SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)',
+    });
+  const compression = output.compression;
+  let image = await repacked(
+    source,
+    {
+      ...(compression === undefined ? {} : { compression }),
+      force: output.forceCompression,
+      ...(output.rewriteTimestamp && epoch !== undefined ? { newest: epoch } : {}),
+    },
+    blobs,
+    signal,
+  );
+  // Docker's releases before 23 cannot load a layer in zstd.
+  const hasZstd = image.image.layers.some(({ mediaType }) => compressionOf(mediaType) === 'zstd');
+  if (output.kind === 'docker' && hasZstd && compression !== 'zstd')
+    image = await repacked(image, { compression: 'gzip', force: true }, blobs, signal);
+  const annotations = annotationsOf(output.annotations, 'manifest', platformText(image.platform));
+  return { ...image, image: withManifest(image.image, family, annotations) };
 }
 
 async function writeBundle(
@@ -55,39 +130,38 @@ async function writeBundle(
   { stdout, signal }: ExportTools,
 ): Promise<void> {
   const entries = layoutEntries(bundle, names);
-  const [only] = bundle.images;
-  if (output.kind === 'docker' && (bundle.images.length > 1 || only === undefined))
-    throw new SlipwayError(
-      'bad_request',
-      `type=docker holds one platform, not ${bundle.images.map(({ platform }) => platformText(platform)).join(' and ')}`,
-      { hint: 'use type=oci for several platforms, or build one: --platform linux/amd64' },
-    );
   if (!output.tar) return writeLayoutDirectory(output.dest, bundle.blobs, entries);
+  const [only] = bundle.images;
+  const manifest =
+    output.kind === 'docker' && only !== undefined
+      ? [{ path: 'manifest.json', bytes: dockerManifestFile(only.image, names) }]
+      : [];
   const files = [
     { path: 'index.json', bytes: indexFile(entries) },
-    ...(output.kind === 'docker' && only !== undefined
-      ? [
-          {
-            path: 'manifest.json',
-            bytes: dockerManifestFile(
-              { configDigest: digestOf(only.image.config), layers: only.image.layers },
-              names,
-            ),
-          },
-        ]
-      : []),
+    ...manifest,
     { path: 'oci-layout', bytes: LAYOUT_FILE },
   ];
   await writtenTo(output.dest, stdout, (stream) => writeArchive(bundle.blobs, files, stream, signal));
 }
 
-function exported(bundle: Bundle, names: readonly string[]): Exported {
-  const [only] = bundle.images;
-  return {
-    root: bundle.root,
-    ...(bundle.images.length === 1 && only !== undefined
-      ? { configDigest: digestOf(only.image.config) }
-      : {}),
-    names,
-  };
+/** Each of several platforms has a directory of its own, `linux_arm_v7`. */
+async function exportRoots(
+  images: readonly ExportableImage[],
+  output: Extract<OutputSpec, { kind: 'local' }>,
+  { layers, signal }: ExportTools,
+): Promise<Exported> {
+  const split = output.platformSplit ?? images.length > 1;
+  if (!split && images.length > 1) throw severalPlatforms('type=local,platform-split=false', images);
+  for (const image of images) {
+    const dest = split ? join(output.dest, platformText(image.platform).replaceAll('/', '_')) : output.dest;
+    await copyRoot(image, dest, layers, signal);
+  }
+  return { names: [] };
+}
+
+function severalPlatforms(output: string, images: readonly ExportableImage[]): SlipwayError {
+  const platforms = images.map(({ platform }) => platformText(platform));
+  return new SlipwayError('bad_request', `${output} holds one platform, not ${platforms.join(' and ')}`, {
+    hint: `use type=oci for several platforms, or build one: --platform ${platforms[0]}`,
+  });
 }

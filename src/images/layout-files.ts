@@ -3,8 +3,9 @@
  * `docker load` reads the same archive. Pure.
  */
 
-import type { Layer } from '../layers/layer.js';
+import { digestOf } from '../registry/image.js';
 import { formatReference, type ImageReference, parseReference } from '../registry/reference.js';
+import type { BuiltImage } from './built-image.js';
 import { type Bundle, createdOf } from './bundle.js';
 import type { ExportedDescriptor } from './exportable.js';
 
@@ -49,15 +50,15 @@ export function indexFile(manifests: readonly unknown[]): Buffer {
 
 /** manifest.json of a docker archive, which holds one image. */
 export function dockerManifestFile(
-  image: { readonly configDigest: string; readonly layers: readonly Layer[] },
+  { config, layers }: Pick<BuiltImage, 'config' | 'layers'>,
   names: readonly string[],
 ): Buffer {
   return Buffer.from(
     JSON.stringify([
       {
-        Config: blobPath(image.configDigest),
+        Config: blobPath(digestOf(config)),
         RepoTags: names.length === 0 ? null : names.map(familiarName),
-        Layers: image.layers.map((layer) => blobPath(layer.digest)),
+        Layers: layers.map((layer) => blobPath(layer.digest)),
       },
     ]),
   );

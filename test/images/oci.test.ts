@@ -4,11 +4,10 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { exportImage } from '../../src/images/export.js';
-import { parseOutput } from '../../src/images/output-spec.js';
-import { hostPlatform } from '../../src/registry/pull.js';
+import type { Exported } from '../../src/images/export.js';
 import { type Built, TestBuilder } from '../support/builder.js';
 import { temporaryDirectory } from '../support/directories.js';
+import { exportable, write as writeImage } from './support.js';
 
 let builder: TestBuilder;
 let built: Built;
@@ -19,23 +18,14 @@ beforeAll(async () => {
   directory = await temporaryDirectory();
   const commit = await builder.commit({
     Dockerfile:
-      'FROM busybox\nCOPY file /file\nRUN echo made > /made && rm /etc/group\nCMD ["cat", "/file"]\n',
-    file: 'content\n',
+      'FROM busybox\nRUN echo content > /file\nRUN echo made > /made && rm /etc/group\nCMD ["cat", "/file"]\n',
   });
   built = await builder.build(commit);
 });
 afterAll(() => builder.stop());
 
-function write(output: string, names: readonly string[] = []): ReturnType<typeof exportImage> {
-  const { image, bases } = built;
-  return exportImage(
-    {
-      images: [{ platform: hostPlatform(), image, blob: (layer) => bases.blob(layer) }],
-      names,
-      output: parseOutput(output),
-    },
-    { stdout: process.stdout, signal: new AbortController().signal },
-  );
+function write(output: string, names: readonly string[] = []): Promise<Exported> {
+  return writeImage(builder, exportable(built), output, { names });
 }
 
 async function json(path: string): Promise<Record<string, never>> {
@@ -75,7 +65,8 @@ test('the archive holds what its index names, every blob by its digest', async (
 test('the same image gives the same archive, and leaves no half-written one', async () => {
   await write(`type=oci,dest=${join(directory, 'a.tar')}`);
   await write(`type=oci,dest=${join(directory, 'b.tar')}`);
-  expect(await readFile(join(directory, 'a.tar'))).toEqual(await readFile(join(directory, 'b.tar')));
+  const [a, b] = [await readFile(join(directory, 'a.tar')), await readFile(join(directory, 'b.tar'))];
+  expect(a.equals(b)).toBe(true);
   expect((await readdir(directory)).filter((name) => name.includes('partial'))).toEqual([]);
 });
 
