@@ -1,5 +1,5 @@
-// An archive of ADD taken apart: what its headers say, and the bytes of all its files one after the other in one
-// spool. No name of the archive ever becomes a path of this machine.
+// An archive of ADD taken apart: what its headers say, and the bytes of all its files one after the other in
+// one spool. No name of the archive ever becomes a path of this machine.
 #pragma once
 
 #include <optional>

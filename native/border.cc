@@ -314,8 +314,15 @@ Napi::Value unpackArchiveAt(Args args) {
 }
 
 Napi::Value scan(Args args) {
-  const ScanRequest request{text(args[1]), text(args[2]), args[3].As<Napi::Boolean>().Value(),
-                            args[4].As<Napi::Boolean>().Value()};
+  ScanRequest request;
+  request.root = text(args[1]);
+  request.path = text(args[2]);
+  request.hash = args[3].As<Napi::Boolean>().Value();
+  request.shallow = args[4].As<Napi::Boolean>().Value();
+  if (args[5].IsArray()) {
+    const std::vector<std::string> paths = texts(args[5]);
+    request.hash_only = std::set<std::string>(paths.begin(), paths.end());
+  }
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      auto found = std::make_shared<std::vector<ScannedEntry>>(scanTree(request, flag));

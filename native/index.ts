@@ -164,7 +164,14 @@ interface Addon {
     maxRatio: number,
     maxEntries: number,
   ): Promise<ArchivedEntry[] | undefined>;
-  scan(cancel: Handle, root: string, path: string, hash: boolean, shallow: boolean): Promise<ScannedEntry[]>;
+  scan(
+    cancel: Handle,
+    root: string,
+    path: string,
+    hash: boolean,
+    shallow: boolean,
+    hashOnly?: readonly string[],
+  ): Promise<ScannedEntry[]>;
   merged(layouts: readonly string[], path: string): Promise<MergedEntry[] | undefined>;
   remove(path: string): Promise<void>;
   resolve(root: string, path: string): Promise<string>;
@@ -376,6 +383,8 @@ export interface ScanOptions {
   /** Inside the root. Symlinks on the way are followed inside it; one at the end is an entry (see `resolveIn`). */
   readonly path: string;
   readonly hash: boolean;
+  /** With `hash`: of these files alone, by their paths as the entries have them. */
+  readonly hashOnly?: readonly string[];
   /** Of a directory only what is directly in it. */
   readonly shallow?: boolean;
   readonly signal?: AbortSignal;
@@ -383,10 +392,10 @@ export interface ScanOptions {
 
 /** The entries at and below a path, in tree order, names in byte order. */
 export function scanTree(options: ScanOptions): Promise<ScannedEntry[]> {
-  const { root, path, hash, shallow = false, signal } = options;
+  const { root, path, hash, hashOnly, shallow = false, signal } = options;
   checkPath('root', root);
   if (path.includes('\0')) throw new TypeError('path holds a NUL');
-  return cancellable(signal, (cancel) => addon.scan(cancel, root, path, hash, shallow));
+  return cancellable(signal, (cancel) => addon.scan(cancel, root, path, hash, shallow, hashOnly));
 }
 
 /**

@@ -81,7 +81,8 @@ class Scan {
       const Fd fd = openAt(directory, name.c_str(), O_RDONLY | O_NOFOLLOW, 0, shown);
       scanned.entry.xattrs = layerXattrs(fd.get(), shown);
       if (st.st_nlink > 1) scanned.inode = std::to_string(st.st_dev) + ":" + std::to_string(st.st_ino);
-      if (request_.hash) scanned.sha256 = hashOf(fd.get(), shown);
+      if (request_.hash && (!request_.hash_only || request_.hash_only->contains(path)))
+        scanned.sha256 = hashOf(fd.get(), shown);
     } else if (S_ISLNK(st.st_mode)) {
       scanned.entry.link = readLinkAt(directory, name.c_str(), shown);
     }

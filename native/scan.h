@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 
 #include "fault.h"
 #include "tar.h"
@@ -13,6 +14,7 @@ struct ScanRequest {
   std::string root;
   std::string path;  // symlinks on the way are followed inside the root; a symlink at the end is an entry
   bool hash = false;
+  std::optional<std::set<std::string>> hash_only;  // of the files below, hash these; of all when empty
   bool shallow = false;  // of a directory, what is directly in it and nothing deeper
 };
 

@@ -6,9 +6,17 @@
 import type { Limits } from '../config.js';
 import { type StageStartsFrom, startStage, withTriggers } from '../dockerfile/evaluate.js';
 import { stageOf } from '../dockerfile/plan.js';
-import type { BuildPlan, NamedContext, Origin, PlannedStage, Platform } from '../dockerfile/types.js';
+import type {
+  BuildPlan,
+  GitSource,
+  NamedContext,
+  Origin,
+  PlannedStage,
+  Platform,
+} from '../dockerfile/types.js';
 import { SlipwayError, toSlipwayError } from '../errors.js';
 import type { RegistryClient } from '../registry/client.js';
+import { shownUrl } from './add/download.js';
 import { BaseImages } from './base-images.js';
 import { readPlan, visibleSource } from './build-input.js';
 import type { BuilderStore } from './builder-store.js';
@@ -20,6 +28,7 @@ import type { ImagePolicy } from './image-policy.js';
 import { type LayeredOrigin, Origins } from './origins.js';
 import { type BuildListener, makesLayer, Progress, stageName } from './progress.js';
 import type { RunSettings } from './run-settings.js';
+import type { Cidr } from './sandbox/cidr.js';
 import type { StepRunner } from './sandbox/runtime.js';
 import { StageBuild, type StageResult, type StageStart, type StageTools } from './stage.js';
 
@@ -31,6 +40,8 @@ export interface BuildRequest {
   readonly dockerfile: string;
   /** Its text, where it is not in the context; `dockerfile` is then only its name. */
   readonly dockerfileText?: Uint8Array;
+  /** What goes for the context's ignore file. */
+  readonly ignoreText?: Uint8Array;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly target?: string;
   readonly platform: Platform;
@@ -53,6 +64,10 @@ export interface BuildTools {
   readonly sandbox: StepRunner;
   readonly registry: RegistryClient;
   readonly limits: Limits;
+  /** Networks that ADD may fetch from although they are not public. Default: none. */
+  readonly downloadAllow?: readonly Cidr[];
+  /** The files of a repository's commit, for ADD. Default: ADD of a repository is refused. */
+  readonly openGit?: (git: GitSource) => Promise<CopySource>;
   readonly listen: BuildListener;
   /** What other builders have built; the caller exports what this build adds. */
   readonly remote?: RemoteCache;
@@ -70,7 +85,7 @@ export interface BuildResult {
 export async function buildImage(request: BuildRequest, tools: BuildTools): Promise<BuildResult> {
   await using _running = await tools.store.running.begin();
   const plan = await readPlan(request, tools.limits);
-  const source = await visibleSource(request.dockerfile, request.context, tools.signal);
+  const source = await visibleSource(request.dockerfile, request.context, tools.signal, request.ignoreText);
   await using run = new BuildRun(request, plan, source, tools);
   const { state, layers, baseHistory } = await run.stage(plan.target);
   const image = assembleImage(state.image, layers, baseHistory, tools.limits.layers);
@@ -212,6 +227,8 @@ class BuildRun {
       context,
       origins: this.#origins,
       settings: run,
+      downloadAllow: this.#tools.downloadAllow ?? [],
+      openGit: this.#tools.openGit ?? refuseGit,
       progress: this.progress,
     };
   }
@@ -240,4 +257,10 @@ class BuildRun {
     this.progress.expectMore(late.instructions.filter(makesLayer).length);
     return late;
   }
+}
+
+function refuseGit({ remote }: GitSource): Promise<never> {
+  return Promise.reject(
+    new SlipwayError('dockerfile_unsupported', `ADD of a repository is not set up here: ${shownUrl(remote)}`),
+  );
 }

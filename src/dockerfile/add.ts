@@ -1,8 +1,4 @@
-/**
- * ADD unpacks a local archive, COPY never does. Whether a file is one shows only in its bytes, so the builder asks here
- * and refuses: unpacking is not supported yet, and copying the archive as it is would be a silent surprise.
- */
-import { unsupported } from './problems.js';
+/** ADD unpacks a local archive, COPY never does. Whether a file may be one shows in its first bytes. */
 
 export type ArchiveFormat = 'tar' | 'gzip' | 'bzip2' | 'xz' | 'zstd';
 
@@ -14,19 +10,10 @@ const MAGIC: readonly { readonly format: ArchiveFormat; readonly bytes: readonly
 ];
 export const ARCHIVE_HEAD_BYTES = 512;
 
-/** From a file's first 512 bytes. A compressed file may hold no tar; Docker would look, we do not. */
+/** From a file's first 512 bytes. A compressed file may hold no tar; whoever unpacks it sees. */
 export function archiveFormat(head: Uint8Array): ArchiveFormat | undefined {
   const compressed = MAGIC.find(({ bytes }) => bytes.every((byte, index) => head[index] === byte));
   return compressed?.format ?? (isTarHeader(head) ? 'tar' : undefined);
-}
-
-/** What the builder throws when a source of ADD is an archive. `where` is `Dockerfile:7`. */
-export function refuseArchive(path: string, format: ArchiveFormat, where: string): Error {
-  return unsupported(
-    where,
-    `ADD ${path}: unpacking a ${format} archive is not supported yet`,
-    'COPY it and unpack it in a RUN; if it is to stay as it is, COPY it',
-  );
 }
 
 /** The checksum of a tar header (POSIX pax, "ustar Interchange Format"): bytes 148 to 155 count as blanks. */

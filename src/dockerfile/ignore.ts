@@ -27,7 +27,7 @@ export function parseIgnore(text: string, name = '.dockerignore'): IgnoreMatcher
   return new IgnoreMatcher(patterns);
 }
 
-/** The patterns of `--exclude`, in which a # is no comment. Throws `dockerfile_invalid`. */
+/** The patterns of `--exclude` and `--parents`, in which a # is no comment. Throws `dockerfile_invalid`. */
 export function parsePatterns(patterns: readonly string[], where: string): IgnoreMatcher {
   return new IgnoreMatcher(
     patterns.map((pattern) => readPattern(pattern, where)).filter((pattern) => pattern !== undefined),
@@ -49,29 +49,11 @@ function readPattern(text: string, where: string): Pattern | undefined {
   return new Pattern(cleanPattern(written), exception, where);
 }
 
-/** Patterns that are not lines of a file (`--exclude`, `--parents`): no comments, and a leading slash is part of them. */
-export function parsePatterns(written: readonly string[]): IgnoreMatcher {
-  const patterns: Pattern[] = [];
-  for (const text of written) {
-    const trimmed = trim(text);
-    if (trimmed === '') continue;
-    const exception = trimmed.startsWith('!');
-    const pattern = exception ? trimmed.slice(1) : trimmed;
-    if (pattern === '') throw new SlipwayError('dockerfile_invalid', 'a ! without a pattern');
-    patterns.push(new Pattern(cleanPath(pattern), exception));
-  }
-  return new IgnoreMatcher(patterns);
-}
-
 /** As Go's path.Clean, and relative to the context. */
 function cleanPattern(pattern: string): string {
-  const clean = cleanPath(pattern);
-  return clean.length > 1 && clean.startsWith('/') ? clean.slice(1) : clean;
-}
-
-function cleanPath(path: string): string {
-  const clean = posix.normalize(path);
-  return clean.length > 1 && clean.endsWith('/') ? clean.slice(0, -1) : clean;
+  const clean = posix.normalize(pattern);
+  const bare = clean.length > 1 && clean.endsWith('/') ? clean.slice(0, -1) : clean;
+  return bare.length > 1 && bare.startsWith('/') ? bare.slice(1) : bare;
 }
 
 /** Directories whose answers are kept: siblings share them. */
@@ -140,7 +122,7 @@ class Pattern {
     | { readonly kind: 'exact' | 'suffix' | 'prefix'; readonly text: string }
     | undefined;
 
-  constructor(pattern: string, exception: boolean, where?: string) {
+  constructor(pattern: string, exception: boolean, where: string) {
     this.exception = exception;
     const { tokens, shape } = this.compile(pattern, where);
     this.glob = new Glob(tokens);
@@ -160,16 +142,13 @@ class Pattern {
     return this.glob.canContinue(prefix);
   }
 
-  private compile(
-    pattern: string,
-    where: string | undefined,
-  ): { tokens: GlobToken[]; shape: Pattern['literal'] } {
+  private compile(pattern: string, where: string): { tokens: GlobToken[]; shape: Pattern['literal'] } {
     try {
       return compilePattern(pattern);
     } catch (error) {
       if (!(error instanceof BadPattern)) throw error;
       throw new SlipwayError('dockerfile_invalid', `${JSON.stringify(pattern)} is not a pattern`, {
-        ...(where === undefined ? {} : { where }),
+        where,
         hint: 'close every [ with a ], and write \\[ for a bracket that is meant as one',
       });
     }

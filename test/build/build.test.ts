@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -418,21 +417,6 @@ describe('a build that cannot be', () => {
       const error = await failure({ Dockerfile: dockerfile('FROM busybox', 'COPY out /got'), out: { link } });
       expect(error.code).toBe('source_missing');
     }
-  });
-
-  it('refuses an archive in ADD instead of copying it, and copies what is none', async () => {
-    const plain = await commitOnly({
-      Dockerfile: dockerfile('FROM scratch', 'ADD a.tar.gz /'),
-      'a.tar.gz': 'text',
-    });
-    expect((await filesOf((await builder.build(plain)).image, builder.store)).get('a.tar.gz')?.text).toBe(
-      'text',
-    );
-    const text = execFileSync('tar', ['--create', '--directory', builder.directory, 'work/.git/HEAD'], {
-      encoding: 'latin1',
-    });
-    const error = await failure({ Dockerfile: dockerfile('FROM scratch', 'ADD a.tar /'), 'a.tar': text });
-    expect(error).toMatchObject({ code: 'dockerfile_unsupported', where: 'Dockerfile:2' });
   });
 
   it('names the stages when a COPY names one that there is not', async () => {

@@ -80,7 +80,7 @@ describe('COPY --from', () => {
 
   it('gives what it copies to the owner that is asked for', async () => {
     const built = await build(...STAGE, 'COPY --from=made --chown=app:7 --chmod=u-s,o= /s/f /y/');
-    expect(await listing(built, 'y')).toEqual({ y: 'directory 750 1000:7', 'y/f': 'file 750 1000:7 1' });
+    expect(await listing(built, 'y')).toEqual({ y: 'directory 755 1000:7', 'y/f': 'file 750 1000:7 1' });
   });
 
   it.each([

@@ -55,7 +55,7 @@ async function plan(
   below: Destination,
   more = {},
 ): Promise<string[]> {
-  const planned = await planCopy(sources, below, { destination, directoryMtime: 99, ...more });
+  const planned = (await planCopy(sources, below, { destination, directoryMtime: 99, ...more })).entries();
   return planned.map(
     ({ entry: { path, type, mode, uid, gid } }) =>
       `${path}${type === 'directory' ? '/' : ''} ${mode.toString(8)} ${uid}:${gid}`,

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, expect, it } from 'vitest';
-import { ARCHIVE_HEAD_BYTES, archiveFormat, refuseArchive } from '../../src/dockerfile/add.js';
-import { problem } from './support.js';
+import { ARCHIVE_HEAD_BYTES, archiveFormat } from '../../src/dockerfile/add.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'slipway-add-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -28,13 +27,4 @@ it('takes nothing else for one', () => {
   expect(archiveFormat(Buffer.from('#!/bin/sh\n'.repeat(100)))).toBeUndefined();
   expect(archiveFormat(new Uint8Array(512))).toBeUndefined();
   expect(archiveFormat(Buffer.alloc(512, '0'))).toBeUndefined();
-});
-
-it('refuses one by name and line', () => {
-  const call = () => {
-    throw refuseArchive('a.tgz', 'gzip', 'Dockerfile:4');
-  };
-  expect(problem(call)).toBe(
-    'dockerfile_unsupported Dockerfile:4: ADD a.tgz: unpacking a gzip archive is not supported yet',
-  );
 });

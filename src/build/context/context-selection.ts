@@ -17,6 +17,7 @@ import {
   type SourceEntry,
   splitWildcard,
 } from '../copy/copy-source.js';
+import { filtered, isExcluded, isLiteral, type PathFilter, pathFilter } from '../copy/filter.js';
 import type { ContextEntry, ContextFiles } from './context.js';
 import type { ContextTree } from './context-tree.js';
 
@@ -40,12 +41,16 @@ export class ContextSelection implements CopySource {
     this.#files = files;
   }
 
-  async select({ path: argument }: PathSelector): Promise<readonly Selection[]> {
-    const wanted = cleanSourcePath(argument);
-    const paths = hasWildcard(wanted) ? this.#matching(wanted) : [wanted];
+  async select(selector: PathSelector): Promise<readonly Selection[]> {
+    const filter = pathFilter(selector);
+    const from = cleanSourcePath(filter.from);
+    const isPattern = hasWildcard(from);
     const selections: Selection[] = [];
-    for (const path of paths)
-      selections.push(await this.#selection(path, await this.#resolve(path, argument)));
+    for (const path of isPattern ? this.#matching(from) : [from]) {
+      const root = await this.#resolve(path, selector.path);
+      if (isPattern && root.type !== 'directory' && isExcluded(filter, path, from)) continue;
+      selections.push(await this.#selection(path, root, filter));
+    }
     return selections;
   }
 
@@ -87,32 +92,52 @@ export class ContextSelection implements CopySource {
   }
 
   /** `path` is how it was found, which may be a symlink to `root`. */
-  async #selection(path: string, root: ContextEntry): Promise<Selection> {
-    const list = (): readonly ContextEntry[] =>
-      root.type === 'directory' ? [root, ...this.#visible.below(root)] : [root];
+  async #selection(path: string, root: ContextEntry, filter: PathFilter): Promise<Selection> {
+    const cut = root.path === '' ? 0 : root.path.length + 1;
+    const below = (entry: ContextEntry): string => (entry === root ? '' : entry.path.slice(cut));
+    const list = (): readonly ListedEntry[] =>
+      root.type === 'directory' ? filtered([root, ...this.#visible.below(root)], filter, below) : [root];
+    const { wanted = '' } = filter;
+    if (wanted !== '' && isLiteral(filter) && root.type === 'directory' && list().length === 1)
+      await this.#refuseNothing(joined(root.path, wanted));
     return {
       name: baseName(path),
-      path: root.path,
-      content: await this.#identity(root, list),
-      entries: async () => {
-        const cut = root.path === '' ? 0 : root.path.length + 1;
-        return list().map((entry) => this.#sourceEntry(entry, entry === root ? '' : entry.path.slice(cut)));
-      },
+      path: hasWildcard(wanted) || root.type !== 'directory' ? root.path : joined(root.path, wanted),
+      content: await this.#identity(root, list, filter),
+      entries: async () => list().map((entry) => this.#sourceEntry(entry, below(entry))),
     };
   }
 
-  /** The whole tree by its id, unless a pattern may have taken something out of it. */
-  async #identity(root: ContextEntry, list: () => readonly ContextEntry[]): Promise<string> {
-    const { hasTreeIds } = this.#files;
-    if (root.type === 'directory' && hasTreeIds && !this.#ignore.canMatchBelow(root.path))
-      return `git tree ${root.oid}`;
-    const listed = await this.#files.identify(list());
-    if (root.type !== 'directory' && hasTreeIds) return `git blob ${root.mode} ${root.oid}`;
-    return `${hasTreeIds ? 'git' : 'files'} list ${hashOf(identities(listed, root.path.length))}`;
+  /** Symlinks on the way of a path that is kept are not followed: it would not be the path that was asked for. */
+  async #refuseNothing(path: string): Promise<never> {
+    await this.#resolve(path, path);
+    throw new SlipwayError(
+      'source_missing',
+      `"${path}" goes through a symlink, which --parents does not follow, or is left out by --exclude`,
+      { hint: 'name the directory that the symlink leads to' },
+    );
   }
 
-  #sourceEntry(entry: ContextEntry, path: string): SourceEntry {
-    const { type, mode, sizeBytes, rdevMajor, rdevMinor, xattrs, inode } = entry;
+  /** The whole tree by its id, unless a pattern may have taken something out of it. */
+  async #identity(
+    root: ContextEntry,
+    list: () => readonly ListedEntry[],
+    { takesAll }: PathFilter,
+  ): Promise<string> {
+    const { hasTreeIds } = this.#files;
+    const isWhole = takesAll && !this.#ignore.canMatchBelow(root.path);
+    if (root.type === 'directory' && hasTreeIds && isWhole) return `git tree ${root.oid}`;
+    const entries = list();
+    const listed = await this.#files.identify(entries);
+    if (root.type !== 'directory' && hasTreeIds) return `git blob ${root.mode} ${root.oid}`;
+    const cut = root.path.length;
+    const implied = entries.filter((entry) => entry.implied).map((entry) => entry.path.slice(cut));
+    const all = identities(listed, cut);
+    return `${hasTreeIds ? 'git' : 'files'} list ${hashOf(implied.length === 0 ? all : [all, implied])}`;
+  }
+
+  #sourceEntry(entry: ListedEntry, path: string): SourceEntry {
+    const { type, mode, sizeBytes, rdevMajor, rdevMinor, xattrs, inode, implied } = entry;
     this.#files.check(entry);
     if (type === 'submodule') throw new SlipwayError('internal', `a submodule at ${entry.path}`);
     const linkname = type === 'symlink' ? this.#visible.targetOf(entry) : undefined;
@@ -130,8 +155,16 @@ export class ContextSelection implements CopySource {
       ...(rdevMinor === undefined ? {} : { rdevMinor }),
       ...(xattrs === undefined ? {} : { xattrs }),
       ...(inode === undefined ? {} : { inode }),
+      ...(implied === undefined ? {} : { implied }),
     };
   }
+}
+
+/** See `SourceEntry.implied`. */
+type ListedEntry = ContextEntry & { readonly implied?: true };
+
+function joined(directory: string, path: string): string {
+  return directory === '' || path === '' ? directory + path : `${directory}/${path}`;
 }
 
 /** All that a copy of the entries carries, and which of them are one file. */

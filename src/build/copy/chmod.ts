@@ -4,9 +4,9 @@ import type { ModeChange } from './copy.js';
 
 /** Throws `dockerfile_invalid`; the caller adds the line. */
 export function parseChmod(text: string): ModeChange {
-  if (/^[0-7]{1,4}$/.test(text)) {
+  if (/^0?[0-7]{1,4}$/.test(text)) {
     const mode = Number.parseInt(text, 8);
-    return () => mode;
+    return Object.assign(() => mode, { octal: mode });
   }
   const clauses = text.split(',').map(parseClause);
   if (clauses.includes(undefined)) {

@@ -55,6 +55,16 @@ export interface Selection {
   entries(): Promise<readonly SourceEntry[]>;
 }
 
+export type SourceContent =
+  | { readonly data: Uint8Array }
+  /** The whole file, or only a range of it. */
+  | {
+      readonly file: string;
+      readonly range?: { readonly offset: number; readonly sizeBytes: number };
+      /** Hex; the file may have changed since it was selected. */
+      readonly sha256?: string;
+    };
+
 export interface CopySource {
   /** The selections in order. A wildcard may select nothing; a plain path that is missing throws `source_missing`. */
   select(selector: PathSelector): Promise<readonly Selection[]>;

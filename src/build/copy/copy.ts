@@ -1,12 +1,13 @@
 /**
- * COPY and ADD of local files: where each selected file lands, and with which owner and mode (Dockerfile reference,
+ * COPY and ADD: where each selected file lands, and with which owner and mode (Dockerfile reference,
  * "COPY"). The result is the list of tar entries of one layer; bytes are read only when the layer is written.
  */
 import type { LayerEntry } from '../../../native/index.js';
 import { SlipwayError } from '../../errors.js';
 import type { CopySource, Selection, SourceEntry } from './copy-source.js';
-import { comparePaths, parentPath } from './copy-source.js';
 import type { Destination, TreeEntry } from './destination.js';
+import { type Archive, extractArchive } from './extract.js';
+import { LayerPlan, type LinkGroup, type MadeDirectory } from './layer-plan.js';
 
 export interface Owner {
   readonly uid: number;
@@ -14,7 +15,11 @@ export interface Owner {
 }
 
 /** A mode as `--chmod` gives it: octal replaces the mode, symbolic changes it. */
-export type ModeChange = (mode: number, isDirectory: boolean) => number;
+export interface ModeChange {
+  (mode: number, isDirectory: boolean): number;
+  /** Directories that a copy has to make take an octal mode, not a symbolic one. */
+  readonly octal?: number;
+}
 
 export interface CopyOptions {
   /** Absolute path; a trailing slash means a directory. */
@@ -25,33 +30,27 @@ export interface CopyOptions {
   readonly directoryMtime: number;
 }
 
-/** An entry of the new layer, and the source that holds its bytes. */
-export interface PlannedEntry {
-  readonly entry: LayerEntry;
-  readonly from?: { readonly source: CopySource; readonly file: SourceEntry };
+/** A selection and the tree that holds it; taken apart already where it is an archive to be unpacked. */
+export interface CopiedSource {
+  readonly source: CopySource;
+  readonly selection: Selection;
+  readonly archive?: Archive;
 }
 
 /** Plans the layer. Throws `source_missing` or `context_invalid`; the caller adds the Dockerfile's line. */
 export async function planCopy(
-  selections: readonly { readonly source: CopySource; readonly selection: Selection }[],
+  sources: readonly CopiedSource[],
   onto: Destination,
   options: CopyOptions,
-): Promise<readonly PlannedEntry[]> {
-  const layer = new CopyLayer(onto, options);
-  const intoDirectory = isDirectoryPath(options.destination);
-  const target = await onto.resolve(options.destination);
-  for (const { source, selection } of selections) {
-    const [root, ...below] = await selection.entries();
-    if (root === undefined) continue;
-    // A destination that is written as a directory is made like those above it, whatever the source is like.
-    if (intoDirectory && target !== '') await layer.addDirectory(target);
-    if (root.type === 'directory') await layer.addTree(target, root, below, source);
-    // A symlink of that name in the directory is replaced; only the destination as it is written is followed.
-    else if (await layer.isDirectory(target))
-      await layer.addLeaf(inside(target, selection.name), root, source);
-    else await layer.addLeaf(target, root, source);
+): Promise<LayerPlan> {
+  const plan = new LayerPlan(onto);
+  const copy = new Copy(plan, options);
+  for (const one of sources) {
+    if (one.archive !== undefined)
+      await extractArchive(plan, await plan.resolve(options.destination), one.archive, options);
+    else await copy.add(one.source, one.selection);
   }
-  return layer.entries();
+  return plan;
 }
 
 /** Written with a slash, or a slash and a dot, at its end. */
@@ -59,134 +58,114 @@ export function isDirectoryPath(destination: string): boolean {
   return /(^|\/)\.?$/.test(destination);
 }
 
-class CopyLayer {
-  readonly #onto: Destination;
+class Copy {
+  readonly #plan: LayerPlan;
   readonly #options: CopyOptions;
-  readonly #planned = new Map<string, PlannedEntry>();
+  readonly #made: MadeDirectory;
 
-  constructor(onto: Destination, options: CopyOptions) {
-    this.#onto = onto;
+  constructor(plan: LayerPlan, options: CopyOptions) {
+    const { chown = { uid: 0, gid: 0 }, chmod, directoryMtime } = options;
+    this.#plan = plan;
     this.#options = options;
+    this.#made = { mode: chmod?.octal ?? 0o755, ...chown, mtime: directoryMtime };
   }
 
-  async isDirectory(path: string): Promise<boolean> {
-    return path === '' || (await this.#lstat(path))?.type === 'directory';
-  }
-
-  /** A directory that is there keeps its mode and owner, one that is missing is made, and so are those above. */
-  async addDirectory(path: string): Promise<void> {
-    await this.#ancestors(inside(path, '.'));
+  async add(source: CopySource, selection: Selection): Promise<void> {
+    const { destination } = this.#options;
+    const [root, ...below] = await selection.entries();
+    if (root === undefined) return;
+    const target = await this.#plan.resolve(destination);
+    // A destination that is written as a directory is made like those above it, whatever the source is like.
+    if (isDirectoryPath(destination)) await this.#plan.makeDirectory(target, this.#made);
+    const links = linkGroups([root, ...below]);
+    if (root.type === 'directory') return this.#addTree(target, root, below, source, links);
+    // A symlink of that name in the directory is replaced; only the destination as it is written is followed.
+    const path = (await this.#plan.isDirectory(target)) ? inside(target, selection.name) : target;
+    await this.#addLeaf(path, root, source, links);
   }
 
   /** A directory's contents into `target`. The top keeps its mode and owner where it existed; those below take the source's. */
-  async addTree(
+  async #addTree(
     target: string,
     root: SourceEntry,
     below: readonly SourceEntry[],
     source: CopySource,
+    links: ReadonlyMap<string, LinkGroup>,
   ): Promise<void> {
-    const existing = target === '' ? undefined : await this.#lstat(target);
-    if (existing !== undefined && existing.type !== 'directory') {
-      throw new SlipwayError(
-        'context_invalid',
-        `cannot copy a directory onto "/${target}", which is not a directory`,
-      );
-    }
     if (target !== '') {
-      await this.#ancestors(target);
-      if (existing === undefined) this.#put(target, this.#fromSource(target, root));
-      else if (!this.#planned.has(target)) this.#put(target, { entry: kept(target, existing) });
+      const existing = await this.#directoryAt(target);
+      await this.#plan.makeAbove(target, this.#made);
+      if (existing === undefined) this.#plan.put(target, { entry: this.#entry(target, root) });
+      else if (this.#plan.planned(target) === undefined) this.#plan.keep(target, existing);
     }
     for (const file of below) {
       const path = inside(target, file.path);
-      if (file.type === 'directory') {
-        const there = await this.#lstat(path);
-        if (there !== undefined && there.type !== 'directory') {
-          throw new SlipwayError(
-            'context_invalid',
-            `cannot copy a directory onto "/${path}", which is not a directory`,
-          );
-        }
-        this.#put(path, this.#fromSource(path, file));
-      } else {
-        await this.addLeaf(path, file, source);
+      if (file.type !== 'directory') await this.#addLeaf(path, file, source, links);
+      else {
+        const existing = await this.#directoryAt(path);
+        if (file.implied && existing !== undefined) this.#plan.keep(path, { ...existing, mode: file.mode });
+        else this.#plan.put(path, { entry: this.#entry(path, file) });
       }
     }
   }
 
+  async #directoryAt(path: string): Promise<TreeEntry | undefined> {
+    const existing = await this.#plan.lstat(path);
+    if (existing === undefined || existing.type === 'directory') return existing;
+    throw new SlipwayError(
+      'context_invalid',
+      `cannot copy a directory onto "/${path}", which is not a directory`,
+    );
+  }
+
   /** Anything but a directory. What was there is replaced, unless it is a directory. */
-  async addLeaf(path: string, file: SourceEntry, source: CopySource): Promise<void> {
-    if ((await this.#lstat(path))?.type === 'directory') {
+  async #addLeaf(
+    path: string,
+    file: SourceEntry,
+    source: CopySource,
+    links: ReadonlyMap<string, LinkGroup>,
+  ): Promise<void> {
+    if ((await this.#plan.lstat(path))?.type === 'directory') {
       throw new SlipwayError('context_invalid', `cannot replace the directory "/${path}" with a file`);
     }
-    await this.#ancestors(path);
-    const planned = this.#fromSource(path, file);
-    this.#put(path, file.type === 'file' ? { ...planned, from: { source, file } } : planned);
+    await this.#plan.makeAbove(path, this.#made);
+    const entry = this.#entry(path, file);
+    const group = file.inode === undefined ? undefined : links.get(file.inode);
+    this.#plan.put(path, {
+      entry,
+      ...(file.type === 'file' ? { from: { source, file } } : {}),
+      ...(group === undefined ? {} : { group }),
+    });
   }
 
-  /** In the order of a walk: parents first, and each directory's contents together. */
-  entries(): readonly PlannedEntry[] {
-    return [...this.#planned.entries()].sort(([a], [b]) => comparePaths(a, b)).map(([, planned]) => planned);
-  }
-
-  async #lstat(path: string): Promise<TreeEntry | undefined> {
-    return this.#planned.get(path)?.entry ?? this.#onto.lstat(path);
-  }
-
-  /**
-   * Every directory above is in the layer: an engine that unpacks a layer by itself would otherwise make those that are
-   * missing there with a mode of its own, and /tmp would lose its sticky bit.
-   */
-  async #ancestors(path: string): Promise<void> {
-    const above = parentPath(path);
-    if (above === '' || this.#planned.has(above)) return;
-    await this.#ancestors(above);
-    const existing = await this.#onto.lstat(above);
-    if (existing !== undefined && existing.type !== 'directory') {
-      throw new SlipwayError('context_invalid', `"/${above}" is not a directory`, {
-        hint: 'choose another destination',
-      });
-    }
-    if (existing !== undefined) this.#put(above, { entry: kept(above, existing) });
-    else {
-      const { chown = { uid: 0, gid: 0 }, chmod, directoryMtime } = this.#options;
-      const mode = chmod === undefined ? 0o755 : chmod(0o755, true);
-      this.#put(above, { entry: { path: above, type: 'directory', mode, ...chown, mtime: directoryMtime } });
-    }
-  }
-
-  #fromSource(path: string, file: SourceEntry): PlannedEntry {
+  #entry(path: string, file: SourceEntry): LayerEntry {
     const { chown, chmod } = this.#options;
     const mode =
       chmod === undefined || file.type === 'symlink'
         ? file.mode
         : chmod(file.mode, file.type === 'directory');
     return {
-      entry: {
-        path,
-        type: file.type,
-        mode,
-        uid: chown?.uid ?? file.uid,
-        gid: chown?.gid ?? file.gid,
-        mtime: file.mtime,
-        ...(file.linkname === undefined ? {} : { linkname: file.linkname }),
-        ...(file.rdevMajor === undefined ? {} : { rdevMajor: file.rdevMajor }),
-        ...(file.rdevMinor === undefined ? {} : { rdevMinor: file.rdevMinor }),
-        ...(file.xattrs === undefined ? {} : { xattrs: { ...file.xattrs } }),
-      },
+      path,
+      type: file.type,
+      mode,
+      uid: chown?.uid ?? file.uid,
+      gid: chown?.gid ?? file.gid,
+      mtime: file.mtime,
+      ...(file.linkname === undefined ? {} : { linkname: file.linkname }),
+      ...(file.rdevMajor === undefined ? {} : { rdevMajor: file.rdevMajor }),
+      ...(file.rdevMinor === undefined ? {} : { rdevMinor: file.rdevMinor }),
+      ...(file.xattrs === undefined ? {} : { xattrs: { ...file.xattrs } }),
     };
   }
+}
 
-  #put(path: string, planned: PlannedEntry): void {
-    this.#planned.set(path, planned);
-  }
+/** One for each file that the selection holds under several names. */
+function linkGroups(entries: readonly SourceEntry[]): ReadonlyMap<string, LinkGroup> {
+  const names = new Map<string, number>();
+  for (const { inode } of entries) if (inode !== undefined) names.set(inode, (names.get(inode) ?? 0) + 1);
+  return new Map([...names].filter(([, count]) => count > 1).map(([inode]) => [inode, {}]));
 }
 
 function inside(directory: string, path: string): string {
   return directory === '' ? path : `${directory}/${path}`;
-}
-
-function kept(path: string, existing: TreeEntry): LayerEntry {
-  const { mode, uid, gid, mtime } = existing;
-  return { path, type: 'directory', mode, uid, gid, mtime };
 }

@@ -43,30 +43,41 @@ export class Destination {
    * The path that `path` names once every symlink is followed, the last one too, confined to the root. What does not
    * exist yet stays as it is written. Throws `context_invalid` for a loop.
    */
-  async resolve(path: string): Promise<string> {
-    let rest = path.split('/').filter((part) => part !== '' && part !== '.');
-    let at: string[] = [];
-    let links = 0;
-    for (let part = rest.shift(); part !== undefined; part = rest.shift()) {
-      if (part === '..') {
-        at.pop();
-        continue;
-      }
-      const next = [...at, part];
-      const entry = await this.lstat(next.join('/'));
-      if (entry?.type !== 'symlink') {
-        at = next;
-        continue;
-      }
-      if (++links > MAX_LINKS) {
-        throw new SlipwayError('context_invalid', `"${path}" leads through too many symlinks in the image`, {
-          hint: 'is there a loop of symlinks?',
-        });
-      }
-      const to = entry.linkname ?? '';
-      if (to.startsWith('/')) at = [];
-      rest = [...to.split('/').filter((step) => step !== '' && step !== '.'), ...rest];
-    }
-    return at.join('/');
+  resolve(path: string): Promise<string> {
+    return followLinks((at) => this.lstat(at), path);
   }
 }
+
+/** See {@link Destination.resolve}. */
+export async function followLinks(
+  lstat: (path: string) => Promise<TreeEntry | undefined>,
+  path: string,
+): Promise<string> {
+  let rest = path.split('/').filter((part) => part !== '' && part !== '.');
+  let at: string[] = [];
+  let links = 0;
+  for (let part = rest.shift(); part !== undefined; part = rest.shift()) {
+    if (part === '..') {
+      at.pop();
+      continue;
+    }
+    const next = [...at, part];
+    const entry = await lstat(next.join('/'));
+    if (entry?.type !== 'symlink') {
+      at = next;
+      continue;
+    }
+    if (++links > MAX_LINKS) {
+      throw new SlipwayError('context_invalid', `"${path}" leads through too many symlinks in the image`, {
+        hint: 'is there a loop of symlinks?',
+      });
+    }
+    const to = entry.linkname ?? '';
+    if (to.startsWith('/')) at = [];
+    rest = [...to.split('/').filter((step) => step !== '' && step !== '.'), ...rest];
+  }
+  return at.join('/');
+}
+
+/** Nothing at all: what a COPY that does not look at the layers below writes onto. */
+export const EMPTY_TREE: LaidOutTree = { lstat: async () => undefined };

@@ -1,35 +1,37 @@
 /** COPY and ADD as a step: what the instruction selects is its key; the layer is written straight from the selection. */
 import type { CopyStep, StageInstruction } from '../../dockerfile/types.js';
+import { SlipwayError } from '../../errors.js';
 import { keyPart } from '../cache/explain.js';
 import { copyKey } from '../cache/keys.js';
+import type { Owner } from '../copy/copy.js';
+import { Destination, EMPTY_TREE } from '../copy/destination.js';
 import { resolveChown } from '../sandbox/user.js';
-import { refuseArchives, selectSources, writeCopyLayer } from './copy-step.js';
+import type { StageTree } from '../stage-tree.js';
+import { openArchives, selectSources } from './copy-sources.js';
+import { type WrittenCopy, writeCopyLayer } from './copy-step.js';
 import { below, type Execution, type StepPlace, type StepTools } from './execution.js';
 
 export async function copyExecution(
   step: CopyStep,
   instruction: StageInstruction,
   place: StepPlace,
-  { origins, store, signal }: StepTools,
+  tools: StepTools,
 ): Promise<Execution> {
   const { tree, where } = place;
-  const source = await origins.source(step.from);
-  const selected = await selectSources(step, source);
-  if (step.add) await refuseArchives(selected, where);
-  const { destination, chown, chmod } = step;
-  const selections = selected.map(({ selection }) => ({
-    name: selection.name,
-    content: selection.content,
-  }));
+  const { origins, store, signal } = tools;
+  const { destination, chown, chmod, link } = step;
+  // As onto nothing and then stacked: the layers below have no part in it.
+  if (link && chown !== undefined) checkNumeric(chown, where);
+  const selected = await selectSources(step, () => origins.source(step.from), tools);
   const named = selected.map(
     ({ argument, selection }) =>
       [selected.length === 1 ? `"${argument}"` : `"${selection.path}"`, selection] as const,
   );
   return {
     key: copyKey({
-      parent: tree.identity,
+      parent: link ? undefined : tree.identity,
       destination,
-      selections,
+      selections: selected.map(({ selection: { name, content }, unpack }) => ({ name, content, unpack })),
       chown,
       chmod,
       instruction: step.add ? 'ADD' : 'COPY',
@@ -37,16 +39,40 @@ export async function copyExecution(
     parts: [
       keyPart('the instruction', [instruction.text, destination, chown, chmod]),
       ...named.map(([name, selection]) => keyPart(name, selection.content)),
-      below(place),
+      ...(link ? [] : [below(place)]),
     ],
     ...(step.from === undefined
       ? { pathOf: new Map(named.map(([name, selection]) => [name, selection.path])) }
       : {}),
-    run: async () => {
-      const onto = await tree.destination();
-      const owner =
-        chown === undefined ? undefined : await resolveChown((path) => tree.readFile(path), chown);
-      return writeCopyLayer(step, selected, onto, owner, store, signal);
+    run: async (): Promise<WrittenCopy> => {
+      const scratches: string[] = [];
+      const newScratch = async (): Promise<string> => {
+        const scratch = await store.layers.newScratch();
+        scratches.push(scratch);
+        return scratch;
+      };
+      try {
+        const onto = link ? new Destination(EMPTY_TREE, new Map()) : await tree.destination();
+        const owner = chown === undefined ? undefined : await ownerOf(chown, link, tree);
+        const sources = await openArchives(selected, tools, newScratch);
+        return await writeCopyLayer(step, sources, onto, owner, store, signal);
+      } finally {
+        for (const scratch of scratches) await store.layers.removeScratch(scratch);
+      }
     },
   };
+}
+
+function ownerOf(chown: string, link: boolean, tree: StageTree): Promise<Owner> {
+  return resolveChown((path) => (link ? Promise.resolve(undefined) : tree.readFile(path)), chown);
+}
+
+/** Names are in the files of the layers below, which a linked layer does not know. */
+function checkNumeric(chown: string, where: string): void {
+  const unknown = chown.split(':').find((part) => part !== '' && part !== 'root' && !/^\d+$/.test(part));
+  if (unknown === undefined) return;
+  throw new SlipwayError('dockerfile_invalid', `--link with --chown=${chown}: "${unknown}" is not a number`, {
+    where,
+    hint: "a linked layer does not see the image's /etc/passwd: write numbers, or remove --link",
+  });
 }

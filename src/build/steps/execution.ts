@@ -1,14 +1,17 @@
 /** What every kind of step gives the stage that walks over it (stage.ts), and what it is given. */
 import type { Limits } from '../../config.js';
+import type { GitSource } from '../../dockerfile/types.js';
 import type { Layer } from '../../layers/layer.js';
 import type { BaseImages } from '../base-images.js';
 import type { BuilderStore } from '../builder-store.js';
 import { type KeyPart, keyPart } from '../cache/explain.js';
 import type { BuildContext } from '../context/context.js';
+import type { CopySource } from '../copy/copy-source.js';
 import type { TreeEntry } from '../copy/destination.js';
 import type { Origins } from '../origins.js';
 import type { StepProgress } from '../progress.js';
 import type { RunSettings } from '../run-settings.js';
+import type { Cidr } from '../sandbox/cidr.js';
 import type { StepRunner } from '../sandbox/runtime.js';
 import type { StageTree } from '../stage-tree.js';
 
@@ -21,6 +24,10 @@ export interface StepTools {
   readonly context: BuildContext;
   readonly origins: Origins;
   readonly settings: RunSettings;
+  /** Networks that ADD may fetch from although they are not public. */
+  readonly downloadAllow: readonly Cidr[];
+  /** The files of a repository's commit, for ADD. */
+  readonly openGit: (git: GitSource) => Promise<CopySource>;
   /** Its path, as errors name it. */
   readonly dockerfile: string;
   readonly signal: AbortSignal;

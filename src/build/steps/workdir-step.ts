@@ -1,8 +1,9 @@
 /** WORKDIR: the directory and what is missing above it, 0755 and owned by the current USER. */
 import { SlipwayError } from '../../errors.js';
 import { CONTEXT_MTIME } from '../context/context-selection.js';
-import type { Owner, PlannedEntry } from '../copy/copy.js';
+import type { Owner } from '../copy/copy.js';
 import type { Destination } from '../copy/destination.js';
+import type { PlannedEntry } from '../copy/layer-plan.js';
 
 /** The entries of the step's layer; none when the directory was there, which still makes an (empty) layer. */
 export async function planWorkdir(
