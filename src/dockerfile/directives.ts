@@ -9,10 +9,13 @@ const KNOWN = new Set(['syntax', 'escape', 'check']);
 /** Reads them off the first lines. The first line that is none, even a plain comment, ends them. */
 export function readDirectives(lines: readonly string[], name: string): Directives {
   const found = new Map<string, string>();
+  // Only a syntax may follow a line for the shell that starts the file.
+  const isScript = lines[0]?.startsWith('#!') === true;
   for (const [index, line] of lines.entries()) {
+    if (isScript && index === 0) continue;
     const match = DIRECTIVE.exec(trim(line));
     const key = match?.[1]?.toLowerCase();
-    if (key === undefined || !KNOWN.has(key)) break;
+    if (key === undefined || !KNOWN.has(key) || (isScript && key !== 'syntax')) break;
     const where = `${name}:${index + 1}`;
     if (found.has(key)) throw invalid(where, `the directive ${key} is given twice`, 'keep one of them');
     const value = match?.[2] ?? '';
@@ -35,7 +38,7 @@ export function readDirectives(lines: readonly string[], name: string): Directiv
 function checkSyntax(value: string, where: string): void {
   const [reference = ''] = value.split(' ');
   const repository = reference.replace(/@.*$/, '').replace(/:[^/:]*$/, '');
-  if (/(^|\/)dockerfile(-upstream)?$/.test(repository)) return;
+  if (/(^|\/)docker\/dockerfile(-upstream)?$/.test(repository)) return;
   throw unsupported(
     where,
     `the syntax ${quoted(reference)} is not the Dockerfile syntax`,
