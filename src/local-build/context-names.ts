@@ -1,10 +1,12 @@
-/** Which arguments name a git repository rather than a directory: docker's rules. Pure. */
+/** Which arguments name a git repository rather than a directory: docker's rules, and `PATH#REF` for one on this machine. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 
-/** `git@host:path`, `ssh://`, `git://`, `github.com/…`, and `http(s)://….git` with an optional `#ref[:dir]`. */
-export function isGitUrl(text: string): boolean {
-  if (/^(git|ssh):\/\//.test(text) || /^github\.com\/./.test(text)) return true;
-  const path = text.split('#')[0]?.split('?')[0] ?? '';
-  if (/^https?:\/\//.test(path)) return path.endsWith('.git');
-  if (/^file:\/\//.test(path)) return true;
-  return /^[a-zA-Z0-9_.-]+@[^:/\s]+:/.test(text);
+/** `git@host:path`, `ssh://`, `git://`, `file://`, `github.com/…`, `http(s)://….git`, each with an optional `#REF[:DIR]`. */
+export function isGitUrl(text: string, directory: string): boolean {
+  if (/^(git|ssh|file):\/\//.test(text) || /^github\.com\/./.test(text)) return true;
+  const [path = '', fragment] = text.split(/#(.*)/s);
+  if (/^https?:\/\//.test(path)) return (path.split('?')[0] ?? '').endsWith('.git');
+  if (/^[a-zA-Z0-9_.-]+@[^:/\s]+:/.test(path)) return true;
+  return fragment !== undefined && !existsSync(resolve(directory, text));
 }

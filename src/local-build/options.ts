@@ -1,11 +1,13 @@
 /** What `slipway build` was asked for: its options, checked and resolved against the directory and the environment. */
 import { resolve } from 'node:path';
 import { UsageError } from '../cli/usage.js';
+import { parsePlatform } from '../dockerfile/platform.js';
 import type { NetworkMode, Platform } from '../dockerfile/types.js';
+import { hostPlatform } from '../registry/pull.js';
 import { isRegistryHost, parseReference } from '../registry/reference.js';
+import { cacheReference } from './cache.js';
 import { isGitUrl } from './context-names.js';
 import { readFields } from './fields.js';
-import { parsePlatform } from './platforms.js';
 
 export interface LocalBuild {
   /** Where relative paths begin. */
@@ -41,7 +43,7 @@ export interface LocalBuild {
   readonly mirrors: readonly { readonly from: string; readonly to: string }[];
   readonly store?: string;
   readonly cacheFrom: readonly string[];
-  readonly cacheTo: readonly string[];
+  readonly cacheTo?: string;
 }
 
 export type ContextPlace =
@@ -96,7 +98,7 @@ export function readLocalBuild({ args, options, lists, env, directory }: GivenOp
     contexts: new Map(list('build-context').map((given) => namedContext(given, directory))),
     labels: pairs('label', list('label')),
     annotations: list('annotation'),
-    platforms: list('platform').flatMap((given) => given.split(',').map(parsePlatform)),
+    platforms: list('platform').flatMap((given) => given.split(',').map(platform)),
     noCache: options['no-cache'] === true,
     noCacheStages: list('no-cache-filter').flatMap((given) => given.split(',').filter(Boolean)),
     network: network(text('network')),
@@ -108,8 +110,8 @@ export function readLocalBuild({ args, options, lists, env, directory }: GivenOp
     check: options.check === true,
     insecureRegistries: list('insecure-registry').map(registryHost),
     mirrors: list('mirror').map(mirror),
-    cacheFrom: list('cache-from'),
-    cacheTo: list('cache-to'),
+    cacheFrom: list('cache-from').map((given) => cacheReference('cache-from', given)),
+    ...optional('cacheTo', cacheTo(list('cache-to'))),
     ...optional('dockerfile', dockerfile),
     ...optional('target', text('target')),
     ...optional('metadataFile', path('metadata-file')),
@@ -122,7 +124,7 @@ function contextPlace(given: string, directory: string): ContextPlace {
   if (given === '-') return { kind: 'stdin' };
   if (given === '')
     throw new UsageError('the context is empty', 'name a directory, for example: slipway build .');
-  if (isGitUrl(given)) return { kind: 'git', url: given };
+  if (isGitUrl(given, directory)) return { kind: 'git', url: given };
   if (/^https?:\/\//.test(given))
     throw new UsageError(
       `${given} is not the URL of a git repository`,
@@ -158,6 +160,18 @@ function reference(given: string): string {
   }
 }
 
+/** As in FROM --platform; what is not said is as this machine. */
+function platform(given: string): Platform {
+  try {
+    return parsePlatform(given.trim(), hostPlatform(), '--platform');
+  } catch (error) {
+    throw new UsageError(
+      `--platform: ${(error as Error).message}`,
+      'for example: linux/amd64 or linux/amd64,linux/arm64',
+    );
+  }
+}
+
 /** `K=V`; `K` alone takes the environment's value, and is nothing where that has none. */
 function buildArgs(given: readonly string[], env: NodeJS.ProcessEnv): Record<string, string> {
   const found: Record<string, string> = {};
@@ -169,7 +183,9 @@ function buildArgs(given: readonly string[], env: NodeJS.ProcessEnv): Record<str
     const value = equals < 0 ? env[key] : each.slice(equals + 1);
     if (value !== undefined) found[key] = value;
   }
-  return found;
+  // As buildx does, so that one setting makes every tool's output reproducible.
+  const epoch = env.SOURCE_DATE_EPOCH;
+  return epoch === undefined || epoch === '' ? found : { SOURCE_DATE_EPOCH: epoch, ...found };
 }
 
 function pairs(option: string, given: readonly string[]): Record<string, string> {
@@ -244,6 +260,12 @@ function progress(given: string | undefined, quiet: boolean): ProgressMode {
   if (quiet && given !== undefined && mode !== 'quiet')
     throw new UsageError('--quiet and --progress contradict each other');
   return quiet ? 'quiet' : mode;
+}
+
+function cacheTo(given: readonly string[]): string | undefined {
+  if (given.length > 1)
+    throw new UsageError('--cache-to is given twice', 'a build leaves its steps in one place');
+  return given[0] === undefined ? undefined : cacheReference('cache-to', given[0]);
 }
 
 function registryHost(given: string): string {

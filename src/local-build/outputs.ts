@@ -1,5 +1,6 @@
 /** What `--output`, `--push` and `-t` ask for, brought together and written. */
 import { resolve } from 'node:path';
+import type { BuilderStore } from '../build/builder-store.js';
 import { UsageError } from '../cli/usage.js';
 import type { AnnotationRule } from '../images/annotations.js';
 import { parseAnnotation } from '../images/annotations.js';
@@ -10,7 +11,7 @@ import { type OutputSpec, parseOutput } from '../images/output-spec.js';
 import type { RegistryClient } from '../registry/client.js';
 import { digestOf } from '../registry/image.js';
 import type { LocalBuild } from './options.js';
-import type { Printer } from './printers/printer.js';
+import { inPhase, type Printer } from './printers/printer.js';
 
 export interface OutputPlan {
   readonly specs: readonly OutputSpec[];
@@ -35,6 +36,7 @@ export function planOutputs(build: LocalBuild): OutputPlan {
 export interface OutputTools {
   readonly build: LocalBuild;
   readonly registry: RegistryClient;
+  readonly store: BuilderStore;
   readonly printer: Printer;
   readonly stdout: NodeJS.WritableStream;
   readonly signal: AbortSignal;
@@ -54,26 +56,22 @@ export interface Written {
 export async function writeOutputs(
   plan: OutputPlan,
   images: readonly ExportableImage[],
-  { build, registry, printer, stdout, signal }: OutputTools,
+  { build, registry, store, printer, stdout, signal }: OutputTools,
 ): Promise<Written> {
   let written: Written | undefined;
+  const epoch = epochOf(build.buildArgs);
   for (const spec of plan.specs) {
     if (spec.kind === 'none') continue;
     const output = resolved(annotated(spec, plan.annotations), build.directory);
-    const end = printer.phase(`exporting ${described(spec)}`);
-    try {
-      const { root, configDigest, names } = await exportImage(
-        { images, names: build.tags, output },
-        { registry, stdout, signal },
-      );
-      end();
-      // A push comes first: that is the digest by which the image can be had.
-      if (root !== undefined && (written === undefined || spec.kind === 'registry'))
-        written = { descriptor: root, names, ...(configDigest === undefined ? {} : { configDigest }) };
-    } catch (error) {
-      end(error);
-      throw error;
-    }
+    const { root, configDigest, names } = await inPhase(printer, `exporting ${described(spec)}`, () =>
+      exportImage(
+        { images, names: build.tags, output, ...(epoch === undefined ? {} : { epoch }) },
+        { registry, blobs: store.blobs, layers: store.layers, stdout, signal },
+      ),
+    );
+    // A push comes first: that is the digest by which the image can be had.
+    if (root !== undefined && (written === undefined || spec.kind === 'registry'))
+      written = { descriptor: root, names, ...(configDigest === undefined ? {} : { configDigest }) };
   }
   if (written !== undefined) return written;
   const { root } = bundleOf(images, 'oci', plan.annotations);
@@ -83,6 +81,12 @@ export async function writeOutputs(
     names: build.tags,
     ...(images.length === 1 && only !== undefined ? { configDigest: digestOf(only.image.config) } : {}),
   };
+}
+
+/** A value that is no number was refused with the plan. */
+function epochOf(args: Readonly<Record<string, string>>): number | undefined {
+  const text = args.SOURCE_DATE_EPOCH ?? '';
+  return /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
 function annotated(spec: OutputSpec, annotations: readonly AnnotationRule[]): OutputSpec {

@@ -10,9 +10,12 @@ import type { ContextOrImage } from '../build/build.js';
 import type { BuilderStore } from '../build/builder-store.js';
 import type { BuildContext } from '../build/context/context.js';
 import { openDirectoryContext } from '../build/context/directory-context.js';
+import { GitRemotes } from '../build/context/git-remotes.js';
+import { openGitContext, parseGitContext } from '../build/context/git-url-context.js';
 import { UsageError } from '../cli/usage.js';
 import type { Limits } from '../config.js';
 import { SlipwayError } from '../errors.js';
+import { Git } from '../git/git.js';
 import type { ContextPlace, NamedPlace } from './options.js';
 import { isTar } from './tar.js';
 
@@ -20,6 +23,9 @@ export interface PlaceTools {
   readonly store: BuilderStore;
   readonly limits: Limits;
   readonly stdin: Readable;
+  readonly env: NodeJS.ProcessEnv;
+  /** Where relative paths begin. */
+  readonly directory: string;
   readonly signal: AbortSignal;
 }
 
@@ -28,12 +34,14 @@ export class Places {
   readonly #tools: PlaceTools;
   readonly #scratches: string[] = [];
   #stdin: Promise<Buffer> | undefined;
+  #remotes: GitRemotes | undefined;
 
   constructor(tools: PlaceTools) {
     this.#tools = tools;
   }
 
   async close(): Promise<void> {
+    this.#remotes?.close();
     for (const scratch of this.#scratches.splice(0)) await this.#tools.store.layers.removeScratch(scratch);
   }
 
@@ -85,8 +93,23 @@ export class Places {
     return directory;
   }
 
-  async #git(url: string): Promise<BuildContext> {
-    throw new SlipwayError('context_invalid', `git repositories cannot be built from yet: ${url}`);
+  #git(url: string): Promise<BuildContext> {
+    const { limits, signal, directory } = this.#tools;
+    return openGitContext(parseGitContext(url, directory), this.#gitRemotes(), limits, signal);
+  }
+
+  /** With this user's keys: it is this user who names the repositories. */
+  #gitRemotes(): GitRemotes {
+    const { store, env } = this.#tools;
+    const environment: Record<string, string> = {};
+    for (const name of ['HOME', 'SSH_AUTH_SOCK']) if (env[name] !== undefined) environment[name] = env[name];
+    this.#remotes ??= new GitRemotes({
+      git: new Git(),
+      directory: join(store.directory, 'git'),
+      rules: { trusted: true, networkAllow: [] },
+      environment,
+    });
+    return this.#remotes;
   }
 
   async #scratch(): Promise<string> {

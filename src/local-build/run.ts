@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type BuildResult, buildImage } from '../build/build.js';
+import type { RemoteCache } from '../build/cache/remote-cache.js';
 import type { BuildContext } from '../build/context/context.js';
 import { Cleanup } from '../build/sandbox/cleanup.js';
 import { type Config, loadConfig } from '../config.js';
@@ -11,18 +12,23 @@ import type { LintResult } from '../dockerfile/lint/lint.js';
 import type { Platform } from '../dockerfile/types.js';
 import { SlipwayError } from '../errors.js';
 import type { ExportableImage } from '../images/exportable.js';
+import { squash } from '../images/squash.js';
 import type { RegistryClient } from '../registry/client.js';
 import { hostPlatform } from '../registry/pull.js';
+import { remoteCache } from './cache.js';
 import { findDockerfile } from './dockerfile-source.js';
+import { withLabels } from './labels.js';
 import { LazySandbox } from './lazy-sandbox.js';
 import { type Linted, lint } from './lint.js';
 import type { LocalBuild } from './options.js';
 import { type OutputPlan, type Written, writeOutputs } from './outputs.js';
 import { Places } from './places.js';
-import type { Printer } from './printers/printer.js';
+import { inPhase, type Printer } from './printers/printer.js';
 import { registryClient } from './registry.js';
 import { checkSecrets, runSettings } from './run-values.js';
 import { defaultStore, type LocalStore, openLocalStore } from './store.js';
+
+const EMPTY = new Uint8Array();
 
 export interface LocalSurroundings {
   readonly env: NodeJS.ProcessEnv;
@@ -51,22 +57,36 @@ export async function runLocalBuild(
     for (const warning of warnings) surroundings.printer.event({ type: 'warning', ...warning });
     if (failsBuild) throw lintFailure(warnings.length);
     const platforms = build.platforms.length === 0 ? [hostPlatform()] : build.platforms;
+    const remote = remoteCache({
+      from: build.cacheFrom,
+      to: build.cacheTo,
+      registry: opened.registry,
+      note: (text) => surroundings.printer.event({ type: 'note', text }),
+      signal: surroundings.signal,
+    });
     const images: ExportableImage[] = [];
     const steps = { cached: 0, total: 0 };
     for (const platform of platforms) {
       const shown = platforms.length > 1 ? formatPlatform(platform) : undefined;
-      const result = await buildOne(build, opened, platform, surroundings, shown);
+      const result = await buildOne(build, { ...opened, remote }, platform, surroundings, shown);
       steps.cached += result.steps.cached;
       steps.total += result.steps.total;
-      images.push(exportable(result, platform));
+      images.push(await finished(exportable(result, platform), build, opened, surroundings.signal));
     }
     const written = await writeOutputs(outputs, images, {
       build,
       registry: opened.registry,
+      store: opened.local.store,
       printer: surroundings.printer,
       stdout: surroundings.stdout,
       signal: surroundings.signal,
     });
+    if (remote !== undefined && build.cacheTo !== undefined) {
+      const { printer, signal } = surroundings;
+      await inPhase(printer, `exporting the cache to ${build.cacheTo}`, () =>
+        remote.export(opened.local.store.blobs, signal),
+      );
+    }
     return { ...written, images, steps };
   });
 }
@@ -105,11 +125,23 @@ async function withOpened<T>(
   try {
     const config = loadConfig(env);
     await checkSecrets(build);
-    const local = await openLocalStore(build.store ?? defaultStore(env), config, signal);
+    const local = await openLocalStore(build.store ?? defaultStore(env), config);
     cleanup.defer(() => local.close());
-    const places = new Places({ store: local.store, limits: config.limits, stdin, signal });
+    const places = new Places({
+      store: local.store,
+      limits: config.limits,
+      stdin,
+      env,
+      directory: build.directory,
+      signal,
+    });
     cleanup.defer(() => places.close());
-    const registry = registryClient(build, outputs.pushes, config, env);
+    const registry = registryClient(
+      build,
+      [...outputs.pushes, ...(build.cacheTo === undefined ? [] : [build.cacheTo])],
+      config,
+      env,
+    );
     cleanup.defer(() => registry.close());
     const { sandboxDirectory: stateDir } = local.store;
     const sandbox = new LazySandbox({ stateDir, networkAllow: config.buildNetworkAllow });
@@ -128,16 +160,15 @@ async function withOpened<T>(
 }
 
 /** Throws `dockerfile_missing`. */
-async function dockerfileOf(
-  build: LocalBuild,
-  places: Places,
-  context: BuildContext,
-): Promise<Linted & { fromContext: boolean }> {
+async function dockerfileOf(build: LocalBuild, places: Places, context: BuildContext): Promise<Linted> {
   const { context: place, dockerfile: given, directory } = build;
   const found = await findDockerfile({ context: place, given, directory, stdin: () => places.stdin() });
   const own = found.text ?? (await places.dockerfileOnStdin(place));
   const text = own ?? (await context.read(found.name));
-  if (text !== undefined) return { ...found, text, fromContext: own === undefined };
+  // The ignore file beside a Dockerfile that is elsewhere was looked for there: in the context only the common one counts.
+  const ignoreText =
+    own === undefined ? undefined : (found.ignoreText ?? (await context.read('.dockerignore')) ?? EMPTY);
+  if (text !== undefined) return { name: found.name, text, ignoreText };
   const where =
     place.kind === 'directory' ? place.path : place.kind === 'git' ? place.url : 'the tar on stdin';
   throw new SlipwayError('dockerfile_missing', `there is no ${found.name} in ${where}`, {
@@ -147,7 +178,7 @@ async function dockerfileOf(
 
 async function buildOne(
   build: LocalBuild,
-  opened: Opened,
+  opened: Opened & { readonly remote: RemoteCache | undefined },
   platform: Platform,
   { printer, signal }: LocalSurroundings,
   shown: string | undefined,
@@ -159,6 +190,7 @@ async function buildOne(
       contexts: places.named(build.contexts),
       dockerfile: dockerfile.name,
       dockerfileText: dockerfile.text,
+      ...(dockerfile.ignoreText === undefined ? {} : { ignoreText: dockerfile.ignoreText }),
       buildArgs: build.buildArgs,
       ...(build.target === undefined ? {} : { target: build.target }),
       platform,
@@ -174,6 +206,7 @@ async function buildOne(
       registry,
       limits: config.limits,
       listen: (event) => printer.event(event, shown),
+      ...(opened.remote === undefined ? {} : { remote: opened.remote }),
       signal,
     },
   );
@@ -186,6 +219,19 @@ function exportable({ image, bases }: BuildResult, platform: Platform): Exportab
     blob: (layer) => bases.blob(layer),
     repositoryOf: (layer, registry) => bases.repositoryOf(layer, registry),
   };
+}
+
+/** The image with what options ask for beyond the Dockerfile. */
+async function finished(
+  image: ExportableImage,
+  { labels, squash: squashed }: LocalBuild,
+  { local }: Opened,
+  signal: AbortSignal,
+): Promise<ExportableImage> {
+  const labelled = { ...image, image: withLabels(image.image, labels) };
+  if (!squashed) return labelled;
+  const { blobs, layers } = local.store;
+  return squash(labelled, { blobs, layers, signal });
 }
 
 /** Builds of the same Dockerfile of the same place explain each other's misses. */

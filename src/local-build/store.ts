@@ -5,11 +5,10 @@ import { type BuilderStore, openBuilderStore } from '../build/builder-store.js';
 import { cleanStore } from '../build/cache/clean-store.js';
 import type { Config } from '../config.js';
 import { isErrno, SlipwayError } from '../errors.js';
-import { StoreUsers } from './store-users.js';
 
 export interface LocalStore {
   readonly store: BuilderStore;
-  /** Ends the use; then cleans the store to its budget unless somebody else uses it. */
+  /** Ends the use; then cleans the store to its budget. */
   close(): Promise<void>;
 }
 
@@ -21,29 +20,23 @@ export function defaultStore(env: NodeJS.ProcessEnv): string {
   return join(env.HOME || homedir(), '.cache', 'slipway', 'build');
 }
 
-/** Throws `unavailable` where the directory cannot be written. */
+/** Counts as a running build until it is closed. Throws `unavailable` where the directory cannot be written. */
 export async function openLocalStore(
   directory: string,
   config: Pick<Config, 'limits' | 'storeBudgetBytes'>,
-  signal: AbortSignal,
 ): Promise<LocalStore> {
-  const users = new StoreUsers(join(directory, 'users'));
-  const use = await accessible(directory, () => users.build(signal));
-  try {
-    const store = await accessible(directory, () => openBuilderStore(directory, config.limits));
+  return accessible(directory, async () => {
+    const store = await openBuilderStore(directory, config.limits);
+    const running = await store.running.begin();
     return {
       store,
       close: async () => {
-        await use.end();
-        await users.cleanIfAlone(async () => {
-          await cleanStore(store, { bytes: config.storeBudgetBytes, keepMs: 0 });
-        });
+        await running[Symbol.asyncDispose]();
+        // What another build uses, here or in another process, stays: it says when it began.
+        await cleanStore(store, { bytes: config.storeBudgetBytes, keepMs: 0 });
       },
     };
-  } catch (error) {
-    await use.end();
-    throw error;
-  }
+  });
 }
 
 async function accessible<T>(directory: string, action: () => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 /** Progress as lines, for logs: `#5 [build 2/6] RUN make`, its output with times, why it was not cached, `#5 DONE 1.2s`. */
 import type { BuildEvent } from '../../build/progress.js';
 import type { PhaseEnd, Printer, Terminal } from './printer.js';
-import { stepTitle } from './printer.js';
+import { stageTitle, stepTitle } from './printer.js';
 import { Lines, oneLine, shortSeconds, shownLine } from './text.js';
 
 interface Running {
@@ -24,7 +24,7 @@ export class PlainPrinter implements Printer {
     switch (event.type) {
       case 'stage':
         this.#line(
-          `#${++this.#numbers} [${[platform, event.stage].filter(Boolean).join(' ')}] ${oneLine(event.title)}`,
+          `#${++this.#numbers} [${[platform, stageTitle(event.stage)].filter(Boolean).join(' ')}] ${oneLine(event.title)}`,
         );
         break;
       case 'step': {

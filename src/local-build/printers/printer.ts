@@ -21,6 +21,26 @@ export function stepTitle(
   event: Extract<BuildEvent, { type: 'step' }>,
   platform: string | undefined,
 ): string {
-  const place = [platform, event.stage, `${event.step}/${event.total}`].filter((each) => each !== undefined);
+  const place = [platform, stageTitle(event.stage), `${event.step}/${event.total}`].filter(
+    (each) => each !== undefined,
+  );
   return `[${place.join(' ')}] ${event.text.replace(/\s+/g, ' ').trim()}`;
+}
+
+/** A stage without a name is called as buildx calls it. */
+export function stageTitle(stage: string): string {
+  return /^\d+$/.test(stage) ? `stage-${stage}` : stage;
+}
+
+/** The action, shown as a phase. */
+export async function inPhase<T>(printer: Printer, text: string, action: () => Promise<T>): Promise<T> {
+  const end = printer.phase(text);
+  try {
+    const result = await action();
+    end();
+    return result;
+  } catch (error) {
+    end(error);
+    throw error;
+  }
 }

@@ -4,7 +4,7 @@
  */
 import type { BuildEvent } from '../../build/progress.js';
 import type { PhaseEnd, Printer, Terminal } from './printer.js';
-import { stepTitle } from './printer.js';
+import { stageTitle, stepTitle } from './printer.js';
 import { fitted, Lines, oneLine, shortSeconds, shownLine, widthOf } from './text.js';
 
 const FRAME_MS = 100;
@@ -51,7 +51,9 @@ export class TtyPrinter implements Printer {
   event(event: BuildEvent, platform?: string): void {
     switch (event.type) {
       case 'stage':
-        this.#draw([` => [${[platform, event.stage].filter(Boolean).join(' ')}] ${oneLine(event.title)}`]);
+        this.#draw([
+          ` => [${[platform, stageTitle(event.stage)].filter(Boolean).join(' ')}] ${oneLine(event.title)}`,
+        ]);
         break;
       case 'step':
         this.#total = Math.max(this.#total, event.total);

@@ -1,0 +1,64 @@
+/** `--cache-from` and `--cache-to`: the cache that builds share through a registry. */
+import { type CachePlace, RemoteCache } from '../build/cache/remote-cache.js';
+import { UsageError } from '../cli/usage.js';
+import type { RegistryClient } from '../registry/client.js';
+import { parseReference } from '../registry/reference.js';
+import { readFields } from './fields.js';
+
+const FIELDS = ['type', 'ref', 'mode', 'image-manifest', 'oci-mediatypes', 'ignore-error'];
+
+/** A reference, or as docker writes it: `type=registry,ref=REF`. Throws a UsageError. */
+export function cacheReference(option: 'cache-from' | 'cache-to', given: string): string {
+  if (!given.includes('=')) return checked(option, given);
+  const fields = readFields(option, given, FIELDS);
+  const type = fields.get('type') ?? 'registry';
+  if (type !== 'registry')
+    throw new UsageError(
+      `--${option} ${JSON.stringify(given)}: there is no cache of type ${type}`,
+      'use type=registry,ref=REF',
+    );
+  const reference = fields.get('ref') ?? '';
+  if (reference === '')
+    throw new UsageError(
+      `--${option} ${JSON.stringify(given)}: the ref is missing`,
+      'add ref=REGISTRY/NAME:TAG',
+    );
+  return checked(option, reference);
+}
+
+function checked(option: string, reference: string): string {
+  try {
+    if (parseReference(reference).digest === undefined) return reference;
+  } catch (error) {
+    throw new UsageError(
+      `--${option}: ${(error as Error).message}`,
+      'for example: registry.example.com/shop:cache',
+    );
+  }
+  throw new UsageError(`--${option}: a cache is named by a tag, not by a digest`);
+}
+
+export interface CacheWish {
+  readonly from: readonly string[];
+  readonly to: string | undefined;
+  readonly registry: RegistryClient;
+  readonly note: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Undefined when no cache is asked for. */
+export function remoteCache({ from, to, registry, note, signal }: CacheWish): RemoteCache | undefined {
+  if (from.length === 0 && to === undefined) return undefined;
+  return new RemoteCache({
+    registry,
+    from: from.map(placeOf),
+    ...(to === undefined ? {} : { to: placeOf(to) }),
+    note,
+    signal,
+  });
+}
+
+function placeOf(reference: string): CachePlace {
+  const { registry, repository, tag = 'latest' } = parseReference(reference);
+  return { registry, repository, tag };
+}
