@@ -34,9 +34,10 @@ export async function visibleSource(
   dockerfile: string,
   context: BuildContext,
   signal: AbortSignal,
+  given?: Uint8Array,
 ): Promise<CopySource> {
   for (const file of ignoreFiles(dockerfile)) {
-    const text = (await context.read(file))?.toString('utf8');
+    const text = (given === undefined ? await context.read(file) : Buffer.from(given))?.toString('utf8');
     if (text === undefined) continue;
     const lines = text.split('\n', IGNORE_LINES + 1).length;
     if (lines > IGNORE_LINES || text.length > IGNORE_LINES * 255) {
