@@ -19,6 +19,7 @@ import type { Queues } from '../queue/queues.js';
 import type { Claim, DeploymentStore } from '../records/deployments.js';
 import type { RegistryClient } from '../registry/client.js';
 import { hostPlatform } from '../registry/pull.js';
+import { appRunSettings } from './app-run-settings.js';
 import { type BuildResult, buildImage } from './build.js';
 import type { BuilderStore } from './builder-store.js';
 import type { CacheExports } from './cache/cache-exports.js';
@@ -29,7 +30,6 @@ import { appImagePolicy } from './image-policy.js';
 import { logEvents } from './log-events.js';
 import { eachOf, outcomeEvents } from './outcome-events.js';
 import { pushBuiltImage } from './push-image.js';
-import { plainRunSettings } from './run-settings.js';
 import type { Sandbox } from './sandbox/runtime.js';
 
 export interface BuilderTools {
@@ -187,7 +187,8 @@ class BuildJob {
     log: BuildLog,
     signal: AbortSignal,
   ): Promise<BuildResult> {
-    const { git, objects, repositories, builderStore, sandbox, registry, config, store } = this.#tools;
+    const { git, objects, repositories, builderStore, sandbox, registry, config, store, ledger } =
+      this.#tools;
     const { app, id } = this.#deployment;
     const outcomes = await outcomeEvents(store.stepsPath(app, id), (error) =>
       this.#tools.log.warn({ err: error, build: id }, 'the outcomes of the steps are not recorded'),
@@ -202,7 +203,7 @@ class BuildJob {
         platform: hostPlatform(),
         noCache,
         policy: appImagePolicy(config, app),
-        run: plainRunSettings(app),
+        run: appRunSettings(ledger, app),
         scope: app,
       },
       {

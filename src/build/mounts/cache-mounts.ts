@@ -5,6 +5,8 @@
  *   cache-mounts/<hash of scope>/<hash of id and seed>/0/data       what is mounted; 1, 2, … where one may not be shared
  *   cache-mounts/<hash of scope>/<hash of id and seed>/0/users      who uses it now: use-marks.ts
  *
+ *   cache-mounts/<hash of scope>/<hash of id and seed>/0/inputs     what it was used with last: freshen.ts
+ *
  * The modification time of the numbered directory says when it was used last.
  */
 import { createHash } from 'node:crypto';
@@ -55,7 +57,7 @@ export interface StoredCacheMount extends CacheName {
   readonly lastUsedAt: number;
   /** Bytes on disk. */
   size(signal?: AbortSignal): Promise<number>;
-  /** False, and nothing happens, when a step uses it now. */
+  /** False, and nothing happens, when a step uses it now or has used it since it was listed. */
   remove(): Promise<boolean>;
 }
 
@@ -173,13 +175,17 @@ export class CacheMounts {
       directory: join(instance, 'data'),
       lastUsedAt: (await isUsed(instance)) ? Date.now() : found.mtimeMs,
       size: (signal) => diskUsage(instance, signal),
-      remove: () => this.#remove(instance),
+      remove: () => this.#remove(instance, found.mtimeMs),
     };
   }
 
-  async #remove(instance: string): Promise<boolean> {
+  async #remove(instance: string, lastUsedAt: number): Promise<boolean> {
     const end = await tryUse(instance, 'exclusive');
     if (end === undefined) return false;
+    if ((await stat(instance)).mtimeMs !== lastUsedAt) {
+      await end();
+      return false;
+    }
     const grave = await this.#temporaries.newPath();
     // First out of sight: what is half removed must not be used.
     await rename(instance, grave);

@@ -14,6 +14,8 @@ import { LAYER_TYPE } from '../image.js';
 export interface Materialised {
   readonly path: string;
   readonly type: 'directory' | 'file';
+  /** The root of the lay-out that it is in, whose files have the time at which it was made; absent for other trees. */
+  readonly layout?: string;
 }
 
 /** The name of the file, when it is only one: its own may be any. */
@@ -33,8 +35,8 @@ export async function materialise(
   if (!(await store.layers.has(layer.diffId))) await make(layer, entries, source, store, signal);
   const [path = ''] = await store.layers.layout([layer], signal);
   return entries[0]?.type === 'directory'
-    ? { path, type: 'directory' }
-    : { path: join(path, FILE), type: 'file' };
+    ? { path, type: 'directory', layout: path }
+    : { path: join(path, FILE), type: 'file', layout: path };
 }
 
 /** A lay-out without a blob: it is found by this name alone. */

@@ -5,12 +5,14 @@ import type { BindMount, CacheMount, Mount, RunStep } from '../../dockerfile/typ
 import { SlipwayError } from '../../errors.js';
 import { mountedOverlay } from '../../layers/overlay.js';
 import type { BuilderStore } from '../builder-store.js';
+import { hashOf } from '../cache/keys.js';
 import type { RunSettings } from '../run-settings.js';
 import { Cleanup } from '../sandbox/cleanup.js';
 import { runCommand } from '../sandbox/command.js';
 import { isAtOrBelow } from '../sandbox/inside-view.js';
 import type { StepMount } from '../sandbox/step.js';
 import { CacheMounts, type HeldCache } from './cache-mounts.js';
+import { freshenFor } from './freshen.js';
 import { type Materialised, materialise } from './materialise.js';
 import { inMountOrder } from './mount-keys.js';
 import type { MountSource } from './mount-sources.js';
@@ -23,6 +25,8 @@ export interface MountTools {
   readonly sources: ReadonlyMap<Mount, MountSource>;
   /** On the file system of the lay-outs; removed by the caller when the step has ended. */
   readonly scratch: string;
+  /** Lay-outs below the step that hold files of the context. */
+  readonly contextLayouts: readonly string[];
   readonly note: (text: string) => Promise<void>;
   readonly signal: AbortSignal;
 }
@@ -56,6 +60,7 @@ class Preparing {
   readonly #step: RunStep;
   readonly #tools: MountTools;
   readonly #writes: string[] = [];
+  readonly #opened = new Map<BindMount, Materialised>();
 
   constructor(step: RunStep, tools: MountTools) {
     this.#step = step;
@@ -70,6 +75,8 @@ class Preparing {
     const ready = new Map<string, StepMount>(secrets.mounts.map((mount) => [mount.target, mount]));
     const env = new Map(secrets.env);
     const caches = await this.#caches(wanted.filter((mount) => mount.kind === 'cache'));
+    for (const mount of wanted) if (mount.kind === 'bind') this.#opened.set(mount, await this.#open(mount));
+    await this.#freshen(caches);
     const mounts: StepMount[] = [];
     for (const [index, mount] of inMountOrder(wanted).entries()) {
       const made = await this.#mount(mount, index, caches, ready);
@@ -137,7 +144,7 @@ class Preparing {
 
   async #bind(mount: BindMount, index: number): Promise<StepMount> {
     const { target, readWrite } = mount;
-    const { path, type } = await this.#open(mount);
+    const { path, type } = this.#opened.get(mount) ?? (await this.#open(mount));
     const bind = { kind: 'bind', target, readOnly: !readWrite } as const;
     // Another mount in it needs a mount point, which the shared files cannot get.
     const holdsOthers = this.#targets().some((other) => other !== target && isAtOrBelow(other, target));
@@ -160,6 +167,17 @@ class Preparing {
       await overlay[Symbol.asyncDispose]();
     });
     return { ...bind, source: overlay.path, type, own: true };
+  }
+
+  /** What builds in a cache by times must not take files that changed for old ones. */
+  async #freshen(caches: ReadonlyMap<string, HeldCache>): Promise<void> {
+    const { sources, contextLayouts, signal } = this.#tools;
+    const layouts = [...contextLayouts, ...[...this.#opened.values()].flatMap(({ layout }) => layout ?? [])];
+    const inputs = hashOf([contextLayouts, [...sources.values()].map(({ content }) => content)]);
+    const written = this.#step.mounts.filter((mount) => mount.kind === 'cache' && !mount.readOnly);
+    const keys = new Set(written.map((mount) => cacheKey(mount as CacheMount)));
+    const held = [...caches].flatMap(([key, cache]) => (keys.has(key) ? [cache] : []));
+    await freshenFor(held, inputs, layouts, signal);
   }
 
   #targets(): readonly string[] {

@@ -44,7 +44,11 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
     let outcome: StepOutcome;
     {
       await using overlay = await mountedOverlay({ scratch, lowers, upper });
-      await using prepared = await prepareMounts(step, { ...tools, scratch });
+      await using prepared = await prepareMounts(step, {
+        ...tools,
+        scratch,
+        contextLayouts: lowers.filter((_, fromTop) => layers.at(-1 - fromTop)?.freshTimes === true),
+      });
       const mask = new OutputMask(prepared.secrets);
       const show = async (bytes: Buffer): Promise<void> => {
         if (bytes.length > 0) await tools.output(bytes);
