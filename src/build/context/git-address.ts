@@ -3,21 +3,20 @@
  * follows nothing, and runs nothing. Pure but for the look-up of names.
  */
 import { lookup } from 'node:dns/promises';
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { isAbsolute } from 'node:path';
 import { SlipwayError } from '../../errors.js';
+import type { AddressGuard } from '../add/address-guard.js';
 
 export interface RemoteRules {
-  /** Repositories of this machine, and those that need this user's keys: the command line, never the service. */
-  readonly trusted: boolean;
-  /** Networks that may be reached although they are not public (CIDR). Only where `trusted` is false. */
-  readonly networkAllow: readonly string[];
+  /** Which addresses may be reached. Without one all are, by all protocols: the command line, never the service. */
+  readonly guard?: AddressGuard;
 }
 
-/** Settings (`-c`) for a fetch from `remote`. Throws `context_invalid` for what must not be fetched from. */
+/** Settings (`-c`) for a fetch from `remote`. Throws `context_invalid` or `forbidden` for what must not be fetched from. */
 export async function remoteSettings(remote: string, rules: RemoteRules): Promise<readonly string[]> {
   const protocol = protocolOf(remote);
-  const allowed = rules.trusted ? ['https', 'http', 'ssh', 'git', 'file'] : ['https', 'http'];
+  const allowed = rules.guard === undefined ? ['https', 'http', 'ssh', 'git', 'file'] : ['https', 'http'];
   if (protocol === undefined || !allowed.includes(protocol)) {
     throw new SlipwayError(
       'context_invalid',
@@ -28,10 +27,10 @@ export async function remoteSettings(remote: string, rules: RemoteRules): Promis
     );
   }
   const settings = ['protocol.allow=never', `protocol.${protocol}.allow=always`];
-  if (rules.trusted) return settings;
+  if (rules.guard === undefined) return settings;
   const url = new URL(remote);
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  const addresses = await publicAddresses(host, rules.networkAllow);
+  const addresses = await checkedAddresses(host, rules.guard);
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
   const pinned = addresses.map((address) => (isIPv6(address) ? `[${address}]` : address)).join(',');
   return [
@@ -52,51 +51,14 @@ function protocolOf(remote: string): string | undefined {
   return /^[a-zA-Z0-9_][a-zA-Z0-9_-]*@[a-zA-Z0-9][a-zA-Z0-9.-]*:(?!:)/.test(remote) ? 'ssh' : undefined;
 }
 
-/** IANA's special-purpose registries: nothing of the public network is in them. */
-const SPECIAL: readonly [string, number, 'ipv4' | 'ipv6'][] = [
-  ['0.0.0.0', 8, 'ipv4'],
-  ['10.0.0.0', 8, 'ipv4'],
-  ['100.64.0.0', 10, 'ipv4'],
-  ['127.0.0.0', 8, 'ipv4'],
-  ['169.254.0.0', 16, 'ipv4'],
-  ['172.16.0.0', 12, 'ipv4'],
-  ['192.0.0.0', 24, 'ipv4'],
-  ['192.0.2.0', 24, 'ipv4'],
-  ['192.168.0.0', 16, 'ipv4'],
-  ['198.18.0.0', 15, 'ipv4'],
-  ['198.51.100.0', 24, 'ipv4'],
-  ['203.0.113.0', 24, 'ipv4'],
-  ['224.0.0.0', 3, 'ipv4'],
-];
-
-/**
- * The addresses of a host, all of them public or in `allow`. Throws `context_invalid` when one is not: a name that also
- * leads inside is a trap.
- */
-export async function publicAddresses(host: string, allow: readonly string[]): Promise<readonly string[]> {
-  const found = isIP(host) === 0 ? await addressesOf(host) : [host];
-  const [special, allowed] = [new BlockList(), new BlockList()];
-  for (const [network, bits, family] of SPECIAL) special.addSubnet(network, bits, family);
-  for (const cidr of allow) {
-    const [network = '', bits = '32'] = cidr.split('/');
-    allowed.addSubnet(network, Number(bits), 'ipv4');
-  }
-  const inside = found.find((address) => !isPublic(address, special) && !isIn(address, allowed));
-  if (inside === undefined) return found;
-  throw new SlipwayError('context_invalid', `${host} leads to ${inside}, which builds must not reach`, {
-    hint: 'use a public host, or have the operator add the network to SLIPWAY_BUILD_NETWORK_ALLOW',
-  });
-}
-
-function isPublic(address: string, special: BlockList): boolean {
-  // Of IPv6 only 2000::/3 is public, without what stands for an IPv4 address or a document's example.
-  if (isIPv6(address))
-    return /^[23][0-9a-f]{3}:/i.test(address) && !/^(2001:0?db8|2001:0{0,4}:|2002):/i.test(address);
-  return !special.check(address, 'ipv4');
-}
-
-function isIn(address: string, networks: BlockList): boolean {
-  return !isIPv6(address) && networks.check(address, 'ipv4');
+/** Those addresses of a host that builds may reach. */
+async function checkedAddresses(host: string, guard: AddressGuard): Promise<readonly string[]> {
+  guard.check(host);
+  if (isIP(host) !== 0) return [host];
+  const found = await addressesOf(host);
+  const usable = found.filter((address) => guard.allows(address));
+  if (usable.length === 0) for (const address of found) guard.check(address);
+  return usable;
 }
 
 async function addressesOf(host: string): Promise<readonly string[]> {

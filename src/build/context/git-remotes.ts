@@ -3,7 +3,7 @@
  * the server allows. All builds and processes share them; a commit that is here is not asked for again.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, rename, stat } from 'node:fs/promises';
+import { mkdir, rename, stat, utimes } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { removeTree } from '../../../native/index.js';
 import type { GitSource } from '../../dockerfile/types.js';
@@ -81,6 +81,9 @@ export class GitRemotes {
       } finally {
         await removeTree(temporary);
       }
+    } else {
+      // For the cleaning of the builder's store.
+      await utimes(gitDir, new Date(), new Date());
     }
     const objects = this.#readers.get(gitDir) ?? new ObjectReader(gitDir, { git });
     this.#readers.set(gitDir, objects);

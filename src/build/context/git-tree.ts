@@ -13,6 +13,7 @@ import { mayBePointer, missingObject, parsePointer, storedObject } from './attri
 import type { ContextEntry } from './context.js';
 import type { ContextLimits } from './context-limits.js';
 import { listContext } from './context-listing.js';
+import { shownRemote } from './git-address.js';
 import { type SubmoduleFetcher, submoduleAddresses } from './submodules.js';
 
 /** The repository that holds the commit. */
@@ -186,7 +187,7 @@ function refusedSubmodule(
   address: string | undefined,
   wanted: boolean,
 ): SlipwayError {
-  const where = address === undefined ? 'without an address in .gitmodules' : `of ${address}`;
+  const where = address === undefined ? 'without an address in .gitmodules' : `of ${shownRemote(address)}`;
   const why = wanted ? 'and cannot be fetched' : 'and submodules are not fetched';
   return new SlipwayError(
     'context_invalid',
