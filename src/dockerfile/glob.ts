@@ -49,71 +49,120 @@ export function parseClass(chars: readonly string[], start: number): { token: Gl
   return { token: { kind: 'class', negated, ranges }, end: at + 1 };
 }
 
+const SLASH = 0x2f;
+
+function literalStart(tokens: readonly GlobToken[]): string {
+  let text = '';
+  for (const token of tokens) {
+    if (token.kind !== 'char') break;
+    text += token.char;
+  }
+  return text;
+}
+
+/** One pattern. A state 2n is before token n, 2n + 1 inside the `directories` token n. */
 export class Glob {
-  private readonly tokens: readonly GlobToken[];
+  readonly #tokens: readonly GlobToken[];
+  /** The code of a `char` token; -1 for another. */
+  readonly #codes: Int32Array;
+  /** In which round a state was reached last: no state is held twice. */
+  readonly #reached: Uint32Array;
+  /** What every match begins and ends with: most paths need no more than this. */
+  readonly #prefix: string;
+  readonly #suffix: string;
+  #round = 0;
+  #states: Int32Array;
+  #next: Int32Array;
+  #count = 0;
 
   constructor(tokens: readonly GlobToken[]) {
-    this.tokens = tokens;
+    const states = 2 * tokens.length + 2;
+    this.#tokens = tokens;
+    this.#codes = Int32Array.from(tokens, (token) =>
+      token.kind === 'char' ? (token.char.codePointAt(0) ?? -1) : -1,
+    );
+    this.#prefix = literalStart(tokens);
+    this.#suffix = [...literalStart([...tokens].reverse())].reverse().join('');
+    this.#reached = new Uint32Array(states);
+    this.#states = new Int32Array(states);
+    this.#next = new Int32Array(states);
   }
 
   matches(path: string): boolean {
-    // State 2n: before token n. State 2n + 1: inside the `directories` token n.
-    return this.after(path)?.has(2 * this.tokens.length) ?? false;
+    if (!path.startsWith(this.#prefix) || !path.endsWith(this.#suffix)) return false;
+    return this.#read(path) && this.#reached[2 * this.#tokens.length] === this.#round;
   }
 
   /** Whether some path that begins with `prefix` matches. */
   canContinue(prefix: string): boolean {
-    return this.after(prefix) !== undefined;
+    return this.#read(prefix);
   }
 
-  /** The states after reading the text; undefined when there are none. */
-  private after(text: string): ReadonlySet<number> | undefined {
-    let states = new Set<number>();
-    this.enter(states, 0);
-    for (const char of text) {
-      const next = new Set<number>();
-      for (const state of states) this.step(state, char, next);
-      if (next.size === 0) return undefined;
-      states = next;
+  /** Follows the text; false when no state is left. */
+  #read(text: string): boolean {
+    this.#begin();
+    this.#enter(0);
+    for (let at = 0; at < text.length; at++) {
+      const code = text.codePointAt(at) ?? 0;
+      if (code > 0xffff) at++;
+      const count = this.#count;
+      [this.#states, this.#next] = [this.#next, this.#states];
+      this.#begin();
+      for (let each = 0; each < count; each++) this.#step(this.#states[each] ?? 0, code);
+      if (this.#count === 0) return false;
     }
-    return states;
+    return true;
   }
 
-  private step(state: number, char: string, next: Set<number>): void {
+  #begin(): void {
+    this.#count = 0;
+    this.#round++;
+    if (this.#round < 0xffff_ffff) return;
+    this.#reached.fill(0);
+    this.#round = 1;
+  }
+
+  #step(state: number, code: number): void {
     const index = state >> 1;
-    const token = this.tokens[index];
+    const expected = this.#codes[index];
+    if (expected === undefined) return;
+    if (expected >= 0) {
+      if (expected === code) this.#enter(index + 1);
+      return;
+    }
+    const token = this.#tokens[index];
     switch (token?.kind) {
-      case undefined:
-        return;
       case 'directories':
-        next.add(2 * index + 1);
-        if (char === '/') this.enter(next, index + 1);
+        this.#add(2 * index + 1);
+        if (code === SLASH) this.#enter(index + 1);
         return;
       case 'any':
-        this.enter(next, index);
+        this.#enter(index);
         return;
       case 'star':
-        if (char !== '/') this.enter(next, index);
+        if (code !== SLASH) this.#enter(index);
         return;
       case 'one':
-        if (char !== '/') this.enter(next, index + 1);
-        return;
-      case 'char':
-        if (char === token.char) this.enter(next, index + 1);
+        if (code !== SLASH) this.#enter(index + 1);
         return;
       case 'class': {
-        const code = char.codePointAt(0) ?? 0;
         const inside = token.ranges.some(({ low, high }) => low <= code && code <= high);
-        if (inside !== token.negated) this.enter(next, index + 1);
+        if (inside !== token.negated) this.#enter(index + 1);
       }
     }
   }
 
+  #add(state: number): boolean {
+    if (this.#reached[state] === this.#round) return false;
+    this.#reached[state] = this.#round;
+    this.#next[this.#count++] = state;
+    return true;
+  }
+
   /** Into the state before a token, and past those that may match nothing. */
-  private enter(states: Set<number>, index: number): void {
-    for (let at = index; ; at++) {
-      states.add(2 * at);
-      const kind = this.tokens[at]?.kind;
+  #enter(index: number): void {
+    for (let at = index; this.#add(2 * at); at++) {
+      const kind = this.#tokens[at]?.kind;
       if (kind !== 'star' && kind !== 'any' && kind !== 'directories') return;
     }
   }
