@@ -4,6 +4,7 @@ import type { Limits } from '../config.js';
 import { BlobStore } from '../layers/blob-store.js';
 import { LayerStore } from '../layers/layer-store.js';
 import { StepCache } from './cache/step-cache.js';
+import { CacheMounts } from './mounts/cache-mounts.js';
 import { RunningBuilds } from './running-builds.js';
 
 export interface BuilderStore {
@@ -27,6 +28,7 @@ export async function openBuilderStore(
   await layers.open();
   const steps = new StepCache(join(directory, 'cache'));
   await steps.open();
+  await new CacheMounts(directory).open();
   const running = new RunningBuilds(join(directory, 'running'));
   await running.open();
   return { blobs, layers, steps, running, sandboxDirectory: sandboxDirectory(directory), directory };
