@@ -9,9 +9,12 @@ import { promisify } from 'node:util';
 import type { ContextOrImage } from '../build/build.js';
 import type { BuilderStore } from '../build/builder-store.js';
 import type { BuildContext } from '../build/context/context.js';
+import { openGitSource } from '../build/add/git-source.js';
 import { openDirectoryContext } from '../build/context/directory-context.js';
 import { GitRemotes } from '../build/context/git-remotes.js';
 import { openGitContext, parseGitContext } from '../build/context/git-url-context.js';
+import type { CopySource } from '../build/copy/copy-source.js';
+import type { GitSource } from '../dockerfile/types.js';
 import { UsageError } from '../cli/usage.js';
 import type { Limits } from '../config.js';
 import { SlipwayError } from '../errors.js';
@@ -60,6 +63,12 @@ export class Places {
     return openDirectoryContext(path, limits, signal);
   }
 
+  /** For ADD. */
+  gitSource(git: GitSource): Promise<CopySource> {
+    const { limits, signal } = this.#tools;
+    return openGitSource(git, this.#gitRemotes(), limits, signal);
+  }
+
   named(contexts: ReadonlyMap<string, NamedPlace>): ReadonlyMap<string, ContextOrImage> {
     const opened = [...contexts].map(([name, place]): [string, ContextOrImage] => {
       if (place.kind === 'image') return [name, place];
@@ -106,7 +115,7 @@ export class Places {
     this.#remotes ??= new GitRemotes({
       git: new Git(),
       directory: join(store.directory, 'git'),
-      rules: { trusted: true, networkAllow: [] },
+      rules: {},
       environment,
     });
     return this.#remotes;

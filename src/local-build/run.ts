@@ -205,6 +205,7 @@ async function buildOne(
       sandbox,
       registry,
       limits: config.limits,
+      openGit: (git) => places.gitSource(git),
       listen: (event) => printer.event(event, shown),
       ...(opened.remote === undefined ? {} : { remote: opened.remote }),
       signal,
