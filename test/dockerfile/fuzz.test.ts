@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { evaluate, startStage, withTriggers } from '../../src/dockerfile/evaluate.js';
 import { SlipwayError } from '../../src/errors.js';
 import { parse, plan, walk } from './support.js';
 
@@ -61,6 +62,23 @@ const word = fc.oneof(
     '\nE\n',
     '${a/b/c}',
     '${a##*}',
+  ),
+  fc.constantFrom(
+    '--mount=target=$a',
+    '--mount=type=secret,id=a,env=b',
+    '--mount=type=$a,"target=/x"',
+    '--mount=from=y,dst=x',
+    '--mount=type=tmpfs,target=/,size=1g',
+    '--link',
+    '--parents',
+    '--exclude=!a[',
+    '--unpack=false',
+    '--checksum=$a',
+    '--network=host',
+    'https://x/$a.git?tag=$b#c:d',
+    'git@x:y',
+    'a/./b',
+    'linux/arm',
   ),
   fc.string({ maxLength: 5 }),
 );
@@ -145,6 +163,47 @@ it('a parsed file is the same whatever its line ends', () => {
   );
 });
 
+const onBuild = fc.array(fc.oneof(line, fc.string({ unit: 'binary', maxLength: 40 })), { maxLength: 4 });
+
+describe('any base, context and argument is answered', () => {
+  it('when the base has any triggers', () => {
+    fc.assert(
+      fc.property(file, onBuild, (text, OnBuild) =>
+        answers(() => {
+          const built = plan(text);
+          const from = { kind: 'image', document: { config: { OnBuild } } } as const;
+          const stage = withTriggers(built, built.target, from);
+          let state = startStage(built, stage, from);
+          for (const each of stage.instructions) ({ state } = evaluate(state, each));
+        }),
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('when contexts have any names', () => {
+    const contexts = fc.array(fc.tuple(word, fc.constantFrom({ kind: 'directory' } as const)), {
+      maxLength: 3,
+    });
+    fc.assert(
+      fc.property(file, contexts, (text, given) => answers(() => plan(text, { contexts: new Map(given) }))),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('when a mount or a source has any options', () => {
+    const option = fc.oneof(word, fc.string({ unit: 'grapheme', maxLength: 12 }));
+    fc.assert(
+      fc.property(fc.array(option, { maxLength: 5 }), (options) => {
+        answers(() => walk(plan(`FROM a\nRUN --mount=${options.join(',')} x`)));
+        answers(() => walk(plan(`FROM a\nADD https://h/r.git?${options.join('&')} x`)));
+        answers(() => walk(plan(`FROM --platform=${options.join('/')} a`)));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});
+
 describe('a hostile file', () => {
   it.each([
     ['doubles a variable for ever', `ENV a=xxxxxxxxxx\n${'ENV a=$a$a\n'.repeat(400)}`],
@@ -157,6 +216,12 @@ describe('a hostile file', () => {
     ['exposes every port again and again', 'EXPOSE 0-65535\n'.repeat(20)],
     ['has flags without end', `RUN ${'--a=b '.repeat(10_000)}`],
     ['has a long duration', `HEALTHCHECK --interval=${'1'.repeat(60_000)} CMD a`],
+    ['has mounts without end', `RUN ${'--mount=target=/x '.repeat(4000)}a`],
+    ['has options without end', `RUN --mount=${'id=a,'.repeat(12_000)}target=/x a`],
+    ['is made of quotes in a mount', `RUN --mount=${'\\"\\"\\"'.repeat(10_000)} a`],
+    ['excludes without end', `COPY ${'--exclude=*a*a*a '.repeat(3000)}a b`],
+    ['has a URL without end', `ADD https://h/r.git?${'a&'.repeat(30_000)} b`],
+    ['builds one stage on the other', 'FROM a AS x\nFROM x\n'.repeat(24)],
     ['has a long mode', `COPY --chmod=${'u+x,'.repeat(10_000)} a b`],
   ])('that %s is answered in time', (_, text) => {
     answers(() => walk(plan(`FROM a\n${text}`)));
