@@ -305,6 +305,7 @@ Napi::Value unpackArchiveAt(Args args) {
         const ArchivedEntry& archived = (**found)[i];
         Napi::Object value = fromScanned(env, ScannedEntry{archived.entry, "", ""});
         value.Set("offset", static_cast<double>(archived.offset));
+        if (archived.entry.type == EntryType::kHardlink) value.Set("linkname", archived.entry.link);
         all.Set(i, value);
       }
       return all;

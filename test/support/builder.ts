@@ -11,6 +11,7 @@ import { assembleImage, LAYER_TYPE } from '../../src/build/image.js';
 import { appImagePolicy } from '../../src/build/image-policy.js';
 import { logEvents } from '../../src/build/log-events.js';
 import { plainRunSettings } from '../../src/build/run-settings.js';
+import type { Cidr } from '../../src/build/sandbox/cidr.js';
 import { Sandbox } from '../../src/build/sandbox/runtime.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/config.js';
 import { Git } from '../../src/git/git.js';
@@ -23,9 +24,9 @@ import { hostPlatform, type Mirror } from '../../src/registry/pull.js';
 import { temporaryDirectory } from './directories.js';
 import { startRegistry, type TestRegistry } from './registry.js';
 
-/** A file's text; `{ text, mode }`; or `{ link }`. Null removes it. */
+/** A file's text; `{ text, mode }`; `{ bytes }`; or `{ link }`. Null removes it. */
 export type Files = Readonly<
-  Record<string, string | { text: string; mode: number } | { link: string } | null>
+  Record<string, string | { text: string; mode: number } | { bytes: Buffer } | { link: string } | null>
 >;
 
 export interface Built extends BuildResult {
@@ -90,6 +91,7 @@ export class TestBuilder {
       await mkdir(dirname(at), { recursive: true });
       if (typeof content === 'string') await writeFile(at, content);
       else if ('link' in content) await symlink(content.link, at);
+      else if ('bytes' in content) await writeFile(at, content.bytes);
       else {
         await writeFile(at, content.text);
         await chmod(at, content.mode);
@@ -113,6 +115,7 @@ export class TestBuilder {
     from: string | BuildContext,
     options: Partial<Omit<BuildRequest, 'context'>> & {
       limits?: Partial<Limits>;
+      downloadAllow?: readonly Cidr[];
       signal?: AbortSignal;
       store?: BuilderStore;
       /** Instead of the builder's own. */
@@ -144,6 +147,7 @@ export class TestBuilder {
           sandbox: this.sandbox,
           registry: this.client,
           limits,
+          downloadAllow: options.downloadAllow ?? [],
           listen: logEvents(log),
           signal: options.signal ?? new AbortController().signal,
           ...options.tools,
