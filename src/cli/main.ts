@@ -7,6 +7,7 @@ import { appCommands } from './commands/apps.js';
 import { localBuildCommands } from './commands/build.js';
 import { buildCommands } from './commands/builds.js';
 import { configCommands } from './commands/config.js';
+import { imageCommands } from './commands/images.js';
 import { gitCommands, loginCommands } from './commands/login.js';
 import { releaseCommands } from './commands/releases.js';
 import { runtimeCommands } from './commands/runtime.js';
@@ -27,7 +28,7 @@ import {
 
 const GROUPS: readonly CommandGroup[] = [
   { title: 'to begin', commands: loginCommands },
-  { title: 'here, without a platform', commands: localBuildCommands },
+  { title: 'here, without a platform', commands: [...localBuildCommands, ...imageCommands] },
   { title: 'apps', commands: appCommands },
   { title: 'builds', commands: buildCommands },
   { title: 'releases', commands: releaseCommands },
