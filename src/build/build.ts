@@ -22,6 +22,7 @@ import { readPlan, visibleSource } from './build-input.js';
 import type { BuilderStore } from './builder-store.js';
 import type { RemoteCache } from './cache/remote-cache.js';
 import type { BuildContext } from './context/context.js';
+import { contextBase, withBaseHistory } from './context/context-base.js';
 import type { CopySource } from './copy/copy-source.js';
 import { assembleImage, type BuiltImage } from './image.js';
 import type { ImagePolicy } from './image-policy.js';
@@ -108,6 +109,7 @@ class BuildRun {
   readonly #tools: BuildTools;
   readonly #results = new Map<number, StageResult>();
   readonly #late = new Map<number, PlannedStage>();
+  readonly #contexts = new Map<string, Promise<CopySource>>();
 
   constructor(request: BuildRequest, plan: BuildPlan, context: CopySource, tools: BuildTools) {
     const { store, registry, listen, remote, signal } = tools;
@@ -155,11 +157,9 @@ class BuildRun {
     }
     const where = `${this.#request.dockerfile}:${from.lines.start}`;
     if (base.kind === 'context') {
-      throw new SlipwayError(
-        'dockerfile_unsupported',
-        `FROM ${base.name}: a directory cannot be a base yet`,
-        { where },
-      );
+      const layers = await contextBase(await this.#named(base.name), where, this.#tools);
+      const { whole, start } = await this.#begin(stage, { kind: 'scratch' }, { layers, baseHistory: 0 });
+      return { whole, start: { ...start, state: withBaseHistory(start.state, base.name, layers) } };
     }
     const image = await this.#image(base.reference, platform, where);
     const document = image.document;
@@ -242,10 +242,15 @@ class BuildRun {
     return { described: `the stage "${this.#plan.stageNames[from.index] ?? from.index}"`, layers };
   }
 
-  async #named(name: string): Promise<CopySource> {
+  /** Listed once, so that all steps see the same. */
+  #named(name: string): Promise<CopySource> {
     const given = this.#request.contexts?.get(name);
     if (given?.kind !== 'directory') throw new SlipwayError('internal', `there is no context ${name}`);
-    return visibleSource('', await given.open(), this.#tools.signal);
+    const known =
+      this.#contexts.get(name) ??
+      given.open().then((context) => visibleSource('', context, this.#tools.signal));
+    this.#contexts.set(name, known);
+    return known;
   }
 
   #stageAt(index: number): PlannedStage {

@@ -1,4 +1,5 @@
 /** Everything a builder process holds, opened together and closed together. */
+import { join } from 'node:path';
 import { diskUsage } from '../../native/index.js';
 import { type Config, homePaths } from '../config.js';
 import { AppRepositories } from '../git/app-repository.js';
@@ -11,13 +12,18 @@ import type { Logger } from '../log.js';
 import { Queues } from '../queue/queues.js';
 import { DeploymentStore } from '../records/deployments.js';
 import { RegistryClient } from '../registry/client.js';
+import { AddressGuard } from './add/address-guard.js';
 import { openBuilderStore, sandboxDirectory } from './builder-store.js';
 import { CacheExports } from './cache/cache-exports.js';
 import { cleanStore } from './cache/clean-store.js';
+import { GitRemotes } from './context/git-remotes.js';
 import { type BuilderTools, buildNext } from './job.js';
+import { parseAllowList } from './sandbox/cidr.js';
 import { Sandbox } from './sandbox/runtime.js';
 
 const CLEANING_MS = 10 * 60_000;
+/** A commit of another repository that no build asked for in this time is fetched anew. */
+const REMOTE_KEEP_MS = 24 * 60 * 60_000;
 
 export interface Builder {
   /** See {@link buildNext}. */
@@ -44,10 +50,17 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
   const objects = new ObjectPool();
   const registry = RegistryClient.fromConfig(config, log);
   const exports = new CacheExports(builderStore, log);
+  const allowed = parseAllowList(config.buildNetworkAllow);
+  const remotes = new GitRemotes({
+    git,
+    directory: join(paths.store, 'git'),
+    rules: { guard: () => AddressGuard.open(allowed) },
+  });
   const tools: BuilderTools = {
     config,
     log,
     git,
+    remotes,
     objects,
     queues,
     registry,
@@ -65,6 +78,7 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
     name: 'store',
     everyMs: CLEANING_MS,
     run: async (signal: AbortSignal) => {
+      await remotes.forget(REMOTE_KEEP_MS);
       const { removedBytes } = await cleanStore(builderStore, budget, signal);
       if (removedBytes > 0) log.info({ removedBytes }, 'cleaned the store');
     },
@@ -76,6 +90,7 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
       await chores.close();
       await exports.close();
       objects.close();
+      remotes.close();
       registry.close();
       await queues.close();
       await sandbox.close();

@@ -19,17 +19,20 @@ import type { Queues } from '../queue/queues.js';
 import type { Claim, DeploymentStore } from '../records/deployments.js';
 import type { RegistryClient } from '../registry/client.js';
 import { hostPlatform } from '../registry/pull.js';
-import { appRunSettings } from './app-run-settings.js';
+import { openGitSource } from './add/git-source.js';
+import { appRunSettings, shareCacheMounts } from './app-run-settings.js';
 import { type BuildResult, buildImage } from './build.js';
 import type { BuilderStore } from './builder-store.js';
 import type { CacheExports } from './cache/cache-exports.js';
 import { cachePlaceOf, RemoteCache } from './cache/remote-cache.js';
 import { DEFAULT_BOUNDS } from './cache/remote-index.js';
 import { GitContext } from './context/git-context.js';
+import type { GitRemotes } from './context/git-remotes.js';
 import { appImagePolicy } from './image-policy.js';
 import { logEvents } from './log-events.js';
 import { eachOf, outcomeEvents } from './outcome-events.js';
 import { pushBuiltImage } from './push-image.js';
+import { parseAllowList } from './sandbox/cidr.js';
 import type { Sandbox } from './sandbox/runtime.js';
 
 export interface BuilderTools {
@@ -38,6 +41,8 @@ export interface BuilderTools {
   readonly ledger: Ledger;
   readonly repositories: AppRepositories;
   readonly git: Git;
+  /** Repositories that Dockerfiles name. */
+  readonly remotes: GitRemotes;
   readonly objects: ObjectPool;
   readonly queues: Pick<Queues, 'enqueueBuild' | 'enqueueRollout'>;
   readonly registry: RegistryClient;
@@ -177,7 +182,12 @@ class BuildJob {
   }
 
   #export(remote: RemoteCache | undefined): void {
-    if (remote !== undefined) this.#tools.exports?.add(this.#deployment.app, remote);
+    const { exports, config } = this.#tools;
+    const { app } = this.#deployment;
+    if (remote !== undefined) exports?.add(app, remote);
+    if (config.shareCacheMounts) {
+      exports?.add(app, { export: (_, signal) => shareCacheMounts(this.#tools, app, signal) });
+    }
   }
 
   async #image(
@@ -187,8 +197,7 @@ class BuildJob {
     log: BuildLog,
     signal: AbortSignal,
   ): Promise<BuildResult> {
-    const { git, objects, repositories, builderStore, sandbox, registry, config, store, ledger } =
-      this.#tools;
+    const { git, objects, repositories, builderStore, sandbox, registry, config, store } = this.#tools;
     const { app, id } = this.#deployment;
     const outcomes = await outcomeEvents(store.stepsPath(app, id), (error) =>
       this.#tools.log.warn({ err: error, build: id }, 'the outcomes of the steps are not recorded'),
@@ -203,7 +212,7 @@ class BuildJob {
         platform: hostPlatform(),
         noCache,
         policy: appImagePolicy(config, app),
-        run: appRunSettings(ledger, app),
+        run: appRunSettings(this.#tools, app, (text) => log.body(`  ${text}`)),
         scope: app,
       },
       {
@@ -211,6 +220,8 @@ class BuildJob {
         sandbox,
         registry,
         limits: config.limits,
+        downloadAllow: parseAllowList(config.buildNetworkAllow),
+        openGit: (wanted) => openGitSource(wanted, this.#tools.remotes, config.limits, signal),
         listen: eachOf(outcomes, logEvents(log)),
         ...(remote === undefined ? {} : { remote }),
         signal,

@@ -216,8 +216,11 @@ describe('submodules', () => {
 
 const service = async (allowed: readonly string[] = []): Promise<GitRemotes> => {
   const cidrs = allowed.map(parseCidr).filter((cidr) => cidr !== undefined);
-  const guard = await AddressGuard.open(cidrs);
-  return new GitRemotes({ git, directory: join(directory, 'service'), rules: { guard } });
+  return new GitRemotes({
+    git,
+    directory: join(directory, 'service'),
+    rules: { guard: () => AddressGuard.open(cidrs) },
+  });
 };
 
 describe('what a service fetches', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { openBuilderStore } from '../../src/build/builder-store.js';
 import { CacheExports } from '../../src/build/cache/cache-exports.js';
+import { GitRemotes } from '../../src/build/context/git-remotes.js';
 import { type BuilderTools, buildNext } from '../../src/build/job.js';
 import { type Config, homePaths, loadConfig } from '../../src/config.js';
 import { destroyApp, requestCancel } from '../../src/endings.js';
@@ -63,6 +64,7 @@ beforeEach(async () => {
     log,
     git,
     objects,
+    remotes: new GitRemotes({ git, directory: join(paths.store, 'git'), rules: {} }),
     ledger,
     repositories,
     registry,

@@ -119,7 +119,7 @@ export class TestBuilder {
       signal?: AbortSignal;
       store?: BuilderStore;
       /** Instead of the builder's own. */
-      tools?: Partial<Pick<BuildTools, 'registry' | 'remote'>>;
+      tools?: Partial<Pick<BuildTools, 'registry' | 'remote' | 'openGit'>>;
     } = {},
   ): Promise<Built> {
     const path = join(this.directory, `build-${++this.#builds}.log`);

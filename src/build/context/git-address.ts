@@ -10,7 +10,7 @@ import type { AddressGuard } from '../add/address-guard.js';
 
 export interface RemoteRules {
   /** Which addresses may be reached. Without one all are, by all protocols: the command line, never the service. */
-  readonly guard?: AddressGuard;
+  readonly guard?: () => Promise<AddressGuard>;
 }
 
 /** Settings (`-c`) for a fetch from `remote`. Throws `context_invalid` or `forbidden` for what must not be fetched from. */
@@ -30,7 +30,7 @@ export async function remoteSettings(remote: string, rules: RemoteRules): Promis
   if (rules.guard === undefined) return settings;
   const url = new URL(remote);
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  const addresses = await checkedAddresses(host, rules.guard);
+  const addresses = await checkedAddresses(host, await rules.guard());
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
   const pinned = addresses.map((address) => (isIPv6(address) ? `[${address}]` : address)).join(',');
   return [

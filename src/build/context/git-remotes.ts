@@ -3,7 +3,7 @@
  * the server allows. All builds and processes share them; a commit that is here is not asked for again.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, rename, stat, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat, utimes } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { removeTree } from '../../../native/index.js';
 import type { GitSource } from '../../dockerfile/types.js';
@@ -85,9 +85,24 @@ export class GitRemotes {
       // For the cleaning of the builder's store.
       await utimes(gitDir, new Date(), new Date());
     }
+    await utimes(gitDir, new Date(), new Date());
     const objects = this.#readers.get(gitDir) ?? new ObjectReader(gitDir, { git });
     this.#readers.set(gitDir, objects);
     return { commit, source: { git, gitDir, objects, remote } };
+  }
+
+  /** Removes what no build has asked for in this time, in ms, and what a killed one left. Longer than any build. */
+  async forget(unusedMs: number): Promise<void> {
+    const { directory } = this.#options;
+    const names = await readdir(directory).catch(() => []);
+    for (const name of names) {
+      const path = join(resolve(directory), name);
+      const found = await stat(path).catch(() => undefined);
+      if (found === undefined || Date.now() - found.mtimeMs < unusedMs) continue;
+      this.#readers.get(path)?.close();
+      this.#readers.delete(path);
+      await removeTree(path);
+    }
   }
 
   #place(remote: string, commit: string): string {
