@@ -1,4 +1,6 @@
 /** How commands are found, what their help says, and what happens to those that are written wrong. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { nearest } from '../../src/cli/help.js';
 import { printable, table } from '../../src/cli/output.js';
@@ -24,6 +26,7 @@ afterAll(() => platform.stop());
 const COMMANDS = [
   'login',
   'whoami',
+  'build',
   'apps:create',
   'apps:list',
   'apps:info',
@@ -49,6 +52,7 @@ const COMMANDS = [
 const WITHOUT_APP = [
   'login',
   'whoami',
+  'build',
   'apps:create',
   'apps:list',
   'tokens:create',
@@ -221,6 +225,7 @@ describe('with --json', () => {
     const { id } = (await platform.store.list('hello'))[0]!;
     const waiting = await platform.push('hello', 'FROM waiting');
     const token = await terminal.run(['tokens:create', 'x', '--apps', 'hello', '--json']);
+    await writeFile(join(terminal.directory, 'Dockerfile'), 'FROM scratch\n');
     const runs: string[][] = [
       ['apps:create', 'made'],
       ['apps:list'],
@@ -245,6 +250,7 @@ describe('with --json', () => {
       ['tokens:list'],
       ['tokens:revoke', token.json.id],
       ['git:credential', 'get'],
+      ['build', '--check', '--store', join(terminal.home, 'store'), '.'],
     ];
     expect([...new Set(runs.map(([name]) => name))].sort()).toEqual([...COMMANDS].sort());
     for (const argv of runs) {
@@ -276,7 +282,7 @@ test('starts without a heavy module: only builtins and small files of this proje
     if (seen.has(path)) return;
     seen.add(path);
     for (const each of importsOf(path, sources.get(path) ?? '')) {
-      if (each.typeOnly) continue;
+      if (each.typeOnly || each.deferred) continue;
       if (sources.has(each.target)) visit(each.target);
       else expect([path, each.target]).toEqual([path, expect.stringMatching(/^node:/)]);
     }
@@ -285,6 +291,7 @@ test('starts without a heavy module: only builtins and small files of this proje
   expect([...seen].filter((path) => !path.startsWith('src/cli/')).sort()).toEqual([
     'src/clock.ts',
     'src/errors.ts',
+    'src/logs/seconds.ts',
     'src/model/app.ts',
   ]);
 });

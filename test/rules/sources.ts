@@ -13,6 +13,8 @@ export interface Import {
   readonly target: string;
   /** Erased by the compiler: nothing of it is there at run time. */
   readonly typeOnly: boolean;
+  /** `import('x')`: only there once the line is reached. */
+  readonly deferred: boolean;
 }
 
 export function readSources(rooms: readonly string[]): Sources {
@@ -44,6 +46,7 @@ export function importsOf(path: string, text: string): Import[] {
       line: text.slice(0, match.index).split('\n').length,
       target,
       typeOnly: match[1] !== undefined || allTypes,
+      deferred: match[3] !== undefined,
     };
   });
 }

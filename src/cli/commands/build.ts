@@ -59,14 +59,13 @@ const options: Readonly<Record<string, OptionSpec>> = {
 
 const build: Command = {
   name: 'build',
-  usage: '[DIR | REPO.git#COMMIT[:SUBDIR] | -] [OPTIONS]',
-  help:
-    'Build an image from a Dockerfile here, without a platform. The context is a directory (.), a git repository, or on ' +
-    'stdin a tar or a Dockerfile alone.',
+  usage: '[DIR | REPO.git#REF | -]',
+  help: 'Build an image from a Dockerfile here, without a platform.',
   options,
   ofApp: false,
   args: { min: 0, max: 1 },
   notes: [
+    'The context is a directory (.), a git repository (REPO.git#COMMIT:SUBDIRECTORY), or on stdin a tar or a Dockerfile.',
     'exit codes: 0 built; 1 a step or what it needs failed, or --check found warnings; 2 the command line, the Dockerfile',
     'or the context is not valid; 130 interrupted.',
     'RUN steps need root, runc or crun, slirp4netns and iproute2; a build without them, or from the cache, does not.',
