@@ -120,6 +120,8 @@ export class BlobStore {
 
   /** Removes it unless it was used after `lastUsedAt` (as `list` gave it), which may be just now. */
   async removeUnused({ digest, lastUsedAt }: Pick<StoredBlob, 'digest' | 'lastUsedAt'>): Promise<boolean> {
+    const now = await statOrNothing(this.path(digest));
+    if (now === undefined || usedAt(now) > lastUsedAt) return false;
     const grave = await this.newTemporary();
     try {
       // First out of reach: who marks it after this finds nothing, who marked it before is seen below.

@@ -107,6 +107,8 @@ export class LayerStore {
 
   /** Removes it unless it was used after `lastUsedAt` (as `list` gave it), which may be just now. */
   async removeUnused({ chainId, lastUsedAt }: StoredLayout): Promise<boolean> {
+    const now = await stat(this.#entry(chainId)).catch(() => undefined);
+    if (now === undefined || now.mtimeMs > lastUsedAt) return false;
     const grave = await this.#temporaries.newPath();
     try {
       // First out of sight: a lay-out that is half removed must not be taken for a whole one.
