@@ -73,6 +73,8 @@ export interface Config {
   readonly storeBudgetBytes: number;
   /** Bytes of layers that an app's builders share through the registry; 0 for none. */
   readonly remoteCacheBytes: number;
+  /** An app's builders share its cache mounts through the registry. */
+  readonly shareCacheMounts: boolean;
   /** CIDRs that a RUN may reach although they are the host's own. */
   readonly buildNetworkAllow: readonly string[];
   /** How often the reconciler compares what was accepted with what ended, in ms. */
@@ -167,6 +169,7 @@ const environment = z.object({
     .int()
     .nonnegative()
     .default(5 * GiB),
+  SLIPWAY_SHARE_CACHE_MOUNTS: z.enum(['0', '1']).default('0'),
   SLIPWAY_BUILD_NETWORK_ALLOW: list,
   SLIPWAY_RECONCILE_INTERVAL_MS: positive.default(60_000),
   SLIPWAY_LEASE_MS: positive.min(1000).default(10_000),
@@ -241,6 +244,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     builderConcurrency: values.SLIPWAY_BUILDER_CONCURRENCY,
     storeBudgetBytes: values.SLIPWAY_STORE_BUDGET_BYTES,
     remoteCacheBytes: values.SLIPWAY_REMOTE_CACHE_BYTES,
+    shareCacheMounts: values.SLIPWAY_SHARE_CACHE_MOUNTS === '1',
     buildNetworkAllow: values.SLIPWAY_BUILD_NETWORK_ALLOW,
     reconcileIntervalMs: values.SLIPWAY_RECONCILE_INTERVAL_MS,
     leaseMs: values.SLIPWAY_LEASE_MS,

@@ -12,6 +12,8 @@ export interface RunSettings {
   readonly sshAgent: (id: string) => string | undefined;
   /** Whose cache mounts the steps use: the app. */
   readonly cacheScope: string;
+  /** Called before a step uses cache mounts; may bring some of the scope here. It only helps: all it throws is the signal's reason. */
+  readonly beforeCaches?: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Nothing beyond the sandbox. */

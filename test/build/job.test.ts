@@ -350,3 +350,36 @@ describe('a build that fails', () => {
     expect(await logOf(deployment)).not.toContain('secret');
   });
 });
+
+describe('mounts of an app', () => {
+  const onMachine = async (text: string, builderTools: BuilderTools = tools): Promise<string> => {
+    const builderStore = await openBuilderStore(await temporaryDirectory(), config.limits);
+    const exports = new CacheExports(builderStore, tools.log);
+    const deployment = await push(text);
+    await buildNext({ ...builderTools, builderStore, exports }, APP, never);
+    await exports.settled();
+    expect((await nowOf(deployment)).state).toBe('ready');
+    return logOf(deployment);
+  };
+  const caching = (word: string): string =>
+    `FROM busybox\nRUN --mount=type=cache,target=/cache echo ${word} >> /cache/words; cat /cache/words\n`;
+
+  it('get its config vars as secrets, which nobody sees', async () => {
+    await tools.ledger.setConfig(APP, { TOKEN: 'correct-horse' }, 'alice');
+    const mount = 'RUN --mount=type=secret,id=TOKEN,env=TOKEN --mount=type=secret,id=OTHER';
+    const log = await onMachine(`FROM busybox\n${mount} echo "it is $TOKEN"; ls /run/secrets || echo none\n`);
+    expect(log).toContain('it is ***');
+    expect(log).toContain('| none');
+    expect(log).not.toContain('correct-horse');
+  });
+
+  it('share caches with its other builders when the operator wants that', async () => {
+    const sharing = { ...tools, config: { ...config, shareCacheMounts: true } };
+    const word = `first-${Date.now()}`;
+    await onMachine(caching(word), sharing);
+    const log = await onMachine(caching('second'), sharing);
+    expect(log).toContain('cache mounts of another builder: /cache');
+    expect(log).toMatch(new RegExp(`\\| ${word}\\n.*\\| second`));
+    expect(await onMachine(caching('third'))).not.toContain(`| ${word}`);
+  });
+});

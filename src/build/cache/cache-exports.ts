@@ -2,13 +2,18 @@
  * What is left to do when a push has its answer: writing remote caches, one after the other, each within its time. What
  * fails costs a line in the log; the next build of the app tries again.
  */
+import type { BlobStore } from '../../layers/blob-store.js';
 import type { Logger } from '../../log.js';
 import type { BuilderStore } from '../builder-store.js';
-import type { RemoteCache } from './remote-cache.js';
 
 const EXPORT_TIMEOUT_MS = 10 * 60_000;
 /** Exports that wait; a registry that is so slow gets no more. */
 const WAITING = 100;
+
+/** What a build used, to be written for others. */
+export interface Exported {
+  export(blobs: BlobStore, signal: AbortSignal): Promise<unknown>;
+}
 
 export class CacheExports {
   readonly #store: BuilderStore;
@@ -23,7 +28,7 @@ export class CacheExports {
   }
 
   /** Returns at once. */
-  add(app: string, remote: RemoteCache): void {
+  add(app: string, remote: Exported): void {
     if (this.#stop.signal.aborted || this.#waiting >= WAITING) return;
     this.#waiting++;
     // From now on the cleaning leaves what the build used.

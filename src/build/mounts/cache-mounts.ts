@@ -5,6 +5,7 @@
  *   cache-mounts/<hash of scope>/<hash of id and seed>/0/data       what is mounted; 1, 2, … where one may not be shared
  *   cache-mounts/<hash of scope>/<hash of id and seed>/0/users      who uses it now: use-marks.ts
  *
+ *   cache-mounts/<hash of scope>/<hash of id and seed>/0.shared     how it was shared last: share-cache-mounts.ts
  *   cache-mounts/<hash of scope>/<hash of id and seed>/0/inputs     what it was used with last: freshen.ts
  *
  * The modification time of the numbered directory says when it was used last.
@@ -17,7 +18,7 @@ import { sleep } from '../../clock.js';
 import type { MountSharing } from '../../dockerfile/types.js';
 import { isErrno } from '../../errors.js';
 import { Temporaries } from '../../layers/temporaries.js';
-import { endUse, isUsed, tryUse, type Use, useNew } from './use-marks.js';
+import { countUses, endUse, tryUse, type Use, useNew } from './use-marks.js';
 
 export interface CacheName {
   /** Whose it is: the app. */
@@ -57,8 +58,18 @@ export interface StoredCacheMount extends CacheName {
   readonly lastUsedAt: number;
   /** Bytes on disk. */
   size(signal?: AbortSignal): Promise<number>;
+  /** Where it is noted how it was shared last. */
+  readonly exportedPath: string;
+  /** To read it whole; undefined when a step uses it now. A step that shares it may come, and is then told of. */
+  hold(): Promise<CacheReading | undefined>;
   /** False, and nothing happens, when a step uses it now or has used it since it was listed. */
   remove(): Promise<boolean>;
+}
+
+export interface CacheReading {
+  /** No step has used it since. */
+  wasAlone(): Promise<boolean>;
+  release(): Promise<void>;
 }
 
 const WAIT_MS = 200;
@@ -173,7 +184,9 @@ export class CacheMounts {
     return {
       ...(about ?? { scope: '', id: '' }),
       directory: join(instance, 'data'),
-      lastUsedAt: (await isUsed(instance)) ? Date.now() : found.mtimeMs,
+      lastUsedAt: (await countUses(instance)) > 0 ? Date.now() : found.mtimeMs,
+      exportedPath: `${instance}.shared`,
+      hold: () => hold(instance),
       size: (signal) => diskUsage(instance, signal),
       remove: () => this.#remove(instance, found.mtimeMs),
     };
@@ -215,6 +228,17 @@ function freeNumber(instances: readonly string[]): number {
   let number = 0;
   while (taken.has(number)) number++;
   return number;
+}
+
+async function hold(instance: string): Promise<CacheReading | undefined> {
+  const release = await tryUse(instance, 'shared');
+  if (release === undefined) return undefined;
+  const before = await stat(instance);
+  const wasAlone = async (): Promise<boolean> =>
+    (await countUses(instance)) === 1 && (await stat(instance)).mtimeMs === before.mtimeMs;
+  if (await wasAlone()) return { wasAlone, release };
+  await release();
+  return undefined;
 }
 
 async function touch(path: string): Promise<void> {

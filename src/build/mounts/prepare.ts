@@ -194,6 +194,7 @@ class Preparing {
   /** Each cache once, in an order that all steps share: two that wait for each other's never meet. */
   async #caches(mounts: readonly CacheMount[]): Promise<ReadonlyMap<string, HeldCache>> {
     const { store, settings, note, signal } = this.#tools;
+    if (mounts.length > 0) await settings.beforeCaches?.(signal);
     const byKey = new Map<string, CacheMount>();
     for (const mount of mounts) {
       const key = cacheKey(mount);

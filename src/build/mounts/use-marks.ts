@@ -42,8 +42,8 @@ export async function endUse(directory: string, name: string): Promise<void> {
   await rm(join(directory, USERS, name), { force: true });
 }
 
-export async function isUsed(directory: string): Promise<boolean> {
-  return (await livingMarks(directory)).length > 0;
+export async function countUses(directory: string): Promise<number> {
+  return (await livingMarks(directory)).length;
 }
 
 async function mark(
