@@ -50,7 +50,8 @@ export function copyStep(state: StageState, instruction: CopyInstruction, where:
     link: instruction.link && chmod === undefined,
     parents: instruction.parents,
     exclude: instruction.exclude,
-    ...(checksum === undefined ? {} : { checksum }),
+    // A repository has its own.
+    ...(checksum === undefined || sources[0]?.kind !== 'url' ? {} : { checksum }),
     ...(instruction.unpack === undefined ? {} : { unpack: instruction.unpack }),
     history: historyOf(instruction, { chown, chmod, written, destination }),
   };
