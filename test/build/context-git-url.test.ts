@@ -94,6 +94,9 @@ describe('an address', () => {
     ['../b.git', 'git@host:x/a.git', 'git@host:x/b.git'],
     ['../../b.git', 'git@host:x/a.git', 'git@host:b.git'],
     ['../b.git', undefined, undefined],
+    ['file:///home/me/x.git', 'https://host/a.git', undefined],
+    ['/home/me/x.git', 'git@host:a', undefined],
+    ['/home/me/x.git', 'file:///a', 'file:///home/me/x.git'],
     ['https://other/x.git', undefined, 'https://other/x.git'],
   ])('of a submodule, %s, is taken from that of the repository', (url, remote, expected) => {
     expect(absoluteAddress(url, remote)).toBe(expected);
@@ -198,6 +201,17 @@ describe('submodules', () => {
     await commit(outer, {});
     expect(await identity()).not.toBe(before);
     expect(await files('./outer#')).toMatchObject({ 'd/module/new': 'file' });
+  });
+
+  it('that cannot be fetched are named by their path', async () => {
+    const { inner } = await prepared();
+    execFileSync('mv', [inner, `${inner}-gone`]);
+    await expect(files('./outer#')).rejects.toMatchObject({
+      code: 'context_invalid',
+      message: expect.stringMatching(
+        /^the submodule "d\/module": the git repository file:.*inner: the commit/,
+      ),
+    });
   });
 
   it('are refused by name where they are not wanted, when something takes them', async () => {

@@ -154,10 +154,7 @@ async function openSubmodules(
       opened.set(path, { refused: refusedSubmodule(path, oid, address, options.submodules !== undefined) });
       continue;
     }
-    const fetched = await options.submodules.fetch(
-      { remote: address, ref: oid },
-      signal ?? new AbortController().signal,
-    );
+    const fetched = await fetchSubmodule(path, address, oid, options.submodules, signal);
     const tree = await openGitTree(
       oid,
       fetched.source,
@@ -169,6 +166,23 @@ async function openSubmodules(
     opened.set(path, withSources(tree, fetched.source));
   }
   return opened;
+}
+
+async function fetchSubmodule(
+  path: string,
+  remote: string,
+  ref: string,
+  submodules: SubmoduleFetcher,
+  signal: AbortSignal = new AbortController().signal,
+): ReturnType<SubmoduleFetcher['fetch']> {
+  try {
+    return await submodules.fetch({ remote, ref }, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof SlipwayError)) throw thrown;
+    const { code, message, hint, temporary } = thrown;
+    const details = { temporary, cause: thrown, ...(hint === undefined ? {} : { hint }) };
+    throw new SlipwayError(code, `the submodule "${path}": ${message}`, details);
+  }
 }
 
 /** Every file of another repository says where it is read from. */

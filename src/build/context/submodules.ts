@@ -40,8 +40,14 @@ export async function submoduleAddresses(
   return addresses;
 }
 
-/** As git resolves it: each `../` takes the last part of the remote away. */
+/**
+ * As git resolves it: each `../` takes the last part of the remote away. A repository of this machine is named by one that
+ * is itself of this machine alone: what comes from elsewhere must not choose among the files here.
+ */
 export function absoluteAddress(url: string | undefined, remote: string | undefined): string | undefined {
+  const isLocal = remote?.startsWith('file://') ?? false;
+  if (url?.startsWith('/')) return isLocal ? `file://${url}` : undefined;
+  if (url?.startsWith('file://')) return isLocal ? url : undefined;
   if (url === undefined || !/^\.\.?\//.test(url)) return url;
   let base = remote?.replace(/\/+$/, '');
   let rest = url;
