@@ -5,6 +5,7 @@ import { parseDockerfile } from '../dockerfile/parse.js';
 import { planBuild } from '../dockerfile/plan.js';
 import type { BuildPlan } from '../dockerfile/types.js';
 import { SlipwayError } from '../errors.js';
+import { hostPlatform } from '../registry/pull.js';
 import type { BuildRequest } from './build.js';
 import type { BuildContext } from './context/context.js';
 import type { CopySource } from './copy/copy-source.js';
@@ -21,6 +22,7 @@ export async function readPlan(request: BuildRequest, limits: Limits): Promise<B
   return planBuild(dockerfile, {
     buildArgs: request.buildArgs,
     platform: request.platform,
+    buildPlatform: hostPlatform(),
     ...(request.target === undefined ? {} : { target: request.target }),
     ...(request.contexts === undefined ? {} : { contexts: request.contexts }),
   });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { toSlipwayError } from '../../src/errors.js';
+import { hostPlatform } from '../../src/registry/pull.js';
 import { TestBuilder } from '../support/builder.js';
 
 let builder: TestBuilder;
@@ -45,4 +46,17 @@ it('names the FROM and the trigger that fails', async () => {
   expect(error.where).toBe('Dockerfile:4');
   expect(error.message).toContain('ONBUILD RUN exit 7');
   expect(error.message).toContain('exit code 7');
+});
+
+it('tells a stage for another platform what this machine is', async () => {
+  const platform = { os: 'linux', architecture: hostPlatform().architecture === 'arm64' ? 'amd64' : 'arm64' };
+  const commit = await builder.commit({
+    Dockerfile:
+      'FROM scratch\nARG BUILDPLATFORM TARGETPLATFORM\nLABEL on=$BUILDPLATFORM for=$TARGETPLATFORM\n',
+  });
+  const { image } = await builder.build(commit, { platform });
+  expect(image.document).toMatchObject({
+    architecture: platform.architecture,
+    config: { Labels: { on: `linux/${hostPlatform().architecture}`, for: `linux/${platform.architecture}` } },
+  });
 });
