@@ -344,3 +344,14 @@ describe('a cache that is built in by times', () => {
     },
   );
 });
+
+describe('a step for another platform', () => {
+  it('is refused with the line and the reason before it runs', async () => {
+    const built = build('FROM --platform=linux/s390x scratch\nRUN ["/never"]\n');
+    await expect(built).rejects.toMatchObject({
+      code: 'dockerfile_unsupported',
+      where: 'Dockerfile:2',
+      message: expect.stringContaining('its commands are for linux/s390x'),
+    });
+  });
+});

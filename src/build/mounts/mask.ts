@@ -17,8 +17,8 @@ export class OutputMask {
   }
 
   /** What may be shown of the output so far. The start of what may be a secret is kept until more is known. */
-  next(chunk: Uint8Array): Buffer {
-    if (this.#patterns.length === 0) return Buffer.from(chunk);
+  next(chunk: Buffer): Buffer {
+    if (this.#patterns.length === 0) return chunk;
     return this.#masked(Buffer.concat([this.#held, chunk]), false);
   }
 

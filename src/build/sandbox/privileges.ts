@@ -31,7 +31,8 @@ const NAMES: readonly string[] = [
 /** Those of this process: proc_pid_status(5), CapPrm. */
 export async function ownCapabilities(): Promise<readonly string[]> {
   const status = await readFile('/proc/self/status', 'utf8');
-  const mask = BigInt(`0x${/^CapPrm:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+  const bits = /^CapPrm:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0';
+  const mask = BigInt(`0x${bits}`);
   return NAMES.filter((_, number) => ((mask >> BigInt(number)) & 1n) === 1n);
 }
 
