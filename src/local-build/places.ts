@@ -22,6 +22,9 @@ import { Git } from '../git/git.js';
 import type { ContextPlace, NamedPlace } from './options.js';
 import { isTar } from './tar.js';
 
+/** A commit of another repository that no build asked for in this time is fetched anew. */
+const REMOTE_KEEP_MS = 24 * 60 * 60_000;
+
 export interface PlaceTools {
   readonly store: BuilderStore;
   readonly limits: Limits;
@@ -44,6 +47,7 @@ export class Places {
   }
 
   async close(): Promise<void> {
+    await this.#remotes?.forget(REMOTE_KEEP_MS);
     this.#remotes?.close();
     for (const scratch of this.#scratches.splice(0)) await this.#tools.store.layers.removeScratch(scratch);
   }

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { type BuildResult, buildImage } from '../build/build.js';
 import type { RemoteCache } from '../build/cache/remote-cache.js';
 import type { BuildContext } from '../build/context/context.js';
+import type { Cidr } from '../build/sandbox/cidr.js';
 import { Cleanup } from '../build/sandbox/cleanup.js';
 import { type Config, loadConfig } from '../config.js';
 import { formatPlatform } from '../dockerfile/build-args.js';
@@ -29,6 +30,8 @@ import { checkSecrets, runSettings } from './run-values.js';
 import { defaultStore, type LocalStore, openLocalStore } from './store.js';
 
 const EMPTY = new Uint8Array();
+/** Whoever builds here may reach the network of this machine anyway. */
+const EVERYWHERE: readonly Cidr[] = [{ start: 0, bits: 0 }];
 
 export interface LocalSurroundings {
   readonly env: NodeJS.ProcessEnv;
@@ -205,6 +208,7 @@ async function buildOne(
       sandbox,
       registry,
       limits: config.limits,
+      downloadAllow: EVERYWHERE,
       openGit: (git) => places.gitSource(git),
       listen: (event) => printer.event(event, shown),
       ...(opened.remote === undefined ? {} : { remote: opened.remote }),

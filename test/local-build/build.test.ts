@@ -1,6 +1,9 @@
 /** What `slipway build` builds and writes, and its exit codes. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -268,5 +271,25 @@ describe('slipway build', () => {
       ...['k', '--build-context', 'nowhere.invalid/base=docker-image://busybox', '--build-context', 'more=l'],
     ]);
     expect([code, err]).toEqual([0, expect.stringMatching(/^#\d+ \S+ named$/m)]);
+  });
+
+  test('ADD fetches from this machine too', async () => {
+    const server = createServer((_, response) => void response.end('fetched')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    await builds.write({ 'm/Dockerfile': `FROM scratch\nADD http://127.0.0.1:${port}/file /\n` });
+    const { code, err } = await builds.build(['m', '-o', 'type=oci,dest=m.tar']);
+    server.close();
+    expect([code, err]).toEqual([0, expect.any(String)]);
+    expect(builds.topLayer('m.tar')).toEqual(['file']);
+  });
+
+  test('steps of another machine come from the cache in a registry', async () => {
+    await builds.write({ 'n/Dockerfile': 'FROM busybox\nRUN echo once > /once\n' });
+    const cache = `${builds.registry.host}/cache:main`;
+    const first = await builds.build(['n', '--cache-to', `type=registry,ref=${cache}`]);
+    expect([first.code, first.err]).toEqual([0, expect.stringContaining('exporting the cache')]);
+    const other = await builds.build(['n', '--cache-from', cache, '--store', builds.path('other-store')]);
+    expect([other.code, other.err]).toEqual([0, expect.stringContaining('1 steps, 1 cached')]);
   });
 });
