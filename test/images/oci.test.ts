@@ -120,3 +120,13 @@ test.skipIf(!hasBuildah)('buildah reads the archive', async () => {
   expect(seen.OCIv1.rootfs.diff_ids).toEqual(built.image.layers.map((layer) => layer.diffId));
   expect(seen.OCIv1.config.Cmd).toEqual(['cat', '/file']);
 });
+
+test('SOURCE_DATE_EPOCH is when the image was made', async () => {
+  const { image } = await builder.build(
+    await builder.commit({ Dockerfile: 'FROM busybox\nRUN echo dated > /dated\n' }),
+    { buildArgs: { SOURCE_DATE_EPOCH: '1700000000' } },
+  );
+  expect(image.document.created).toBe('2023-11-14T22:13:20Z');
+  expect(image.document.history?.at(-1)?.created).toBe('2023-11-14T22:13:20Z');
+  expect(image.document.history?.[0]?.created).toBe('1980-01-01T00:00:00Z');
+});
