@@ -212,6 +212,7 @@ describe('a directory that is built', () => {
         { path: 'Dockerfile', data: 'FROM scratch\nCOPY t /t\n' },
         { path: 't/', type: '5', mode: 0o1777, uid: 7 },
         { path: 't/suid', data: 'x', mode: 0o4711, uid: 7, pax: { 'SCHILY.xattr.user.k': 'v' } },
+        { path: 't/twin', type: '1', link: 't/suid' },
         { path: 't/null', type: '3', rdev: [1, 3], mode: 0o666 },
         { path: 't/pipe', type: '6', mode: 0o600 },
         { path: 't/link', type: '2', link: '/etc/passwd' },
@@ -220,7 +221,7 @@ describe('a directory that is built', () => {
     );
     const { image } = await builder.build(await open(directory));
     const files = await filesOf(image, builder.store);
-    expect([...files.keys()]).toEqual(['t', 't/empty', 't/link', 't/null', 't/pipe', 't/suid']);
+    expect([...files.keys()]).toEqual(['t', 't/empty', 't/link', 't/null', 't/pipe', 't/suid', 't/twin']);
     expect(files.get('t')).toMatchObject({ mode: 0o1777, uid: 0 });
     expect(files.get('t/suid')).toMatchObject({
       mode: 0o4711,
@@ -229,6 +230,8 @@ describe('a directory that is built', () => {
       mtime: 315_532_800,
       xattrs: { 'user.k': Buffer.from('v') },
     });
+    expect(files.get('t/suid')?.inode).toMatch(/./);
+    expect(files.get('t/twin')?.inode).toBe(files.get('t/suid')?.inode);
     expect(files.get('t/null')).toMatchObject({ type: 'char', rdevMajor: 1, rdevMinor: 3 });
     expect(files.get('t/pipe')).toMatchObject({ type: 'fifo', mode: 0o600 });
     expect(files.get('t/link')).toMatchObject({ type: 'symlink', linkname: '/etc/passwd' });

@@ -203,6 +203,20 @@ describe('submodules', () => {
     expect(await files('./outer#')).toMatchObject({ 'd/module/new': 'file' });
   });
 
+  it('count together with what is around them', async () => {
+    await prepared();
+    const limits = { ...DEFAULT_LIMITS, contextFiles: 3 };
+    const source = parseGitContext('./outer#', directory);
+    expect(await openGitContext(source, remotes, limits, never)).toBeDefined();
+    await commit(join(directory, 'inner'), { x: 'x' });
+    run(['pull', '--quiet'], join(directory, 'outer/d/module'));
+    await commit(join(directory, 'outer'), {});
+    await expect(openGitContext(source, remotes, limits, never)).rejects.toMatchObject({
+      code: 'context_too_large',
+      message: expect.stringContaining('with its submodules'),
+    });
+  });
+
   it('that cannot be fetched are named by their path', async () => {
     const { inner } = await prepared();
     execFileSync('mv', [inner, `${inner}-gone`]);

@@ -7,9 +7,7 @@ import type { Git } from '../../git/git.js';
 import type { ObjectReader } from '../../git/objects.js';
 import { hashOf } from '../cache/keys.js';
 import { parentPath } from '../copy/copy-source.js';
-import { attributesOf } from './attributes/attributes.js';
-import { converted } from './attributes/convert.js';
-import { mayBePointer, missingObject, parsePointer, storedObject } from './attributes/lfs.js';
+import { markAttributes } from './attributes/mark.js';
 import type { ContextEntry } from './context.js';
 import type { ContextLimits } from './context-limits.js';
 import { listContext } from './context-listing.js';
@@ -93,45 +91,18 @@ export async function openGitTree(
     for (const each of nested.entries) entries.push({ ...each, path: inside(each.path) });
     for (const [path, special] of nested.specials) specials.set(inside(path), special);
     for (const [id, target] of nested.links) links.set(id, target);
+    checkTotal(entries.length, limits);
   }
+  if (modules.size > 0) checkTotal(entries.length, limits);
   return { oid: mixed('', oid, ids), entries: withIds(entries, ids), specials, links };
 }
 
-interface Opened {
+/** A commit, and the directory of it that is looked at. */
+export interface Opened {
   readonly commit: string;
   readonly subdirectory: string;
   readonly source: ContextSource;
   readonly signal: AbortSignal | undefined;
-}
-
-async function markAttributes(
-  entries: readonly ContextEntry[],
-  { commit, subdirectory, source, signal }: Opened,
-  specials: Map<string, Special>,
-  ids: Map<string, string>,
-): Promise<void> {
-  const place = { ...source, commit, directory: subdirectory, ...(signal === undefined ? {} : { signal }) };
-  const attributes = await attributesOf(entries, place);
-  if (attributes.size === 0) return;
-  for (const { path, type, oid, sizeBytes } of entries) {
-    const found = type === 'file' ? attributes.get(path) : undefined;
-    if (found === undefined) continue;
-    const { conversion, lfs } = found;
-    const pointer =
-      lfs && mayBePointer(sizeBytes) ? parsePointer((await source.objects.read(oid)).data) : undefined;
-    if (pointer !== undefined) {
-      const file = await storedObject(source.gitDir, pointer);
-      const { sha256 } = pointer;
-      ids.set(path, file === undefined ? `lfs pointer ${oid}` : `lfs ${sha256}`);
-      const stored = { read: async () => ({ file: file as string, sha256 }) };
-      specials.set(path, file === undefined ? { refused: missingObject(path) } : stored);
-    } else if (conversion !== undefined) {
-      ids.set(path, `${oid} ${conversion}`);
-      specials.set(path, {
-        read: async () => ({ data: await converted(oid, conversion, sizeBytes, source) }),
-      });
-    }
-  }
 }
 
 interface Modules extends Opened {
@@ -166,6 +137,16 @@ async function openSubmodules(
     opened.set(path, withSources(tree, fetched.source));
   }
   return opened;
+}
+
+/** Each repository keeps to the limits by itself; all together may hold as many files and directories as one. */
+function checkTotal(entries: number, { contextFiles }: ContextLimits): void {
+  if (entries <= 2 * contextFiles) return;
+  throw new SlipwayError(
+    'context_too_large',
+    `the context with its submodules has more than ${2 * contextFiles} files and directories`,
+    { hint: 'leave submodules out, or have the operator raise SLIPWAY_LIMIT_CONTEXT_FILES' },
+  );
 }
 
 async function fetchSubmodule(
