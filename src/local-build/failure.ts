@@ -1,7 +1,7 @@
 /** How a failed build is told: the Dockerfile around the line that failed, as buildx prints it, then what and what to do. */
 import { parseDockerfile } from '../dockerfile/parse.js';
 import type { ParseLimits } from '../dockerfile/types.js';
-import type { ErrorCode, SlipwayError } from '../errors.js';
+import { type ErrorCode, isErrno, SlipwayError } from '../errors.js';
 import { shownLine } from './printers/text.js';
 
 /** Lines around those of the instruction. */
@@ -25,6 +25,20 @@ const WRITTEN_WRONG: ReadonlySet<ErrorCode> = new Set([
 
 export function isWrittenWrong(error: SlipwayError): boolean {
   return WRITTEN_WRONG.has(error.code);
+}
+
+/** Laying out a layer sets owners and mounts: without root the system says no, and does not say why. */
+export function explained(error: SlipwayError, isRoot: boolean = process.getuid?.() === 0): SlipwayError {
+  const denied =
+    isErrno(error.cause, 'EPERM') ||
+    isErrno(error.cause, 'EACCES') ||
+    /not permitted|EPERM/.test(error.message);
+  if (isRoot || !denied || error.hint !== undefined) return error;
+  return new SlipwayError('unavailable', `only root can build this: ${error.message}`, {
+    ...(error.where === undefined ? {} : { where: error.where }),
+    hint: 'run it as root: sudo slipway build …',
+    cause: error,
+  });
 }
 
 /** Empty when the error is not at a line of this Dockerfile. */

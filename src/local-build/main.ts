@@ -2,6 +2,7 @@
 import { EXIT, type ExitCode, type Invocation, UsageError } from '../cli/usage.js';
 import type { LintWarning } from '../dockerfile/lint/lint.js';
 import { type SlipwayError, toSlipwayError } from '../errors.js';
+import { explained } from './failure.js';
 import type { Linted } from './lint.js';
 import { type LocalBuild, readLocalBuild } from './options.js';
 import { planOutputs } from './outputs.js';
@@ -43,7 +44,7 @@ export async function localBuild(invocation: Invocation): Promise<ExitCode> {
       output.problem(['interrupted: nothing was built']);
       return EXIT.interrupted;
     }
-    const error = toSlipwayError(thrown);
+    const error = explained(toSlipwayError(thrown));
     if (printer instanceof RawJsonPrinter) printer.other(errorEvent(error));
     else {
       const shown = last.showsOutput ? [] : last.lines;
