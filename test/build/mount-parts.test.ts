@@ -23,7 +23,7 @@ describe('the mask of an output', () => {
   });
 
   it('hides base64 of it, the value without its last newline, and the longer of two', () => {
-    expect(masked(['password\n'], ['password!'])).toBe('***!');
+    expect(masked(['password\n'], ['password!', 'password\nnext'])).toBe('***!***\nnext');
     expect(masked(['password'], [Buffer.from('password').toString('base64')])).toMatch(/^\*\*\*=*$/);
     expect(masked(['pass', 'password'], ['pass', 'word pass'])).toBe('*** ***');
     expect(masked(['abcd', 'Xabcde'], ['Xabc', 'de Xabcd!'])).toBe('*** X***!');

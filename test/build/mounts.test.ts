@@ -300,6 +300,12 @@ describe('what an operator may allow', () => {
     const asked = await build(dockerfile, settings({ network: 'host', allow }), {});
     expect(asked.log).toContain('not cached: the network mode changed');
     expect(asked.log).toContain(`| ${own}\n`);
+    const links = await build(
+      `${FROM}RUN --network=default ls /sys/class/net`,
+      settings({ network: 'none' }),
+    );
+    expect(links.log).toContain('| lo');
+    expect(links.log).not.toContain('tap0');
     const insecure = await build(
       `${FROM}RUN --security=insecure mount -t tmpfs none /mnt2 2>/dev/null || mkdir /m && mount -t tmpfs none /m && echo mounted`,
       settings({ allow }),

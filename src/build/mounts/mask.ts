@@ -78,7 +78,7 @@ export class OutputMask {
   }
 }
 
-/** As it is, without the newline that ends a file, and both in base64. */
+/** Without the newline that ends a file, and in base64 with and without it. */
 function formsOf(secret: Uint8Array): Buffer[] {
   const whole = Buffer.from(secret);
   let end = whole.length;
@@ -89,5 +89,5 @@ function formsOf(secret: Uint8Array): Buffer[] {
     bytes.toString('base64').replace(/=+$/, ''),
     bytes.toString('base64url'),
   ]);
-  return [whole, trimmed, ...encoded.map((text) => Buffer.from(text))];
+  return [trimmed, ...encoded.map((text) => Buffer.from(text))];
 }

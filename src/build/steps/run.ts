@@ -21,7 +21,8 @@ export async function runExecution(
   const { tree, platform, progress } = place;
   const { settings, origins } = tools;
   const { argv, env, cwd, user, files, security } = step;
-  const network = step.network ?? settings.network;
+  // `default` is what the build was asked to use, as in BuildKit: a step cannot widen `--network none`.
+  const network = step.network === undefined || step.network === 'default' ? settings.network : step.network;
   refuseUnlessAllowed(step, network, settings);
   const sources = await mountSources(step.mounts, origins);
   const identities = await mountIdentities(step, sources, settings);
