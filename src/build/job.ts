@@ -125,6 +125,8 @@ class BuildJob {
     if (push === undefined) throw new SlipwayError('internal', `build ${id} has no commit`);
     // A push that cannot go live is not worth a build.
     await checkFastForward(this.#tools.repositories, app, push);
+    // Until the image is pushed nobody cleans away what it is made of.
+    await using _using = await this.#tools.builderStore.running.begin();
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
     const remote = this.#remoteCache(log, signal);
     const built = await this.#phase('build', signal, () =>

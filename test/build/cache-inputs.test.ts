@@ -135,6 +135,31 @@ const CASES: readonly [what: string, was: Input, is: Input, sees?: false][] = [
     { lines: [...BASE, 'COPY --parents d/e/z /in/', SHOW] },
   ],
   [
+    'the path that --parents keeps, of the same content',
+    { lines: [...BASE, 'COPY --parents d/x /in/'] },
+    { lines: [...BASE, 'COPY --parents d/y /in/'] },
+  ],
+  [
+    'how much of the path --parents keeps',
+    { lines: [...BASE, 'COPY --parents d/e/z /in/'] },
+    { lines: [...BASE, 'COPY --parents d/./e/z /in/'] },
+  ],
+  [
+    'what --exclude leaves out, of the same content',
+    { lines: [...BASE, 'COPY --exclude=x d /in/'] },
+    { lines: [...BASE, 'COPY --exclude=y d /in/'] },
+  ],
+  [
+    'what is copied from a stage, of the same content',
+    { lines: twoStages(['COPY d /d'], 'COPY --from=first --parents /d/x /in/') },
+    { lines: twoStages(['COPY d /d'], 'COPY --from=first --parents /d/y /in/') },
+  ],
+  [
+    'what is left out of a stage, of the same content',
+    { lines: twoStages(['COPY d /d'], 'COPY --from=first --exclude=x /d /in/') },
+    { lines: twoStages(['COPY d /d'], 'COPY --from=first --exclude=y /d /in/') },
+  ],
+  [
     '--exclude',
     { lines: [...BASE, 'COPY d /in', SHOW] },
     { lines: [...BASE, 'COPY --exclude=x d /in', SHOW] },

@@ -20,7 +20,7 @@ export type StoreRoom = (signal: AbortSignal | undefined) => Promise<readonly St
 
 /** Commits of other repositories are kept in it, each a directory `<name>.git`: see context/git-remotes.ts. */
 export function remotesDirectory(store: string): string {
-  return join(store, 'git-remotes');
+  return join(store, 'git');
 }
 
 /** Nobody fetches for so long: what is still there was left by a killed process. */
