@@ -51,7 +51,9 @@ export class LayerStore {
       await this.#temporaries.open();
       const made: { name: string; at: number }[] = [];
       for (const name of await readdir(this.#layouts)) {
-        made.push({ name, at: (await stat(join(this.#layouts, name, 'made'))).mtimeMs });
+        // Another process may clean the store meanwhile.
+        const found = await stat(join(this.#layouts, name, 'made')).catch(ignoreAbsent);
+        if (found !== undefined) made.push({ name, at: found.mtimeMs });
       }
       for (const { name } of await possiblyTorn(this.#directory, made)) await this.remove(`sha256:${name}`);
     });
@@ -217,4 +219,8 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+function ignoreAbsent(error: unknown): undefined {
+  if (!isErrno(error, 'ENOENT')) throw error;
 }
