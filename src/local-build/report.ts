@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { EXIT, type ExitCode } from '../cli/usage.js';
 import { DEFAULT_LIMITS } from '../config.js';
 import { describeError, type SlipwayError } from '../errors.js';
+import { buildMetadata } from '../images/metadata.js';
 import { excerpt, isWrittenWrong } from './failure.js';
 import type { Linted } from './lint.js';
 import type { LocalBuild } from './options.js';
@@ -10,13 +11,8 @@ import type { LocalResult } from './run.js';
 
 /** The fields of buildx's `--metadata-file`, and of `--json`. */
 export function metadataOf({ descriptor, configDigest, names, steps }: LocalResult): Record<string, unknown> {
-  return {
-    ...(configDigest === undefined ? {} : { 'containerimage.config.digest': configDigest }),
-    'containerimage.descriptor': descriptor,
-    'containerimage.digest': descriptor.digest,
-    ...(names.length === 0 ? {} : { 'image.name': names.join(',') }),
-    'slipway.steps': steps,
-  };
+  const exported = { root: descriptor, names, ...(configDigest === undefined ? {} : { configDigest }) };
+  return { ...buildMetadata(exported), 'slipway.steps': steps };
 }
 
 /** Throws what the disk says. */
