@@ -12,6 +12,7 @@ import {
 } from '../../src/build/cache/remote-index.js';
 import { pushBuiltImage } from '../../src/build/push-image.js';
 import { DEFAULT_LIMITS } from '../../src/config.js';
+import { SlipwayError } from '../../src/errors.js';
 import { RegistryClient } from '../../src/registry/client.js';
 import { type Built, TestBuilder } from '../support/builder.js';
 import { temporaryDirectory } from '../support/directories.js';
@@ -177,6 +178,26 @@ describe('the remote cache', () => {
     const built = await two.build(commit);
     expect(built.steps).toEqual({ cached: 1, total: 2 });
     expect(built.image.digest).toBe(first.image.digest);
+  });
+
+  it('asks a registry no more that stops answering, and executes the steps', async () => {
+    const one = await Other.start('silent');
+    const commit = await builder.commit({ Dockerfile: 'FROM scratch\nCOPY a /one\nCOPY a /two\n', a: '7' });
+    const first = await one.build(commit);
+    const two = await Other.start('silent');
+    let asked = 0;
+    two.registry.hasBlob = async () => {
+      asked++;
+      throw new SlipwayError('registry_unavailable', 'it is gone');
+    };
+    const built = await builder.build(commit, {
+      store: two.store,
+      tools: { registry: two.registry, remote: two.cache() },
+    });
+    expect(built.steps.cached).toBe(0);
+    expect(built.image.digest).toBe(first.image.digest);
+    expect(asked).toBe(1);
+    expect(two.notes).toEqual([expect.stringContaining('it is gone')]);
   });
 
   it('keeps what several builders add at the same time', async () => {

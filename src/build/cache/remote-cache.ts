@@ -65,6 +65,8 @@ export class RemoteCache {
   readonly #steps = new Map<string, { step: CachedStep; executed: boolean }>();
   readonly #selections = new Map<string, readonly CachedSelection[]>();
   #hasFailed = false;
+  /** The registry stopped answering: each step would wait for it in vain. */
+  #isSilent = false;
 
   constructor(options: RemoteCacheOptions) {
     this.#options = options;
@@ -73,7 +75,7 @@ export class RemoteCache {
   /** What another builder made of the step, if its layer is still there. Never fails. */
   async lookup(key: string): Promise<RemoteStep | undefined> {
     const found = (await this.#import()).steps.get(key);
-    if (found === undefined || !(await this.#hasLayer(found))) return undefined;
+    if (found === undefined || this.#isSilent || !(await this.#hasLayer(found))) return undefined;
     this.recordStep(key, found.step);
     return found;
   }
@@ -152,6 +154,7 @@ export class RemoteCache {
     const known =
       this.#layers.get(digest) ??
       this.#options.registry.hasBlob(place, asDigest(digest), this.#signal()).catch((error) => {
+        this.#isSilent = true;
         this.#failed(place, error);
         return false;
       });
