@@ -1,10 +1,13 @@
 /** ADD of a URL: what becomes of it, when it is asked for again, and which addresses it cannot reach. */
+import { readdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AddressGuard } from '../../src/build/add/address-guard.js';
 import { shownUrl } from '../../src/build/add/download.js';
+import { cleanStore } from '../../src/build/cache/clean-store.js';
 import { parseCidr } from '../../src/build/sandbox/cidr.js';
 import { sha256, tar } from '../native/tar.js';
 import { type Built, TestBuilder } from '../support/builder.js';
@@ -92,6 +95,14 @@ describe('ADD of a URL', () => {
     expect((await build(line)).steps.cached).toBe(0);
     expect((await files(line)).get('x')?.text).toBe('text of "2"');
     expect(asked).toHaveLength(4);
+  });
+
+  it('is fetched anew when the cleaning of the store took it', async () => {
+    const line = `ADD ${base}/cleaned /x`;
+    await build(line);
+    await cleanStore(builder.store, { bytes: 0, keepMs: 0 });
+    expect(await readdir(join(builder.store.directory, 'downloads'))).toEqual([]);
+    expect((await files(line)).get('x')?.text).toBe('text');
   });
 
   it('is cached by its bytes where the server says nothing of them', async () => {

@@ -372,11 +372,6 @@ describe('a build that cannot be', () => {
       { code: 'step_failed', where: 'Dockerfile:2', message: /ghost/ },
     ],
     [
-      'what is not supported yet',
-      dockerfile('FROM busybox', 'RUN --mount=type=cache,target=/c true'),
-      { code: 'dockerfile_unsupported', where: 'Dockerfile:2', message: /--mount/ },
-    ],
-    [
       'a base image of an address of the platform itself',
       dockerfile('FROM localhost:1/none'),
       { code: 'registry_denied', where: 'Dockerfile:1', message: /may not be read from localhost:1/ },

@@ -27,7 +27,14 @@ export interface UrlSource {
   readonly selection: Selection;
 }
 
-const fetched = z.object({
+interface Known {
+  readonly digest: string;
+  readonly sizeBytes: number;
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+}
+
+const fetched: z.ZodType<Known> = z.object({
   digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
   sizeBytes: z.number(),
   etag: z.string().optional(),
@@ -92,7 +99,7 @@ async function fetchOnce(
   { store, allowed, maxBytes, timeoutMs, signal }: UrlTools,
 ): Promise<Downloaded> {
   const { blobs } = store;
-  const memo = memoOf(store.directory);
+  const memo = knownDownloads(store.directory);
   const known = await readMemo(memo, url);
   const isHere = known !== undefined && (await blobs.has(known.digest));
   if (isHere && checksum === known.digest) {
@@ -127,8 +134,8 @@ function checked(url: string, got: Downloaded, checksum: string | undefined): Do
   });
 }
 
-/** What was fetched from each URL the last time. Can be thrown away. */
-function memoOf(directory: string): JsonFiles<z.infer<typeof fetched>> {
+/** What was fetched from each URL the last time, in the store's directory. Can be thrown away. */
+export function knownDownloads(directory: string): JsonFiles<Known> {
   return new JsonFiles(join(directory, 'downloads'), fetched);
 }
 
@@ -136,10 +143,7 @@ function memoKey(url: string): string {
   return createHash('sha256').update(url).digest('hex');
 }
 
-async function readMemo(
-  files: JsonFiles<z.infer<typeof fetched>>,
-  url: string,
-): Promise<Downloaded | undefined> {
+async function readMemo(files: JsonFiles<Known>, url: string): Promise<Downloaded | undefined> {
   const found = await files.get(memoKey(url));
   if (found === undefined) return undefined;
   const { digest, sizeBytes, etag, lastModified } = found;

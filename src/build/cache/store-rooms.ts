@@ -3,6 +3,7 @@ import { readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { diskUsage, removeTree } from '../../../native/index.js';
 import { isErrno } from '../../errors.js';
+import { knownDownloads } from '../add/url-source.js';
 import type { BuilderStore } from '../builder-store.js';
 import { cacheMountRoom } from '../mounts/cache-room.js';
 import type { JsonFiles } from './json-files.js';
@@ -33,6 +34,7 @@ export function roomsOf(store: BuilderStore): readonly StoreRoom[] {
     blobs(store),
     remotes(remotesDirectory(store.directory)),
     cacheMountRoom(store.directory),
+    downloads(store.directory),
     files(store.steps.histories),
     files(store.steps.selections),
     files(store.steps.steps),
@@ -59,6 +61,15 @@ function layouts({ layers }: BuilderStore): StoreRoom {
 /** A step whose layer is gone is no hit: its entry stays until its own turn, and is replaced when the step runs again. */
 function files<T>(of: JsonFiles<T>): StoreRoom {
   return async () => (await of.list()).map((file) => ({ ...file, remove: () => of.removeUnused(file) }));
+}
+
+/** What is known of URLs that were fetched; their bytes are blobs. */
+function downloads(directory: string): StoreRoom {
+  return async (signal) => {
+    const known = knownDownloads(directory);
+    await known.open();
+    return files(known)(signal);
+  };
 }
 
 function remotes(directory: string): StoreRoom {
