@@ -113,6 +113,33 @@ describe('where COPY puts things', () => {
     expect(await plan([tree('src', [], { mode: 0o711 })], '/app', onto({}))).toEqual(['app/ 711 0:0']);
   });
 
+  it('makes what a symlink of the destination leads to, and replaces a file that one names', async () => {
+    const below = onto({
+      dangling: { type: 'symlink', linkname: '/new/dir/f' },
+      link: { type: 'symlink', linkname: 'real' },
+      real: { type: 'file', mode: 0o600 },
+    });
+    expect(await plan([file('a')], '/dangling', below)).toEqual([
+      'new/ 755 0:0',
+      'new/dir/ 755 0:0',
+      'new/dir/f 644 0:0',
+    ]);
+    expect(await plan([file('a')], '/link', below)).toEqual(['real 644 0:0']);
+  });
+
+  it('gives directories that it makes an octal mode, not a symbolic one', async () => {
+    const octal = Object.assign(() => 0o700, { octal: 0o700 });
+    expect(await plan([file('a')], '/x/a', onto({}), { chmod: octal })).toEqual([
+      'x/ 700 0:0',
+      'x/a 700 0:0',
+    ]);
+    const symbolic = (mode: number): number => mode & 0o700;
+    expect(await plan([file('a')], '/x/a', onto({}), { chmod: symbolic })).toEqual([
+      'x/ 755 0:0',
+      'x/a 600 0:0',
+    ]);
+  });
+
   it('follows symlinks of the destination inside the image, also the last one', async () => {
     const below = onto({ link: { type: 'symlink', linkname: '/data/real' }, data: {}, 'data/real': {} });
     expect(await plan([file('a')], '/link/a', below)).toEqual([
