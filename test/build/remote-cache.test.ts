@@ -159,6 +159,30 @@ describe('the remote cache', () => {
     expect((await three.build(commit)).steps).toEqual({ cached: 6, total: 6 });
   });
 
+  it('is carried to another place whole, without a layer coming here', async () => {
+    const commit = await builder.commit({ ...IGNORED, Dockerfile: STAGES, a: '8' });
+    const one = await Other.start('here');
+    await one.build(commit);
+    const place = { registry: builder.registry.host, tag: 'slipway-cache' };
+    const two = await Other.start('there');
+    const signal = new AbortController().signal;
+    const remote = new RemoteCache({
+      registry: two.registry,
+      from: [{ ...place, repository: 'apps/here' }],
+      to: { ...place, repository: 'apps/there' },
+      signal,
+    });
+    const built = await builder.build(commit, {
+      store: two.store,
+      tools: { registry: two.registry, remote },
+    });
+    expect(built.steps.cached).toBe(6);
+    expect(await remote.export(two.store.blobs, signal)).toBe(true);
+    expect(two.registry.fetched).toEqual([]);
+    const three = await Other.start('there');
+    expect((await three.build(commit)).steps.cached).toBe(6);
+  });
+
   it('gives back a layer that this builder has lost', async () => {
     const one = await Other.start('lost');
     const commit = await builder.commit({ ...IGNORED, Dockerfile: STAGES, a: '2' });

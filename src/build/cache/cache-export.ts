@@ -2,6 +2,7 @@
  * Writes a build's steps into the remote cache: what is there is merged, never replaced. A registry has no
  * compare-and-swap, so the tag is looked at before and after it is moved; who loses a race merges again.
  */
+import { sleep } from '../../clock.js';
 import { SlipwayError, toSlipwayError } from '../../errors.js';
 import type { BlobStore } from '../../layers/blob-store.js';
 import type { Layer } from '../../layers/layer.js';
@@ -29,10 +30,13 @@ export interface CacheExport {
   readonly bounds: CacheBounds;
   readonly blobs: BlobStore;
   readonly record: BuildRecord;
+  /** Where layers are that are not here, by their digest. */
+  readonly places: ReadonlyMap<string, CachePlace>;
   readonly signal: AbortSignal;
 }
 
-const TRIES = 4;
+const TRIES = 5;
+const SETTLE_MS = 150;
 
 /** True when anything was new. Throws what the registry says, or `conflict` when others are always quicker. */
 export async function exportCache(work: CacheExport): Promise<boolean> {
@@ -57,6 +61,8 @@ export async function exportCache(work: CacheExport): Promise<boolean> {
     }
     if ((await tagged(work)) !== there?.digest) continue;
     await registry.tag({ ...place(to), manifest, tag: to.tag, signal });
+    // Whoever looked at the tag before it was moved here has moved it by the end of this.
+    await sleep(SETTLE_MS * (1 + Math.random()), signal);
     if ((await tagged(work)) === digestOf(manifest)) return true;
   }
   throw new SlipwayError('conflict', 'other builders write the build cache all the time', {
@@ -73,9 +79,9 @@ function place({ registry, repository }: CachePlace): { registry: string; reposi
   return { registry, repository };
 }
 
-/** The steps whose layers are in the repository or here; the others are dropped. */
+/** The steps whose layers can be had, here or in a registry; the others are dropped. */
 async function exportable(
-  { registry, to, blobs, signal }: CacheExport,
+  { registry, to, blobs, places, signal }: CacheExport,
   index: CacheIndex,
   there: Artifact | undefined,
 ): Promise<{ document: CacheIndex; layers: readonly PushLayer[] }> {
@@ -91,7 +97,9 @@ async function exportable(
       layers.set(layer.digest, { descriptor, file: blobs.path(layer.digest) });
     } else {
       const isThere = await registry.hasBlob(place(to), descriptor.digest, signal);
-      layers.set(layer.digest, isThere ? { descriptor, isThere } : undefined);
+      const from = places.get(layer.digest);
+      if (isThere) layers.set(layer.digest, { descriptor, isThere });
+      else layers.set(layer.digest, from && carried(descriptor, from, { registry, to, blobs }));
     }
   }
   const steps = index.steps.filter(({ value }) => layers.get(value.layer.digest) !== undefined);
@@ -99,6 +107,25 @@ async function exportable(
     document: { ...index, steps },
     layers: [...layers.values()].filter((layer) => layer !== undefined),
   };
+}
+
+/** From another repository: within one registry without its bytes coming here, unless the registry cannot do that. */
+function carried(
+  descriptor: Descriptor,
+  from: CachePlace,
+  { registry, to, blobs }: Pick<CacheExport, 'registry' | 'to' | 'blobs'>,
+): PushLayer {
+  const file = async (signal: AbortSignal): Promise<string> => {
+    const temporary = await blobs.newTemporary();
+    try {
+      await registry.fetchBlob(place(from), descriptor, temporary, signal);
+      await blobs.commit(temporary, descriptor.digest);
+    } finally {
+      await blobs.discard(temporary);
+    }
+    return blobs.path(descriptor.digest);
+  };
+  return { descriptor, file, ...(from.registry === to.registry ? { mountFrom: from.repository } : {}) };
 }
 
 function descriptorOf({ mediaType, digest, sizeBytes }: Layer): Descriptor {

@@ -64,6 +64,8 @@ export class RemoteCache {
   readonly #layers = new Map<string, Promise<boolean>>();
   readonly #steps = new Map<string, { step: CachedStep; executed: boolean }>();
   readonly #selections = new Map<string, readonly CachedSelection[]>();
+  /** Where the layers of hits are, by their digest. */
+  readonly #places = new Map<string, CachePlace>();
   #hasFailed = false;
   /** The registry stopped answering: each step would wait for it in vain. */
   #isSilent = false;
@@ -76,6 +78,7 @@ export class RemoteCache {
   async lookup(key: string): Promise<RemoteStep | undefined> {
     const found = (await this.#import()).steps.get(key);
     if (found === undefined || this.#isSilent || !(await this.#hasLayer(found))) return undefined;
+    this.#places.set(found.step.layer.digest, found.place);
     this.recordStep(key, found.step);
     return found;
   }
@@ -107,7 +110,7 @@ export class RemoteCache {
     const { registry, to, bounds = DEFAULT_BOUNDS } = this.#options;
     if (to === undefined) return false;
     const record: BuildRecord = { steps: this.#steps, selections: this.#selections };
-    return exportCache({ registry, to, bounds, blobs, record, signal });
+    return exportCache({ registry, to, bounds, blobs, record, places: this.#places, signal });
   }
 
   #import(): Promise<Imported> {
