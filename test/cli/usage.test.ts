@@ -33,6 +33,7 @@ const COMMANDS = [
   'apps:destroy',
   'builds',
   'builds:output',
+  'builds:why',
   'builds:cancel',
   'releases',
   'releases:info',
