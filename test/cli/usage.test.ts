@@ -233,6 +233,7 @@ describe('with --json', () => {
       ['apps:info', 'hello'],
       ['apps:destroy', 'gone', '--confirm', 'gone'],
       ['builds', '-a', 'hello'],
+      ['builds:why', id, '-a', 'hello'],
       ['builds:output', id, '-a', 'hello'],
       ['builds:output', id, '-f', '-a', 'hello'],
       ['builds:cancel', waiting.id, '-a', 'hello'],
