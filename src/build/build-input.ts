@@ -1,6 +1,6 @@
-/** What a build reads from the commit before it does anything: the Dockerfile as a plan, and the ignore file. */
+/** What a build reads from its context before it does anything: the Dockerfile as a plan, and the ignore file. */
 import type { Limits } from '../config.js';
-import { ignoreFiles, parseIgnore } from '../dockerfile/ignore.js';
+import { type IgnoreMatcher, ignoreFiles, parseIgnore } from '../dockerfile/ignore.js';
 import { parseDockerfile } from '../dockerfile/parse.js';
 import { planBuild } from '../dockerfile/plan.js';
 import type { BuildPlan } from '../dockerfile/types.js';
@@ -10,34 +10,43 @@ import type { BuildRequest } from './build.js';
 import type { BuildContext } from './context/context.js';
 import type { CopySource } from './copy/copy-source.js';
 
+export interface BuildInput {
+  /** Of the Dockerfile. */
+  readonly text: Uint8Array;
+  readonly plan: BuildPlan;
+  readonly ignore: IgnoreMatcher;
+  /** As errors name it. */
+  readonly ignoreFile: string;
+}
+
 /** Throws `dockerfile_missing`, `dockerfile_invalid` or `dockerfile_unsupported`. */
-export async function readPlan(request: BuildRequest, limits: Limits): Promise<BuildPlan> {
-  const text = request.dockerfileText ?? (await request.context.read(request.dockerfile));
+export async function readInput(request: BuildRequest, limits: Limits): Promise<BuildInput> {
+  const { context, dockerfile: name, dockerfileText, ignoreText } = request;
+  const text = dockerfileText ?? (await context.read(name));
   if (text === undefined) {
-    throw new SlipwayError('dockerfile_missing', `there is no ${request.dockerfile} in the commit`, {
+    throw new SlipwayError('dockerfile_missing', `there is no ${name} in the commit`, {
       hint: 'add one to the root of the repository, commit it and push again',
     });
   }
-  const dockerfile = parseDockerfile(text, request.dockerfile, limits);
-  return planBuild(dockerfile, {
+  const plan = planBuild(parseDockerfile(text, name, limits), {
     buildArgs: request.buildArgs,
     platform: request.platform,
     buildPlatform: hostPlatform(),
     ...(request.target === undefined ? {} : { target: request.target }),
     ...(request.contexts === undefined ? {} : { contexts: request.contexts }),
   });
+  return { text, plan, ...(await readIgnore(name, context, ignoreText)) };
 }
 
 /** More lines make more work for each of the context's paths than anybody means to ask for. */
 const IGNORE_LINES = 1000;
 
-/** The context without what is ignored. The ignore file beside the Dockerfile goes before the one at the root. */
-export async function visibleSource(
+/** The ignore file beside the Dockerfile goes before the one at the root; `given` goes before both. */
+async function readIgnore(
   dockerfile: string,
   context: BuildContext,
-  signal: AbortSignal,
   given?: Uint8Array,
-): Promise<CopySource> {
+): Promise<Pick<BuildInput, 'ignore' | 'ignoreFile'>> {
   for (const file of ignoreFiles(dockerfile)) {
     const text = (given === undefined ? await context.read(file) : Buffer.from(given))?.toString('utf8');
     if (text === undefined) continue;
@@ -52,7 +61,13 @@ export async function visibleSource(
         },
       );
     }
-    return context.source(parseIgnore(text, file), file, signal);
+    return { ignore: parseIgnore(text, file), ignoreFile: file };
   }
-  return context.source(parseIgnore(''), '.dockerignore', signal);
+  return { ignore: parseIgnore(''), ignoreFile: '.dockerignore' };
+}
+
+/** A context that is not the build's main one, without what its own ignore file takes out. */
+export async function visibleContext(context: BuildContext, signal: AbortSignal): Promise<CopySource> {
+  const { ignore, ignoreFile } = await readIgnore('', context);
+  return context.source(ignore, ignoreFile, signal);
 }

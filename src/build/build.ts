@@ -17,8 +17,8 @@ import type {
 import { SlipwayError, toSlipwayError } from '../errors.js';
 import type { RegistryClient } from '../registry/client.js';
 import { shownUrl } from './add/download.js';
-import { BaseImages } from './base-images.js';
-import { readPlan, visibleSource } from './build-input.js';
+import { type BaseImage, BaseImages } from './base-images.js';
+import { type BuildInput, readInput, visibleContext } from './build-input.js';
 import type { BuilderStore } from './builder-store.js';
 import type { RemoteCache } from './cache/remote-cache.js';
 import type { BuildContext } from './context/context.js';
@@ -26,6 +26,7 @@ import { contextBase, withBaseHistory } from './context/context-base.js';
 import type { CopySource } from './copy/copy-source.js';
 import { assembleImage, type BuiltImage } from './image.js';
 import type { ImagePolicy } from './image-policy.js';
+import { lintFailure, lintInput } from './lint.js';
 import { type LayeredOrigin, Origins } from './origins.js';
 import { type BuildListener, makesLayer, Progress, stageName } from './progress.js';
 import type { RunSettings } from './run-settings.js';
@@ -85,9 +86,11 @@ export interface BuildResult {
 /** Builds the image into the store. Whatever fails is a SlipwayError with the Dockerfile's line where it has one. */
 export async function buildImage(request: BuildRequest, tools: BuildTools): Promise<BuildResult> {
   await using _running = await tools.store.running.begin();
-  const plan = await readPlan(request, tools.limits);
-  const source = await visibleSource(request.dockerfile, request.context, tools.signal, request.ignoreText);
+  const input = await readInput(request, tools.limits);
+  const { plan } = input;
+  const source = await request.context.source(input.ignore, input.ignoreFile, tools.signal);
   await using run = new BuildRun(request, plan, source, tools);
+  await run.lint(input);
   const { state, layers, baseHistory } = await run.stage(plan.target);
   const times = plan.epoch === undefined ? {} : { epoch: plan.epoch };
   const image = assembleImage(state.image, layers, baseHistory, tools.limits.layers, times);
@@ -110,6 +113,7 @@ class BuildRun {
   readonly #tools: BuildTools;
   readonly #results = new Map<number, StageResult>();
   readonly #late = new Map<number, PlannedStage>();
+  readonly #told = new Set<string>();
   readonly #contexts = new Map<string, Promise<CopySource>>();
 
   constructor(request: BuildRequest, plan: BuildPlan, context: CopySource, tools: BuildTools) {
@@ -133,6 +137,30 @@ class BuildRun {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#origins[Symbol.asyncDispose]();
+  }
+
+  /** Asks for all base images at once, then says what the Dockerfile could do better. */
+  async lint(input: BuildInput): Promise<void> {
+    const { warnings, failsBuild } = lintInput(input, await this.#baseImages(), this.#tools.limits);
+    for (const warning of warnings) await this.#tools.listen({ type: 'warning', ...warning });
+    if (failsBuild) throw lintFailure(warnings, this.#plan.dockerfile);
+    const unused = this.#plan.unusedBuildArgs;
+    if (unused.length > 0) await this.progress.note(`no ARG takes the build args ${unused.join(', ')}`);
+  }
+
+  async #baseImages(): Promise<ReadonlyMap<number, BaseImage>> {
+    const found = this.#plan.stages.flatMap(({ index, base, platform, from }) =>
+      base.kind === 'image'
+        ? [
+            {
+              index,
+              image: this.#image(base.reference, platform, `${this.#plan.dockerfile}:${from.lines.start}`),
+            },
+          ]
+        : [],
+    );
+    const images = await Promise.all(found.map(({ image }) => image));
+    return new Map(found.map(({ index }, at) => [index, images[at] as BaseImage]));
   }
 
   /** Each stage once; those that it needs first. */
@@ -188,7 +216,7 @@ class BuildRun {
   async #image(reference: string, platform: Platform, where?: string): ReturnType<BaseImages['resolve']> {
     try {
       const image = await this.bases.resolve(reference, platform);
-      await this.progress.note(`${reference} is ${image.digest}`);
+      await this.#tellOnce(reference, image.digest);
       return image;
     } catch (thrown) {
       const error = toSlipwayError(thrown);
@@ -210,6 +238,13 @@ class BuildRun {
         },
       );
     }
+  }
+
+  async #tellOnce(reference: string, digest: string): Promise<void> {
+    const text = `${reference} is ${digest}`;
+    if (this.#told.has(text)) return;
+    this.#told.add(text);
+    await this.progress.note(text);
   }
 
   #stageTools(stage: PlannedStage): StageTools {
@@ -248,8 +283,7 @@ class BuildRun {
     const given = this.#request.contexts?.get(name);
     if (given?.kind !== 'directory') throw new SlipwayError('internal', `there is no context ${name}`);
     const known =
-      this.#contexts.get(name) ??
-      given.open().then((context) => visibleSource('', context, this.#tools.signal));
+      this.#contexts.get(name) ?? given.open().then((context) => visibleContext(context, this.#tools.signal));
     this.#contexts.set(name, known);
     return known;
   }

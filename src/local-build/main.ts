@@ -3,7 +3,7 @@ import { EXIT, type ExitCode, type Invocation, UsageError } from '../cli/usage.j
 import type { LintWarning } from '../dockerfile/lint/lint.js';
 import { type SlipwayError, toSlipwayError } from '../errors.js';
 import { explained } from './failure.js';
-import type { Linted } from './lint.js';
+import type { Linted } from './linted.js';
 import { type LocalBuild, readLocalBuild } from './options.js';
 import { planOutputs } from './outputs.js';
 import { choosePrinter } from './printers/choose.js';

@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS } from '../config.js';
 import { describeError, type SlipwayError } from '../errors.js';
 import { buildMetadata } from '../images/metadata.js';
 import { excerpt, isWrittenWrong } from './failure.js';
-import type { Linted } from './lint.js';
+import type { Linted } from './linted.js';
 import type { LocalBuild } from './options.js';
 import type { LocalResult } from './run.js';
 

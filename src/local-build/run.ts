@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import { type BuildResult, buildImage } from '../build/build.js';
+import { type BuildRequest, type BuildResult, buildImage } from '../build/build.js';
 import type { RemoteCache } from '../build/cache/remote-cache.js';
+import { checkBuild } from '../build/check.js';
 import type { BuildContext } from '../build/context/context.js';
 import type { Cidr } from '../build/sandbox/cidr.js';
 import { Cleanup } from '../build/sandbox/cleanup.js';
@@ -20,7 +21,7 @@ import { remoteCache } from './cache.js';
 import { findDockerfile } from './dockerfile-source.js';
 import { withLabels } from './labels.js';
 import { LazySandbox } from './lazy-sandbox.js';
-import { type Linted, lint } from './lint.js';
+import type { Linted } from './linted.js';
 import type { LocalBuild } from './options.js';
 import { type OutputPlan, type Written, writeOutputs } from './outputs.js';
 import { Places } from './places.js';
@@ -56,9 +57,6 @@ export async function runLocalBuild(
   surroundings: LocalSurroundings,
 ): Promise<LocalResult> {
   return withOpened(build, outputs, surroundings, async (opened) => {
-    const { warnings, failsBuild } = await lint(opened.dockerfile, opened.context, opened.config.limits);
-    for (const warning of warnings) surroundings.printer.event({ type: 'warning', ...warning });
-    if (failsBuild) throw lintFailure(warnings.length);
     const platforms = build.platforms.length === 0 ? [hostPlatform()] : build.platforms;
     const remote = remoteCache({
       from: build.cacheFrom,
@@ -69,9 +67,10 @@ export async function runLocalBuild(
     });
     const images: ExportableImage[] = [];
     const steps = { cached: 0, total: 0 };
-    for (const platform of platforms) {
+    for (const [index, platform] of platforms.entries()) {
       const shown = platforms.length > 1 ? formatPlatform(platform) : undefined;
-      const result = await buildOne(build, { ...opened, remote }, platform, surroundings, shown);
+      const which = { platform, shown, isFirst: index === 0 };
+      const result = await buildOne(build, { ...opened, remote }, which, surroundings);
       steps.cached += result.steps.cached;
       steps.total += result.steps.total;
       images.push(await finished(exportable(result, platform), build, opened, surroundings.signal));
@@ -100,8 +99,14 @@ export async function checkLocalBuild(
   surroundings: LocalSurroundings,
 ): Promise<LintResult> {
   const nothing = { specs: [], annotations: [], pushes: [] };
-  return withOpened(build, nothing, surroundings, ({ dockerfile, context, config }) =>
-    lint(dockerfile, context, config.limits),
+  const [platform = hostPlatform()] = build.platforms;
+  return withOpened(build, nothing, surroundings, (opened) =>
+    checkBuild(requestOf(build, opened, platform), {
+      registry: opened.registry,
+      store: opened.local.store,
+      limits: opened.config.limits,
+      signal: surroundings.signal,
+    }),
   );
 }
 
@@ -182,39 +187,47 @@ async function dockerfileOf(build: LocalBuild, places: Places, context: BuildCon
 async function buildOne(
   build: LocalBuild,
   opened: Opened & { readonly remote: RemoteCache | undefined },
-  platform: Platform,
+  { platform, shown, isFirst }: { platform: Platform; shown: string | undefined; isFirst: boolean },
   { printer, signal }: LocalSurroundings,
-  shown: string | undefined,
 ): Promise<BuildResult> {
-  const { config, local, places, context, dockerfile, registry, sandbox } = opened;
-  return buildImage(
-    {
-      context,
-      contexts: places.named(build.contexts),
-      dockerfile: dockerfile.name,
-      dockerfileText: dockerfile.text,
-      ...(dockerfile.ignoreText === undefined ? {} : { ignoreText: dockerfile.ignoreText }),
-      buildArgs: build.buildArgs,
-      ...(build.target === undefined ? {} : { target: build.target }),
-      platform,
-      noCache: build.noCache,
-      noCacheStages: build.noCacheStages,
-      policy: () => {},
-      run: runSettings(build),
-      scope: scopeOf(build),
+  const { config, local, places, registry, sandbox } = opened;
+  return buildImage(requestOf(build, opened, platform), {
+    store: local.store,
+    sandbox,
+    registry,
+    limits: config.limits,
+    downloadAllow: EVERYWHERE,
+    openGit: (git) => places.gitSource(git),
+    listen: (event) => {
+      // The Dockerfile is the same for every platform.
+      const isTold = event.type === 'warning' && !isFirst;
+      return isTold ? undefined : printer.event(event, shown);
     },
-    {
-      store: local.store,
-      sandbox,
-      registry,
-      limits: config.limits,
-      downloadAllow: EVERYWHERE,
-      openGit: (git) => places.gitSource(git),
-      listen: (event) => printer.event(event, shown),
-      ...(opened.remote === undefined ? {} : { remote: opened.remote }),
-      signal,
-    },
-  );
+    ...(opened.remote === undefined ? {} : { remote: opened.remote }),
+    signal,
+  });
+}
+
+function requestOf(
+  build: LocalBuild,
+  { context, dockerfile, places }: Opened,
+  platform: Platform,
+): BuildRequest {
+  return {
+    context,
+    contexts: places.named(build.contexts),
+    dockerfile: dockerfile.name,
+    dockerfileText: dockerfile.text,
+    ...(dockerfile.ignoreText === undefined ? {} : { ignoreText: dockerfile.ignoreText }),
+    buildArgs: build.buildArgs,
+    ...(build.target === undefined ? {} : { target: build.target }),
+    platform,
+    noCache: build.noCache,
+    noCacheStages: build.noCacheStages,
+    policy: () => {},
+    run: runSettings(build),
+    scope: scopeOf(build),
+  };
 }
 
 function exportable({ image, bases }: BuildResult, platform: Platform): ExportableImage {
@@ -248,14 +261,4 @@ function scopeOf({ context, dockerfile, directory, target }: LocalBuild): string
     .update(JSON.stringify([place, file, target]))
     .digest('hex')
     .slice(0, 16)}`;
-}
-
-function lintFailure(count: number): SlipwayError {
-  return new SlipwayError(
-    'dockerfile_invalid',
-    `${count} ${count === 1 ? 'warning fails' : 'warnings fail'} the build`,
-    {
-      hint: 'the Dockerfile asks for that: # check=error=true',
-    },
-  );
 }

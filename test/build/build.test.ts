@@ -65,6 +65,33 @@ describe('a build', () => {
     expect(files.has('src')).toBe(false);
   });
 
+  it('says what the Dockerfile could do better, knowing the variables of its base and what is ignored', async () => {
+    const commit = await commitOnly({
+      Dockerfile: dockerfile('FROM busybox as made', 'COPY $PATH* $nothing words.txt /d/', 'MAINTAINER me'),
+      '.dockerignore': 'words.tx?\n!words.txt\n',
+      'words.txt': '',
+    });
+    const { log } = await builder.build(commit, { buildArgs: { UNUSED: '1' } }).catch((error) => error);
+    expect(log).toContain("warning: FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 1)");
+    expect(log).toContain("warning: UndefinedVar: Usage of undefined variable '$nothing' (line 2)");
+    expect(log).toContain('warning: MaintainerDeprecated');
+    expect(log).not.toContain("'$PATH'");
+    expect(log).not.toContain('CopyIgnoredFile');
+    expect(log).toContain('no ARG takes the build args UNUSED');
+  });
+
+  it('fails on a warning where the Dockerfile asks for that, before anything runs', async () => {
+    const files = {
+      Dockerfile: dockerfile('# check=error=true', 'FROM busybox', 'RUN exit 3', 'MAINTAINER me'),
+    };
+    expect(await failure(files)).toMatchObject({
+      code: 'dockerfile_invalid',
+      where: 'Dockerfile:4',
+      message: expect.stringContaining('MaintainerDeprecated'),
+      log: expect.not.stringContaining('RUN exit 3'),
+    });
+  });
+
   it('has one history entry an instruction, and as many that are not empty as it has layers', async () => {
     const commit = await commitOnly({
       Dockerfile: dockerfile(

@@ -209,6 +209,8 @@ describe('slipway build', () => {
     ]);
     expect((await builds.build(['i', '--check', '-f', 'i/clean'])).code).toBe(0);
     expect((await builds.build(['i', '--check', '-f', 'i/bad'])).code).toBe(2);
+    const target = await builds.build(['i', '--check', '-f', 'i/clean', '--target', 'nowhere']);
+    expect([target.code, target.err]).toEqual([2, expect.stringContaining('nowhere')]);
     expect((await builds.build(['i', '-f', 'i/Dockerfile'])).err).toContain(
       'WARNING: ConsistentInstructionCasing',
     );

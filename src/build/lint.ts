@@ -1,0 +1,35 @@
+/** What `docker build --check` would say of a build's Dockerfile, with what the build knows of its context and images. */
+
+import { type LintResult, type LintWarning, lintDockerfile } from '../dockerfile/lint/lint.js';
+import type { ParseLimits } from '../dockerfile/types.js';
+import { SlipwayError } from '../errors.js';
+import type { BaseImage } from './base-images.js';
+import type { BuildInput } from './build-input.js';
+
+/** `bases` by the index of the stage that starts from them; of stages without one the variables are not checked. */
+export function lintInput(
+  { text, plan, ignore }: BuildInput,
+  bases: ReadonlyMap<number, BaseImage>,
+  limits: ParseLimits,
+): LintResult {
+  return lintDockerfile(text, plan.dockerfile, {
+    limits,
+    isIgnored: (path) => ignore.ignores(path),
+    baseVariables: (stage) =>
+      bases.get(stage)?.document.config?.Env?.map((pair) => pair.split('=', 1)[0] ?? ''),
+  });
+}
+
+/** What the build fails with where the Dockerfile says `# check=error=true`. */
+export function lintFailure(warnings: readonly LintWarning[], dockerfile: string): SlipwayError {
+  const [first] = warnings;
+  const count = warnings.length === 1 ? '1 warning fails' : `${warnings.length} warnings fail`;
+  return new SlipwayError(
+    'dockerfile_invalid',
+    `${count} the build, the first: ${first?.rule}: ${first?.text}`,
+    {
+      where: `${dockerfile}:${first?.line}`,
+      hint: 'the Dockerfile asks for that by # check=error=true',
+    },
+  );
+}
