@@ -1,6 +1,6 @@
 /** An OCI image layout as a directory. One that is there already keeps its other images, as with docker. */
 import { constants } from 'node:fs';
-import { copyFile, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno, SlipwayError } from '../errors.js';
 import type { ExportedBlob, ExportedDescriptor } from './exportable.js';
@@ -53,17 +53,15 @@ async function putBlob(path: string, blob: ExportedBlob): Promise<void> {
   const there = await stat(path).catch(() => undefined);
   if (there?.isFile() && there.size === blob.sizeBytes) return;
   if (Buffer.isBuffer(blob.content)) return replace(path, blob.content);
-  await linkOrCopy(await blob.content(), path);
+  await copyBlob(await blob.content(), path);
 }
 
-/** A name more for the same file, or a copy where there is no such thing: another file system. */
-export async function linkOrCopy(from: string, to: string): Promise<void> {
+/** Never a hard link: whoever writes into the copy must not write into the store. Shares blocks where the file system can. */
+export async function copyBlob(from: string, to: string): Promise<void> {
   const partial = `${to}.${process.pid}.partial`;
   try {
     await rm(partial, { force: true });
-    await link(from, partial).catch(async () => {
-      await copyFile(from, partial, constants.COPYFILE_FICLONE);
-    });
+    await copyFile(from, partial, constants.COPYFILE_FICLONE);
     await rename(partial, to);
   } finally {
     await rm(partial, { force: true });

@@ -70,6 +70,14 @@ test('the same image gives the same archive, and leaves no half-written one', as
   expect((await readdir(directory)).filter((name) => name.includes('partial'))).toEqual([]);
 });
 
+test('whoever writes into a layout directory does not write into the store', async () => {
+  const layout = join(directory, 'written');
+  await write(`type=oci,dest=${layout},tar=false`);
+  const digest = built.image.layers.at(-1)?.digest ?? '';
+  await writeFile(join(layout, 'blobs', digest.replace(':', '/')), 'damaged');
+  expect(await readFile(builder.store.blobs.path(digest), 'latin1')).not.toBe('damaged');
+});
+
 test('a layout directory takes one image more, and replaces the one of the same name', async () => {
   const layout = join(directory, 'layout');
   await write(`type=oci,dest=${layout},tar=false`, ['one']);
