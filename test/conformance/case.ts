@@ -46,6 +46,8 @@ export interface Case {
   readonly options?: CaseOptions;
   /** Who can build it; both when absent. With none, `expect` is all that must be. */
   readonly peers?: readonly Peer[];
+  /** Whose result is recorded; docker's when absent and it can build the case. */
+  readonly truth?: Peer;
   /** Replaces what the peers say, path by path and field by field. */
   readonly expect?: Expectation;
   /** The build must fail: our error's code, and what its message says. */

@@ -10,7 +10,160 @@ export interface KnownDifference {
   readonly reason: string;
 }
 
-export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [];
+/** Of the peers in Debian 12: docker.io 20.10.24 and buildah 1.28.2. */
+export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
+  {
+    peer: 'docker',
+    cases: /^mounts: /,
+    line: /^\/[\w/]+: directory 0755 0:0 ≠ as in the base$/,
+    reason:
+      'leaves the mount points of RUN --mount in the layer; newer BuildKit removes them (executor/stubs.go)',
+  },
+  {
+    peer: 'docker',
+    cases: /^stages: a target by its index$/,
+    line: /^outcome: failed ≠ built$/,
+    reason: 'BuildKit wants a name; buildah and the builder before it take the index, too, and so do we',
+  },
+  {
+    peer: 'docker',
+    cases: /^(stages: COPY --from |copy: a fifo|images: a copy of all special files)/,
+    line: /^\/\S+: (file 0666|as in the base ≠ fifo)/,
+    reason:
+      'its copy makes an empty file of a device and leaves a fifo out; newer BuildKit and buildah keep both',
+  },
+  {
+    peer: 'docker',
+    cases: /^copy-flags: --chmod with an octal mode$/,
+    line: /^\/c: file 0711 .* ≠ file 4711 /,
+    reason: 'loses setuid, setgid and sticky of --chmod; newer BuildKit and buildah set them',
+  },
+  {
+    peer: 'docker',
+    cases: /^copy-flags: --chmod (of a directory|does not touch links)/,
+    line: /^\/(src|d): directory 0755 0:0 ≠ directory 0[67]0/,
+    reason: 'leaves the topmost directory out of --chmod; the documentation says files and directories',
+  },
+  {
+    peer: 'docker',
+    cases: /./,
+    line: /^history \d+: (COPY|ADD) .* ≠ (COPY|ADD) --/,
+    reason: 'does not tell --chown and --chmod in the history; newer BuildKit does',
+  },
+  {
+    peer: 'docker',
+    cases: /./,
+    line: /^history \d+: \(empty\) EXPOSE map\[/,
+    reason: 'prints the ports as a Go map; newer BuildKit as a sorted list',
+  },
+  ...both(
+    /^(stages: COPY --from of a link to a directory|copy: a created directory has the mode)/,
+    /^\/to: directory 0755 0:0 ≠ directory 07/,
+    'a directory that COPY makes for the contents of another has 0755; in newer BuildKit the mode of its source',
+  ),
+  ...both(
+    /^add: --chown reaches what is unpacked$/,
+    /^\/to\//,
+    'do not apply --chown to what an archive holds; newer BuildKit does (file/unpack.go)',
+  ),
+  ...both(
+    /^ignore: two stars but$/,
+    /^\/c\/src(\/main\.go)?: as in the base ≠ /,
+    'do not look for exceptions with wildcards below an ignored directory; newer ones do (moby/patternmatcher)',
+  ),
+  ...both(
+    /^ignore: a bracket and a dot/,
+    /^\/c\/x\(?y\)?\.txt: /,
+    'hand parentheses of a pattern to their regular expressions; newer ones escape them',
+  ),
+  ...both(
+    /^lexing: text after a JSON array/,
+    /^config Cmd: \["a"\] ≠ /,
+    'ignore what follows the array; newer BuildKit takes the line for shell form, as documented',
+  ),
+  ...both(
+    /^workdir-user: WORKDIR with a slash at its end$/,
+    /^config WorkingDir: \/a\/ ≠ \/a$/,
+    'keep the slash; newer BuildKit cleans the path (system.NormalizeWorkdir)',
+  ),
+  {
+    peer: 'buildah',
+    cases: /^lexing: (two escapes at the end|directive: backtick)/,
+    line: /^(\/out|config Env): /,
+    reason:
+      'joins lines at two backslashes, and takes the backslash for an escape whatever the directive says',
+  },
+  {
+    peer: 'buildah',
+    cases: /^args-env: ARG (given )?after ENV/,
+    line: /"?a"?[=:]"?env/,
+    reason: 'ENV stays above a later ARG; in BuildKit the later one wins while building',
+  },
+  {
+    peer: 'buildah',
+    cases: /^args-env: a stage inherits ARGs/,
+    line: /^\/out: /,
+    reason: 'a stage does not inherit the ARGs of its parent stage',
+  },
+  {
+    peer: 'buildah',
+    cases: /./,
+    line: /^config WorkingDir: as in the base ≠ \/$/,
+    reason: 'BuildKit writes the directory / into an image from scratch, buildah nothing',
+  },
+  {
+    peer: 'buildah',
+    cases: /^copy: an escaped bracket/,
+    line: /^outcome: failed ≠ built$/,
+    reason: 'looks a name up again as a pattern',
+  },
+  {
+    peer: 'buildah',
+    cases: /^copy: modes are kept$/,
+    line: /^\/to\/setuid: /,
+    reason: 'loses setuid of a file of the context',
+  },
+  {
+    peer: 'buildah',
+    cases: /^copy: a file over a link to a file/,
+    line: /^\/(link|real): /,
+    reason: 'replaces the link, BuildKit its target',
+  },
+  {
+    peer: 'buildah',
+    cases: /^add: a tar whose entries begin with a dot$/,
+    line: /^\/to: directory 0700/,
+    reason: 'gives the destination the mode of the entry "."',
+  },
+  {
+    peer: 'buildah',
+    cases: /^(run: SHELL|metadata: SHELL|images: a base with the media types)/,
+    line: /^config (Cmd|Entrypoint): \["\/bin\/sh","-c",/,
+    reason: 'wraps CMD and ENTRYPOINT by /bin/sh -c whatever SHELL says',
+  },
+  {
+    peer: 'buildah',
+    cases: /./,
+    line: /^\/(v|vol|a|c d|e|vdir): directory 0755 \S+ ≠ as in the base$/,
+    reason: 'makes the directories of volumes in the image; BuildKit leaves that to who runs it',
+  },
+  {
+    peer: 'buildah',
+    cases: /^run: a device$/,
+    line: /^outcome: failed ≠ built$/,
+    reason: 'isolation by chroot has no CAP_MKNOD',
+  },
+  {
+    peer: 'buildah',
+    cases: /^metadata: EXPOSE: /,
+    line: /^config ExposedPorts: /,
+    reason: 'keeps ranges and the case of protocols as written',
+  },
+];
+
+function both(cases: RegExp, line: RegExp, reason: string): KnownDifference[] {
+  return (['docker', 'buildah'] as const).map((peer) => ({ peer, cases, line, reason }));
+}
 
 export function explanation(peer: Peer, name: string, line: string): KnownDifference | undefined {
   return KNOWN_DIFFERENCES.find(

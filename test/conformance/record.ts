@@ -78,9 +78,7 @@ export function differences(want: Result, got: Result, options: { readonly histo
     ...(want.over === got.over ? [] : [`base: ${want.over} ≠ ${got.over}`]),
     ...between('', want.files, got.files),
     ...between('config ', want.config, got.config),
-    ...(options.history && want.history.join('\n') !== got.history.join('\n')
-      ? [`history: ${JSON.stringify(want.history)} ≠ ${JSON.stringify(got.history)}`]
-      : []),
+    ...(options.history ? between('history ', { ...want.history }, { ...got.history }) : []),
   ];
 }
 
@@ -92,9 +90,7 @@ export function differencesFromCase(one: Case, got: Result): string[] {
   return [
     ...between('', files, got.files),
     ...between('config ', config, named),
-    ...(history !== undefined && history.join('\n') !== got.history.join('\n')
-      ? [`history: ${JSON.stringify(history)} ≠ ${JSON.stringify(got.history)}`]
-      : []),
+    ...(history === undefined ? [] : between('history ', { ...history }, { ...got.history })),
   ];
 }
 

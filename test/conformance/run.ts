@@ -3,7 +3,7 @@
  * for a difference that known-differences.ts does not explain.
  *
  *   --record        writes what the peers made into expected/
- *   --only TEXT     only the cases whose `topic: name` has it
+ *   --only PATTERN  only the cases whose `topic: name` matches
  *   --peer NAME     only this peer (docker, buildah); may be repeated
  *   --peers-only    does not build here
  */
@@ -59,7 +59,7 @@ try {
   for (const { topic, cases } of TOPICS) {
     const records: Record<string, Recorded> = { ...(await readRecords(topic)) };
     for (const one of cases) {
-      if (`${topic}: ${one.name}`.includes(options.only)) await compare(topic, one, bases, records);
+      if (new RegExp(options.only).test(`${topic}: ${one.name}`)) await compare(topic, one, bases, records);
     }
     const all = kept(cases, records);
     if (options.record && Object.keys(all).length > 0) await writeRecords(topic, all);
@@ -144,7 +144,8 @@ function betweenPeers(results: ReadonlyMap<Peer, Result>): Line[] {
 }
 
 function record(one: Case, results: ReadonlyMap<Peer, Result>, records: Record<string, Recorded>): void {
-  const of = (['docker', 'buildah'] as const).find((peer) => results.has(peer));
+  const order: readonly Peer[] = one.truth === 'buildah' ? ['buildah', 'docker'] : ['docker', 'buildah'];
+  const of = order.find((peer) => results.has(peer));
   const result = of === undefined ? undefined : results.get(of);
   if (of === undefined || result === undefined) return;
   const agree = [...results]

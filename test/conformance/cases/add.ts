@@ -1,6 +1,7 @@
 /** ADD: archives by content, URLs, checksums, and what it has in common with COPY. */
 import { BZIP2_TAR, gzipArchive, XZ_TAR, ZSTD_TAR } from '../archives.js';
 import { type Case, directory, type FileSpec, file, NO_PEER, type Topic } from '../case.js';
+import { summary } from '../flatten.js';
 import { writeTar } from '../tar.js';
 
 const ARCHIVE = writeTar([
@@ -8,7 +9,7 @@ const ARCHIVE = writeTar([
   { path: 'dir', type: 'directory', mode: 0o750, uid: 3, gid: 4 },
   { path: 'dir/owned', data: 'owned', mode: 0o600, uid: 1000, gid: 1001 },
   { path: 'dir/link', type: 'symlink', link: 'owned' },
-  { path: 'dir/hard', type: 'hardlink', link: 'dir/owned' },
+  { path: 'dir/hard', type: 'hardlink', link: 'dir/owned', mode: 0o600, uid: 1000, gid: 1001 },
   { path: 'suid', data: 's', mode: 0o4755 },
 ]);
 const add = (
@@ -65,7 +66,24 @@ export const ADD: Topic = {
       'RUN mkdir -p /to/dir && echo old > /to/top.txt && touch /to/dir/keep\nADD a.tar /to/',
       { 'a.tar': ARCHIVE },
     ),
-    add('--chown reaches what is unpacked', 'ADD --chown=7:8 a.tar /to/', { 'a.tar': ARCHIVE }),
+    add(
+      '--chown reaches what is unpacked',
+      'ADD --chown=7:8 a.tar /to/',
+      { 'a.tar': ARCHIVE },
+      {
+        expect: {
+          source: 'BuildKit solver/llbsolver/file/unpack.go: ChownOpts',
+          files: {
+            '/to/dir': directory('0750', '7:8'),
+            '/to/dir/hard': `${file('owned', '0600', '7:8')} is also /to/dir/owned`,
+            '/to/dir/link': 'symlink 7:8 -> owned',
+            '/to/dir/owned': `${file('owned', '0600', '7:8')} is also /to/dir/hard`,
+            '/to/suid': file('s', '4755', '7:8'),
+            '/to/top.txt': file('top', '0644', '7:8'),
+          },
+        },
+      },
+    ),
     add('two tars into one directory', 'ADD a.tar b.tar /to/', {
       'a.tar': ARCHIVE,
       'b.tar': writeTar([{ path: 'dir/second', data: '2' }]),
@@ -84,12 +102,12 @@ export const ADD: Topic = {
     add(
       '--unpack=false keeps the archive',
       'ADD --unpack=false a.tar /to/',
-      { 'a.tar': writeTar([{ path: 'f', data: 'x' }]).subarray(0, 1024) },
+      { 'a.tar': ARCHIVE },
       {
         peers: NO_PEER,
         expect: {
           source: 'Dockerfile reference, "ADD --unpack"',
-          files: { '/to': directory(), '/to/a.tar': 'TAR' },
+          files: { '/to': directory(), '/to/a.tar': `file 0644 0:0 ${summary(ARCHIVE)}` },
         },
       },
     ),

@@ -51,19 +51,22 @@ export const COPY_FLAGS: Topic = {
     }),
     copy('--chown with an unknown name fails', 'COPY --chown=nosuch a.txt /a', {
       peers: ['buildah'],
-      fails: { code: 'user_not_found', message: /nosuch/ },
+      fails: { code: 'dockerfile_invalid', message: /nosuch/ },
     }),
     copy(
       '--chmod with an octal mode',
       'COPY --chmod=0640 a.txt /a\nCOPY --chmod=755 a.txt /b\nCOPY --chmod=4711 a.txt /c',
+      { truth: 'buildah' },
     ),
     copy('--chmod of a directory reaches files and directories', 'COPY --chmod=0705 src /src', {
       peers: DOCKER_ONLY,
+      expect: { source: 'Dockerfile reference, "COPY --chmod"', files: { '/src': directory('0705') } },
     }),
     copy('--chmod and --chown together', 'COPY --chmod=600 --chown=5:6 a.txt /a'),
     copy('--chmod does not touch links', 'COPY --chmod=600 d /d', {
       files: { 'd/f': 'x', 'd/l': { link: 'f' } },
       peers: DOCKER_ONLY,
+      expect: { source: 'Dockerfile reference, "COPY --chmod"', files: { '/d': directory('0600') } },
     }),
     told(
       '--chmod of made parents',

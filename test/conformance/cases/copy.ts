@@ -1,5 +1,5 @@
 /** COPY without flags: sources, wildcards, destinations, what is kept of a file. */
-import type { FileSpec, Topic } from '../case.js';
+import { type Case, directory, type FileSpec, file, NO_PEER, type Topic } from '../case.js';
 
 const TREE: Readonly<Record<string, FileSpec>> = {
   'a.txt': 'a',
@@ -15,10 +15,12 @@ const copy = (
   name: string,
   lines: string,
   files: Readonly<Record<string, FileSpec>> = TREE,
-): { name: string; dockerfile: string; files: typeof files } => ({
+  more: Partial<Case> = {},
+): Case => ({
   name,
   dockerfile: `FROM REGISTRY/busybox\n${lines}\n`,
   files,
+  ...more,
 });
 
 export const COPY: Topic = {
@@ -120,15 +122,36 @@ export const COPY: Topic = {
       'a directory below that exists gets those of the source',
       'RUN mkdir -p /to/sub && chmod 700 /to/sub && chown 5:6 /to/sub\nCOPY dir /to',
     ),
-    copy('a created directory has the mode of the source', 'COPY d /to', {
-      'd/f': 'x',
-      d: { directory: 0o711 },
-    }),
+    copy(
+      'a created directory has the mode of the source',
+      'COPY d /to',
+      {
+        'd/f': 'x',
+        d: { directory: 0o711 },
+      },
+      {
+        expect: {
+          source: 'fsutil: a directory that COPY makes has the mode of its source',
+          files: { '/to': directory('0711') },
+        },
+      },
+    ),
     copy(
       'a file over a file keeps nothing of it',
       'RUN echo old > /f && chmod 600 /f && chown 5:6 /f\nCOPY a.txt /f',
     ),
-    copy('destination with a dot at its end', 'COPY a.txt /to/.\nCOPY b.txt /to/sub/./'),
+    copy('destination with a dot at its end', 'COPY a.txt /to/.\nCOPY b.txt /to/sub/./', TREE, {
+      peers: NO_PEER,
+      expect: {
+        source: 'BuildKit system.NormalizePath: /. at the end is a directory',
+        files: {
+          '/to': directory(),
+          '/to/a.txt': file('a'),
+          '/to/sub': directory(),
+          '/to/sub/b.txt': file('b'),
+        },
+      },
+    }),
     copy('names of all kinds', 'COPY . /to/', {
       'ä ö': 'x',
       "it's": 'x',
@@ -154,6 +177,6 @@ export const COPY: Topic = {
     ),
     copy('a file that was removed before', 'COPY a.txt /to/f\nRUN rm /to/f\nCOPY b.txt /to/f'),
     copy('as another user the owner is root', 'USER app\nCOPY a.txt /home/x/y'),
-    copy('a fifo', 'COPY d /to', { 'd/pipe': { fifo: 0o644 }, 'd/f': 'x' }),
+    copy('a fifo', 'COPY d /to', { 'd/pipe': { fifo: 0o644 }, 'd/f': 'x' }, { truth: 'buildah' }),
   ],
 };

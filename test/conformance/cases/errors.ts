@@ -27,29 +27,22 @@ export const ERRORS: Topic = {
     refuse('ENV of two forms at once', `${FROM}ENV a=1 b\n`, 'dockerfile_invalid', /b/),
     refuse('ENV with an empty name', `${FROM}ENV =x\n`, 'dockerfile_invalid', /ENV|name|blank/),
     refuse('COPY with one word', `${FROM}COPY f\n`, 'dockerfile_invalid', /COPY/, { files: { f: 'x' } }),
-    refuse('a source that is not there', `${FROM}COPY nothing /x\n`, 'copy_source_missing', /nothing/),
-    refuse('several sources without a slash', `${FROM}COPY a b /to\n`, 'dockerfile_invalid', /slash|\//, {
+    refuse('a source that is not there', `${FROM}COPY nothing /x\n`, 'source_missing', /nothing/),
+    refuse('several sources without a slash', `${FROM}COPY a b /to\n`, 'dockerfile_invalid', /directory/, {
       files: { a: '1', b: '2' },
       peers: ['buildah'],
     }),
-    refuse(
-      'a file over a directory',
-      `${FROM}RUN mkdir -p /to/f\nCOPY f /to/\n`,
-      'copy_destination_invalid',
-      /f/,
-      { files: { f: 'x' }, peers: ['docker'] },
-    ),
-    refuse(
-      'a directory over a file',
-      `${FROM}RUN touch /to\nCOPY d /to\n`,
-      'copy_destination_invalid',
-      /to/,
-      { files: { 'd/f': 'x' } },
-    ),
+    refuse('a file over a directory', `${FROM}RUN mkdir -p /to/f\nCOPY f /to/\n`, 'context_invalid', /f/, {
+      files: { f: 'x' },
+      peers: ['docker'],
+    }),
+    refuse('a directory over a file', `${FROM}RUN touch /to\nCOPY d /to\n`, 'context_invalid', /to/, {
+      files: { 'd/f': 'x' },
+    }),
     refuse(
       'a directory below over a file',
       `${FROM}RUN mkdir /to && touch /to/sub\nCOPY d /to\n`,
-      'copy_destination_invalid',
+      'context_invalid',
       /sub/,
       { files: { 'd/sub/f': 'x' }, peers: ['docker'] },
     ),
@@ -139,7 +132,7 @@ export const ERRORS: Topic = {
     refuse(
       'insecure is refused unless allowed',
       `${FROM}RUN --security=insecure true\n`,
-      'permission_denied',
+      'not_allowed',
       /insecure/,
       { peers: NO_PEER },
     ),

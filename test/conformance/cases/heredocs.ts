@@ -52,7 +52,7 @@ export const HEREDOCS: Topic = {
       '/a': file('one\n'),
       '/b': file('two\n'),
     }),
-    make('RUN: with another program as the shell', 'RUN <<EOF sh -s x\necho "$1" > /out\nEOF\n', {
+    make('RUN: with another program as the shell', 'RUN <<"EOF" sh -s x\necho "$1" > /out\nEOF\n', {
       '/out': file('x\n'),
     }),
     make(
@@ -109,9 +109,9 @@ export const HEREDOCS: Topic = {
     }),
     make(
       'COPY: comments and instructions in a body are text',
-      'COPY <<EOF /out\n# no comment\nRUN false\n\n  indented \\\nEOF\n',
+      'COPY <<EOF /out\n# no comment\nRUN false\n\n  indented\nEOF\n',
       {
-        '/out': file('# no comment\nRUN false\n\n  indented \\\n'),
+        '/out': file('# no comment\nRUN false\n\n  indented\n'),
       },
     ),
     make('COPY: carriage returns in a body stay', 'COPY <<EOF /out\r\na\r\nb\nEOF\r\n', {

@@ -1,5 +1,5 @@
 /** .dockerignore. */
-import type { Case, FileSpec, Topic } from '../case.js';
+import { type Case, directory, type FileSpec, file, type Topic } from '../case.js';
 
 const TREE: Readonly<Record<string, FileSpec>> = {
   'README.md': 'r',
@@ -40,13 +40,22 @@ export const IGNORE: Topic = {
     ignore('an exception of a file deep below', 'src\n!src/deep/keep.log\n'),
     ignore('everything but', '*\n!src\n!.env\n'),
     ignore('everything but, and again without', '*\n!src\nsrc/deep\n!src/deep/keep.log\n'),
-    ignore('two stars but', '**\n!**/*.go\n'),
+    ignore('two stars but', '**\n!**/*.go\n', {
+      expect: {
+        source: 'moby/patternmatcher: directories are searched for exceptions',
+        files: { '/c/src': directory(), '/c/src/main.go': file('m') },
+      },
+    }),
     ignore('comments, empty lines, blanks', '# comment\n\n  build  \n\t.git\t\n # pattern\n!  README.md\n'),
     ignore('slashes at both ends', '/build/\n/src/deep/\nnode_modules/\n'),
     ignore('dot segments', './build\nsrc/../.git\n'),
     ignore('line ends of Windows and a byte order mark', '\uFEFFbuild\r\n*.md\r\n'),
     ignore('a bracket and a dot are themselves', 'a.log\nx(y).txt\n', {
       files: { ...TREE, 'x(y).txt': '1', 'xy.txt': '2', aXlog: '3', '.dockerignore': 'a.log\nx(y).txt\n' },
+      expect: {
+        source: 'moby/patternmatcher: parentheses are no syntax',
+        files: { '/c/x(y).txt': null, '/c/xy.txt': file('2') },
+      },
     }),
     ignore('an escaped star', '\\*.md\n', {
       files: { '*.md': 'star', 'a.md': 'a', '.dockerignore': '\\*.md\n' },
@@ -67,7 +76,7 @@ export const IGNORE: Topic = {
     }),
     ignore('a file that is ignored cannot be copied', 'src\n', {
       dockerfile: 'FROM REGISTRY/busybox\nCOPY src/main.go /\n',
-      fails: { code: 'copy_source_missing', message: /main\.go/ },
+      fails: { code: 'source_missing', message: /main\.go/ },
     }),
     ignore('a wildcard does not match what is ignored', '*.md\n!README.md\n', {
       dockerfile: 'FROM REGISTRY/busybox\nCOPY *.md /c/\n',

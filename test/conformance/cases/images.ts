@@ -31,7 +31,9 @@ export const IMAGES: Topic = {
     },
     {
       name: 'a copy of all special files of a base',
+      truth: 'buildah',
       dockerfile: 'FROM scratch\nCOPY --from=REGISTRY/rich /data /\n',
+      expect: { source: 'BuildKit', config: { WorkingDir: '/' } },
     },
     named(
       'a directory is copied from',

@@ -7,12 +7,38 @@ const FILES: Readonly<Record<string, FileSpec>> = {
   '.dockerignore': 'ignored\n',
   ignored: 'no',
 };
-const run = (name: string, lines: string, more: Partial<Case> = {}): Case => ({
-  name,
-  dockerfile: `FROM REGISTRY/busybox\n${lines}\n`,
-  files: FILES,
-  ...more,
-});
+/** Mount points that docker 20.10 leaves in the layer. Newer ones (BuildKit executor/stubs.go) and we do not. */
+const STUBS: Readonly<Record<string, readonly string[]>> = {
+  'bind: the context': ['/mnt'],
+  'bind: is the default type': ['/mnt'],
+  'bind: without what is ignored': ['/mnt'],
+  'bind: from an image': ['/mnt'],
+  'bind: is read-only': ['/mnt'],
+  'bind: what is written with rw is thrown away': ['/mnt'],
+  'bind: target relative to the working directory': ['/w/mnt'],
+  'bind: src and dst': ['/mnt'],
+  'cache: what one RUN writes the next one sees, the image does not': ['/cache'],
+  'cache: ids are apart': ['/c', '/other'],
+  'cache: mode and owner of a new one': ['/c'],
+  'cache: begins with a stage': ['/c'],
+  'tmpfs: nothing stays': ['/t'],
+  'secret: a file at the usual place': ['/run/secrets'],
+  'secret: the usual mode': ['/run/secrets'],
+  'several mounts in one RUN': ['/a', '/b', '/c'],
+};
+
+const run = (name: string, lines: string, more: Partial<Case> = {}): Case => {
+  const stubs = STUBS[name]?.map((path): [string, null] => [path, null]);
+  return {
+    name,
+    dockerfile: `FROM REGISTRY/busybox\n${lines}\n`,
+    files: FILES,
+    ...(stubs === undefined
+      ? {}
+      : { expect: { source: 'BuildKit executor/stubs.go', files: Object.fromEntries(stubs) } }),
+    ...more,
+  };
+};
 
 export const MOUNTS: Topic = {
   topic: 'mounts',
@@ -34,7 +60,7 @@ export const MOUNTS: Topic = {
     }),
     run(
       'bind: from a stage',
-      'RUN echo made > /made\nFROM REGISTRY/busybox\nRUN --mount=type=bind,from=0,source=/made,target=/tmp/made cat /tmp/made > /out',
+      'RUN echo made > /made\nFROM REGISTRY/busybox AS src\nRUN echo made > /made\nFROM REGISTRY/busybox\nRUN --mount=type=bind,from=src,source=/made,target=/tmp/made cat /tmp/made > /out',
       { peers: DOCKER_ONLY },
     ),
     run(
@@ -82,7 +108,7 @@ export const MOUNTS: Topic = {
     ),
     run(
       'cache: begins with a stage',
-      'RUN mkdir /seed && echo s > /seed/f\nFROM REGISTRY/busybox\nRUN --mount=type=cache,id=conformance-seed,from=0,source=/seed,target=/c cat /c/f > /out',
+      'RUN true\nFROM REGISTRY/busybox AS src\nRUN mkdir /seed && echo s > /seed/f\nFROM REGISTRY/busybox\nRUN --mount=type=cache,id=conformance-seed,from=src,source=/seed,target=/c cat /c/f > /out',
       { peers: DOCKER_ONLY },
     ),
     run('tmpfs: nothing stays', 'RUN --mount=type=tmpfs,target=/t touch /t/f && ls /t > /out', {

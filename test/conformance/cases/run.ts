@@ -70,7 +70,8 @@ export const RUN: Topic = {
     {
       name: 'network=none',
       dockerfile: 'FROM REGISTRY/busybox\nRUN --network=none ip -o link | grep -c -v ": lo:" > /out; true\n',
-      peers: ['docker'],
+      peers: NO_PEER,
+      expect: { source: 'Dockerfile reference, "RUN --network"', files: { '/out': file('0\n') } },
     },
     {
       name: 'hosts and resolv.conf are not in the layer',

@@ -79,7 +79,7 @@ export const VARIABLES: Topic = {
     {
       name: 'in COPY, WORKDIR, USER, EXPOSE, VOLUME and STOPSIGNAL',
       dockerfile:
-        'FROM REGISTRY/busybox\nARG d=dir s=SIGUSR1 p=8080 u=app\nCOPY $d/${d}file /to$d/\nWORKDIR /w/$d\nEXPOSE $p ${p}1/udp\nVOLUME /v$d\nSTOPSIGNAL $s\nUSER $u\n',
+        'FROM REGISTRY/busybox\nARG d=dir s=SIGUSR1 p=8080 u=app\nCOPY $d/${d}file /to$d/\nWORKDIR /w/$d\nEXPOSE $p 1${p}/udp\nVOLUME /v$d\nSTOPSIGNAL $s\nUSER $u\n',
       files: { 'dir/dirfile': 'x' },
     },
     {
@@ -112,7 +112,7 @@ export const VARIABLES: Topic = {
     },
     {
       name: 'an expansion that must be set fails with its text',
-      dockerfile: 'FROM REGISTRY/busybox\nLABEL a=${none:?give none}\n',
+      dockerfile: 'FROM REGISTRY/busybox\nLABEL a="${none:?give none}"\n',
       peers: ['docker'],
       fails: { code: 'dockerfile_invalid', message: /give none/ },
     },

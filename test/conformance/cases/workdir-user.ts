@@ -35,6 +35,7 @@ export const WORKDIR_USER: Topic = {
       name: 'WORKDIR with a slash at its end',
       dockerfile: 'FROM REGISTRY/busybox\nWORKDIR /a/\nCOPY f .\n',
       files: { f: 'x' },
+      expect: { source: 'BuildKit system.NormalizeWorkdir', config: { WorkingDir: '/a' } },
     },
     { name: 'WORKDIR of the root', dockerfile: 'FROM REGISTRY/busybox\nWORKDIR /\nRUN pwd > /out\n' },
     { name: 'WORKDIR with blanks', dockerfile: 'FROM REGISTRY/busybox\nWORKDIR /a b/c\nRUN pwd > out\n' },
@@ -68,7 +69,7 @@ export const WORKDIR_USER: Topic = {
     {
       name: 'USER that nobody knows fails at RUN',
       dockerfile: 'FROM REGISTRY/busybox\nUSER nosuch\nRUN true\n',
-      fails: { code: 'user_not_found', message: /nosuch/ },
+      fails: { code: 'step_failed', message: /nosuch/ },
     },
     {
       name: 'USER that nobody knows is fine without a RUN',
