@@ -25,6 +25,8 @@ constexpr uint64_t kMaxId = UINT32_MAX - 1;  // (uid_t)-1 means "leave it" to ch
 std::string plainPath(const std::string& written) {
   if (written.find('\0') != std::string::npos)
     invalid(written.substr(0, written.find('\0')), "the name holds a NUL");
+  if (written.size() > kMaxPathBytes)
+    invalid(written.substr(0, 60) + "...", "the path has more than 4095 bytes");
   std::string path;
   for (const std::string& part : splitPath(written)) {
     if (part == "..") invalid(written, "a path in a layer must not hold ..");
@@ -48,6 +50,10 @@ class Extraction {
   AppliedLayer run() {
     while (std::optional<TarEntry> entry = reader_.next()) {
       cancel_.check();
+      if (applied_.entries >= request_.max_entries) {
+        throw Fault(kLayerTooLarge,
+                    "the layer holds more than " + std::to_string(request_.max_entries) + " entries");
+      }
       entry->path = plainPath(entry->path);
       try {
         place(*entry);

@@ -16,7 +16,8 @@ struct ApplyRequest {
   std::string target;               // an empty directory
   std::vector<std::string> lowers;  // top first
   StreamLimits limits;
-  bool fresh_times = false;  // regular files get the present time instead of the layer's
+  uint64_t max_entries = 2'000'000;  // each takes an inode, and hardly a byte of a blob
+  bool fresh_times = false;          // regular files get the present time instead of the layer's
 };
 
 struct AppliedLayer {

@@ -198,6 +198,7 @@ Napi::Value writeUpper(Args args) {
   request.compression = compressionOf(text(args[4]));
   for (std::string& path : texts(args[5])) request.exclude.insert(std::move(path));
   request.complete = args[6].ToBoolean().Value();
+  if (args[7].IsNumber()) request.newest = static_cast<int64_t>(numeric(args[7]));
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      const WrittenLayer written = writeUpperLayer(request, flag);
@@ -230,6 +231,7 @@ Napi::Value apply(Args args) {
   if (args[6].IsNumber()) request.limits.max_bytes = static_cast<uint64_t>(numeric(args[6]));
   request.fresh_times = args[8].IsBoolean() && args[8].As<Napi::Boolean>().Value();
   if (args[7].IsNumber()) request.limits.max_ratio = static_cast<uint64_t>(numeric(args[7]));
+  if (args[9].IsNumber()) request.max_entries = static_cast<uint64_t>(numeric(args[9]));
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      const AppliedLayer applied = applyLayer(request, flag);

@@ -135,15 +135,53 @@ bool hasXattr(int fd, const char* name, std::string_view value) {
 }
 
 void removeTree(int directory, const char* name, std::string_view shown) {
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
   if (::unlinkat(directory, name, 0) == 0 || errno == ENOENT) return;
   if (errno != EISDIR && errno != EPERM) throwErrno(errno, "remove", shown);
-  {
-    const Fd inner = openAt(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, shown);
-    for (const std::string& child : sortedNames(inner.get(), shown)) {
-      removeTree(inner.get(), child.c_str(), joinPath(shown, child));
+  TreeWalk walk(openAt(directory, name, kFlags, 0, shown), shown);
+  for (;;) {
+    const std::optional<std::string> child = walk.next();
+    if (!child) {
+      const std::optional<std::string> empty = walk.leave();
+      if (!empty) break;
+      if (::unlinkat(walk.here(), empty->c_str(), AT_REMOVEDIR) != 0) throwErrno(errno, "remove", shown);
+      continue;
     }
+    if (::unlinkat(walk.here(), child->c_str(), 0) == 0 || errno == ENOENT) continue;
+    if (errno != EISDIR && errno != EPERM) throwErrno(errno, "remove", shown);
+    walk.enter(*child, openAt(walk.here(), child->c_str(), kFlags, 0, shown));
   }
   if (::unlinkat(directory, name, AT_REMOVEDIR) != 0) throwErrno(errno, "remove", shown);
+}
+
+TreeWalk::TreeWalk(Fd root, std::string_view shown) : shown_(shown) { enter("", std::move(root)); }
+
+std::optional<std::string> TreeWalk::next() {
+  std::vector<std::string>& left = levels_.back().left;
+  if (left.empty()) return std::nullopt;
+  std::string name = std::move(left.back());
+  left.pop_back();
+  return name;
+}
+
+void TreeWalk::enter(const std::string& name, Fd directory) {
+  const struct stat st = statAt(directory.get(), "", shown_);
+  std::vector<std::string> names = sortedNames(directory.get(), shown_);
+  if (levels_.size() > kHeld) levels_.back().directory.reset();
+  levels_.push_back({name, std::move(names), std::move(directory), st.st_dev, st.st_ino});
+}
+
+std::optional<std::string> TreeWalk::leave() {
+  const Level left = std::move(levels_.back());
+  levels_.pop_back();
+  if (levels_.empty()) return std::nullopt;
+  Level& above = levels_.back();
+  if (above.directory.open()) return left.name;
+  above.directory = openAt(left.directory.get(), "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, shown_);
+  const struct stat st = statAt(above.directory.get(), "", shown_);
+  // Whoever moves a directory meanwhile must not lead out of the tree.
+  if (st.st_dev != above.device || st.st_ino != above.inode) throwErrno(ENOENT, "go up in", shown_);
+  return left.name;
 }
 
 }  // namespace slipway

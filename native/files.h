@@ -77,6 +77,37 @@ bool hasXattr(int fd, const char* name, std::string_view value);
 // Removes a name and all below it without following a symlink. Fine when it does not exist.
 void removeTree(int directory, const char* name, std::string_view shown);
 
+// A way through a tree of any depth: a command can nest directories deeper than descriptors or a thread's
+// stack reach.
+class TreeWalk {
+ public:
+  TreeWalk(Fd root, std::string_view shown);
+  // The directory that the walk stands in.
+  int here() const { return levels_.back().directory.get(); }
+  // The next name in it; empty when there is none left.
+  std::optional<std::string> next();
+  void enter(const std::string& name, Fd directory);
+  // Back to the directory above; gives the name of the one that was left, nothing if that was the root.
+  // Throws ENOENT when that is deep down and was moved meanwhile.
+  std::optional<std::string> leave();
+
+ private:
+  // Of so many directories at the top the descriptors are kept; the way back to the others is `..`.
+  static constexpr size_t kHeld = 256;
+  struct Level {
+    std::string name;
+    std::vector<std::string> left;
+    Fd directory;
+    dev_t device;
+    ino_t inode;
+  };
+  const std::string shown_;
+  std::vector<Level> levels_;
+};
+
+// Longer paths no program can name; and what goes down a tree holds a descriptor for each directory.
+constexpr size_t kMaxPathBytes = 4095;
+
 inline bool isWhiteout(const struct stat& st) { return S_ISCHR(st.st_mode) && st.st_rdev == 0; }
 inline std::string joinPath(std::string_view parent, std::string_view name) {
   std::string path(parent);

@@ -133,6 +133,7 @@ interface Addon {
     compression: Compression,
     exclude: readonly string[],
     complete: boolean,
+    newest: number | undefined,
   ): Promise<WrittenLayer>;
   repack(
     cancel: Handle,
@@ -153,6 +154,7 @@ interface Addon {
     maxBytes: number | undefined,
     maxRatio: number | undefined,
     freshTimes: boolean | undefined,
+    maxEntries: number | undefined,
   ): Promise<{ entries: number; contentBytes: number }>;
   mount(target: string, lowers: readonly string[], upper: string, work: string): Promise<void>;
   unmount(target: string): Promise<void>;
@@ -253,17 +255,20 @@ export interface UpperLayerOptions {
    * gone, and what is the same as there is left out.
    */
   readonly complete?: boolean;
+  /** Seconds since the epoch: a later time of an entry becomes this one in the layer. */
+  readonly newest?: number;
   readonly signal?: AbortSignal;
 }
 
 /** Writes what an overlay's upper directory changes as a layer. The file is removed when it fails. */
 export function writeUpperLayer(options: UpperLayerOptions): Promise<WrittenLayer> {
-  const { upper, lowers, path, compression, exclude = [], complete = false, signal } = options;
+  const { upper, lowers, path, compression, exclude = [], complete = false, newest, signal } = options;
   checkPath('upper', upper);
   checkPath('path', path);
+  checkTime(newest);
   for (const lower of lowers) checkPath('lowers', lower);
   return cancellable(signal, (cancel) =>
-    addon.writeUpper(cancel, upper, lowers, path, compression, exclude, complete),
+    addon.writeUpper(cancel, upper, lowers, path, compression, exclude, complete, newest),
   );
 }
 
@@ -284,8 +289,7 @@ export function repackLayer(options: RepackOptions): Promise<WrittenLayer> {
   const { blob, digest, diffId, path, compression, newest, signal } = options;
   checkPath('blob', blob);
   checkPath('path', path);
-  if (newest !== undefined && !(Number.isInteger(newest) && newest >= 0))
-    throw new TypeError(`not a time: ${newest}`);
+  checkTime(newest);
   return cancellable(signal, (cancel) =>
     addon.repack(cancel, blob, digest, diffId, path, compression, newest),
   );
@@ -302,8 +306,10 @@ export interface ApplyOptions {
   readonly lowers: readonly string[];
   /** Of tar. */
   readonly maxBytes?: number;
-  /** Bytes of tar for each byte of blob, counted after 64 MiB; 200 by default. */
+  /** Bytes of tar for each byte of blob, counted after 64 MiB; 1100 by default, which gzip cannot reach. */
   readonly maxRatio?: number;
+  /** 2,000,000 by default. */
+  readonly maxEntries?: number;
   /** Regular files get the present time instead of the layer's, to the fraction of a second. */
   readonly freshTimes?: boolean;
   readonly signal?: AbortSignal;
@@ -311,7 +317,18 @@ export interface ApplyOptions {
 
 /** Lays a layer out as a directory in overlay's format. Throws unless every byte was as promised. */
 export function applyLayer(options: ApplyOptions): Promise<{ entries: number; contentBytes: number }> {
-  const { blob, digest = '', diffId, target, lowers, maxBytes, maxRatio, freshTimes, signal } = options;
+  const {
+    blob,
+    digest = '',
+    diffId,
+    target,
+    lowers,
+    maxBytes,
+    maxRatio,
+    maxEntries,
+    freshTimes,
+    signal,
+  } = options;
   checkPath('blob', blob);
   checkPath('target', target);
   for (const lower of lowers) checkPath('lowers', lower);
@@ -320,11 +337,11 @@ export function applyLayer(options: ApplyOptions): Promise<{ entries: number; co
       throw new TypeError(`not a sha256 digest: ${value}`);
   }
   if (diffId === '') throw new TypeError('diffId is empty');
-  for (const limit of [maxBytes, maxRatio]) {
+  for (const limit of [maxBytes, maxRatio, maxEntries]) {
     if (limit !== undefined && !(limit >= 1)) throw new TypeError(`a limit must be at least 1, not ${limit}`);
   }
   return cancellable(signal, (cancel) =>
-    addon.apply(cancel, blob, digest, diffId, target, lowers, maxBytes, maxRatio, freshTimes),
+    addon.apply(cancel, blob, digest, diffId, target, lowers, maxBytes, maxRatio, freshTimes, maxEntries),
   );
 }
 
@@ -440,6 +457,11 @@ function checkPath(name: string, path: string): string {
   if (path === '' || path.includes('\0'))
     throw new TypeError(`${name} is not a path: ${JSON.stringify(path)}`);
   return path;
+}
+
+function checkTime(seconds: number | undefined): void {
+  if (seconds !== undefined && !(Number.isInteger(seconds) && seconds >= 0))
+    throw new TypeError(`not a time: ${seconds}`);
 }
 
 /** Ties a signal to the addon's own flag. An aborted task rejects with the signal's reason. */

@@ -14,7 +14,9 @@ namespace slipway {
 
 struct StreamLimits {
   uint64_t max_bytes = UINT64_MAX;
-  uint64_t max_ratio = 200;
+  // Above what deflate can do (1032): a layer of zeros that a RUN wrote is no bomb, and its bytes are counted
+  // anyway.
+  uint64_t max_ratio = 1100;
 };
 
 class LayerStream {

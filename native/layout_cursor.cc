@@ -39,6 +39,9 @@ int LayoutCursor::walk(const std::vector<std::string>& parts, bool make) {
   for (size_t i = 0; i < parts.size(); i++) {
     path = joinPath(path, parts[i]);
     if (i < same) continue;
+    if (path.size() > kMaxPathBytes) {
+      throw Fault(kLayerInvalid, path.substr(0, 60) + "... is a path of more than 4095 bytes");
+    }
     Fd next = enter(i == 0 ? root() : way_.back().fd.get(), parts[i], path, make);
     if (!next.open()) return -1;
     way_.push_back({parts[i], std::move(next)});

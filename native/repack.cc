@@ -49,16 +49,15 @@ void clampTime(Block& header, int64_t newest) {
   header[kChecksum + 6] = 0;
 }
 
-// Walks the records `LENGTH KEY=VALUE\n`. The value of `size` overrides that of the header behind; a time that
-// is too late is replaced by as many bytes.
-// The size is kNoSize when the records have none.
+// Walks the records `LENGTH KEY=VALUE\n`. The value of `size` overrides that of the header behind; a time
+// that is too late is replaced by as many bytes. The size is kNoSize when the records have none.
 uint64_t readPax(std::vector<uint8_t>& records, uint64_t size, int64_t newest) {
   uint64_t found = kNoSize;
   char* const begin = reinterpret_cast<char*>(records.data());
   for (uint64_t at = 0; at < size;) {
     uint64_t length = 0;
     const auto [space, problem] = std::from_chars(begin + at, begin + size, length);
-    if (problem != std::errc() || length == 0 || length > size - at) {
+    if (problem != std::errc() || length > size - at || space >= begin + at + length) {
       throw Fault(kLayerInvalid, "the layer has a damaged pax header");
     }
     const std::string_view record(space, static_cast<size_t>(begin + at + length - space));

@@ -65,6 +65,9 @@ class Scan {
  private:
   void visit(int directory, const std::string& name, const std::string& path) {
     cancel_.check();
+    if (path.size() > kMaxPathBytes) {
+      throw Fault(kEntryInvalid, path.substr(0, 60) + "... is a path of more than 4095 bytes");
+    }
     const std::string shown = joinPath(request_.path, path);
     const struct stat st = statAt(directory, name.c_str(), shown);
     ScannedEntry scanned{describe(st, path), "", ""};
@@ -110,24 +113,43 @@ class Usage {
   explicit Usage(const CancelFlag& cancel) : cancel_(cancel) {}
 
   // A step may be changing the tree at the same time: what is gone is passed over.
-  uint64_t of(int directory, const char* name) {
-    cancel_.check();
-    struct stat st;
-    if (::fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return 0;
-    if (st.st_nlink > 1 && !S_ISDIR(st.st_mode) && !seen_.emplace(st.st_dev, st.st_ino).second) return 0;
-    uint64_t bytes = static_cast<uint64_t>(st.st_blocks) * 512;
-    if (!S_ISDIR(st.st_mode)) return bytes;
-    const Fd fd(::openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!fd.open()) return bytes;
-    try {
-      for (const std::string& child : sortedNames(fd.get(), name)) bytes += of(fd.get(), child.c_str());
-    } catch (const Fault& fault) {
-      if (fault.code() != "ENOENT") throw;
-    }
+  uint64_t of(const std::string& path) {
+    Fd root;
+    uint64_t bytes = count(AT_FDCWD, path, root);
+    if (!root.open()) return bytes;
+    passingOver([&] {
+      TreeWalk walk(std::move(root), path);
+      do {
+        while (const std::optional<std::string> name = walk.next()) {
+          cancel_.check();
+          Fd directory;
+          bytes += count(walk.here(), *name, directory);
+          if (directory.open()) passingOver([&] { walk.enter(*name, std::move(directory)); });
+        }
+      } while (walk.leave());
+    });
     return bytes;
   }
 
  private:
+  template <typename Work>
+  static void passingOver(const Work& work) {
+    try {
+      work();
+    } catch (const Fault& fault) {
+      if (fault.code() != "ENOENT") throw;
+    }
+  }
+
+  uint64_t count(int parent, const std::string& name, Fd& directory) {
+    struct stat st;
+    if (::fstatat(parent, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return 0;
+    if (st.st_nlink > 1 && !S_ISDIR(st.st_mode) && !seen_.emplace(st.st_dev, st.st_ino).second) return 0;
+    if (S_ISDIR(st.st_mode))
+      directory = Fd(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    return static_cast<uint64_t>(st.st_blocks) * 512;
+  }
+
   const CancelFlag& cancel_;
   std::set<std::pair<dev_t, ino_t>> seen_;
 };
@@ -161,7 +183,7 @@ std::optional<std::vector<MergedEntry>> mergedDirectory(const std::vector<std::s
 
 uint64_t diskUsage(const std::string& path, const CancelFlag& cancel) {
   statAt(AT_FDCWD, path.c_str(), path);
-  return Usage(cancel).of(AT_FDCWD, path.c_str());
+  return Usage(cancel).of(path);
 }
 
 }  // namespace slipway

@@ -8,7 +8,7 @@
 namespace slipway {
 namespace {
 
-// As Go's archive/tar: a header that describes one entry has no business being larger.
+// As Go's archive/tar: what describes one entry has no business being larger.
 constexpr uint64_t kMaxExtendedBytes = 1024 * 1024;
 
 using Header = std::array<uint8_t, kTarBlock>;
@@ -121,8 +121,7 @@ void applyRecord(TarEntry& entry, const std::string& key, const std::string& val
 
 }  // namespace
 
-std::string TarReader::readText(uint64_t size, const char* what) {
-  if (size > kMaxExtendedBytes) invalid(std::string("a ") + what + " is larger than 1 MiB");
+std::string TarReader::readText(uint64_t size) {
   std::string text(size, '\0');
   stream_.readExactly({reinterpret_cast<uint8_t*>(text.data()), text.size()});
   stream_.skip(tarPadding(size));
@@ -166,7 +165,13 @@ std::optional<TarEntry> TarReader::next() {
 
   std::string long_name;
   std::string long_link;
-  Xattrs records = global_;
+  Xattrs records;
+  uint64_t extended = 0;
+  const auto readExtended = [&](uint64_t size, const char* what) {
+    extended += std::min<uint64_t>(size, kMaxExtendedBytes + 1);
+    if (extended > kMaxExtendedBytes) invalid(std::string("a ") + what + " is larger than 1 MiB");
+    return readText(size);
+  };
   Header h;
   for (;;) {
     // Two blocks of zeros end an archive; many writers leave out one or both.
@@ -177,15 +182,15 @@ std::optional<TarEntry> TarReader::next() {
     const uint64_t size = unsignedNumber(h, 124, 12, "size");
     const char flag = static_cast<char>(h[156]);
     if (flag == 'x') {
-      applyPax(readText(size, "pax header"), records);
+      applyPax(readExtended(size, "pax header"), records);
     } else if (flag == 'g') {
-      applyPax(readText(size, "pax header"), global_);
-      for (const auto& [key, value] : global_) records.try_emplace(key, value);
+      // As Go's archive/tar, and so docker: what is said of all entries says nothing of any.
+      readExtended(size, "pax header");
     } else if (flag == 'L') {
-      long_name = readText(size, "long name");
+      long_name = readExtended(size, "long name");
       long_name.resize(strnlen(long_name.data(), long_name.size()));
     } else if (flag == 'K') {
-      long_link = readText(size, "long link name");
+      long_link = readExtended(size, "long link name");
       long_link.resize(strnlen(long_link.data(), long_link.size()));
     } else {
       break;

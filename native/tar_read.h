@@ -19,14 +19,13 @@ class TarReader {
   Bytes data();
 
  private:
-  std::string readText(uint64_t size, const char* what);
+  std::string readText(uint64_t size);
   void applyPax(const std::string& records, Xattrs& into);
 
   LayerStream& stream_;
   uint64_t left_ = 0;   // of the current file's data
   size_t padding_ = 0;  // after it
   size_t handed_ = 0;   // bytes given out by data() and not yet consumed
-  Xattrs global_;
 };
 
 }  // namespace slipway

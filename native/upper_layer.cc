@@ -92,6 +92,9 @@ class UpperWalk {
       throw Fault(kEntryInvalid, path + " has a name that starts with .wh., which marks a deletion in layers",
                   path);
     }
+    if (path.size() > kMaxPathBytes) {
+      throw Fault(kEntryInvalid, path.substr(0, 60) + "... is a path of more than 4095 bytes");
+    }
     const struct stat st = statAt(directory, name.c_str(), path);
     const std::optional<LowerStack::Found> lower = lowers_.find(below, path);
     if (S_ISDIR(st.st_mode)) {
@@ -195,14 +198,14 @@ class UpperWalk {
     }
   }
 
-  static TarEntry entryOf(const std::string& path, const struct stat& st, EntryType type) {
+  TarEntry entryOf(const std::string& path, const struct stat& st, EntryType type) const {
     TarEntry entry;
     entry.path = path;
     entry.type = type;
     entry.mode = st.st_mode & 07777;
     entry.uid = st.st_uid;
     entry.gid = st.st_gid;
-    entry.mtime = st.st_mtim.tv_sec;
+    entry.mtime = std::min<int64_t>(st.st_mtim.tv_sec, request_.newest.value_or(INT64_MAX));
     if (type == EntryType::kChar || type == EntryType::kBlock) {
       entry.major = major(st.st_rdev);
       entry.minor = minor(st.st_rdev);

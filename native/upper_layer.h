@@ -2,6 +2,7 @@
 // (OCI image spec, layer.md "Creating"; see also the rules of containerd and BuildKit for copied-up entries).
 #pragma once
 
+#include <optional>
 #include <set>
 
 #include "layer_writer.h"
@@ -17,6 +18,7 @@ struct UpperRequest {
   // The upper directory is all that there is: a merged tree. What the lowers have besides is gone.
   bool complete = false;
   std::set<std::string> exclude;  // exact paths, such as mount points made for the step
+  std::optional<int64_t> newest;  // seconds; later times become this one
 };
 
 WrittenLayer writeUpperLayer(const UpperRequest& request, const CancelFlag& cancel);

@@ -1,10 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { applyLayer } from '../../native/index.js';
-import { applied, appliedTar, openBelow, run, subdirectory, testDirectory } from './support.js';
+import { applied, appliedTar, attributesOf, openBelow, run, subdirectory, testDirectory } from './support.js';
 import { type RawEntry, sha256, tar } from './tar.js';
 
 describe('a hostile layer', () => {
@@ -30,6 +30,16 @@ describe('a hostile layer', () => {
       /trusted\.overlay\.redirect/,
     ],
     [
+      'a redirect of an overlay without privileges',
+      [{ path: 'd/', type: '5', pax: { 'SCHILY.xattr.user.overlay.redirect': '/etc' } }],
+      /user\.overlay\.redirect/,
+    ],
+    [
+      'a file whose content is elsewhere',
+      [{ path: 'f', data: 'x', pax: { 'SCHILY.xattr.trusted.overlay.metacopy': '' } }],
+      /trusted\.overlay\.metacopy/,
+    ],
+    [
       'an opaque attribute on a symlink',
       [{ path: 'l', type: '2', link: 'x', pax: { 'SCHILY.xattr.trusted.overlay.opaque': 'y' } }],
       /trusted\.overlay/,
@@ -37,6 +47,8 @@ describe('a hostile layer', () => {
     ['a 0:0 device', [{ path: 'c', type: '3', rdev: [0, 0] }], /0:0/],
     ['a whiteout of nothing', [{ path: 'd/.wh.' }], /whiteout/],
     ['a whiteout of ..', [{ path: 'd/.wh...' }], /whiteout/],
+    ['a whiteout of .', [{ path: 'd/.wh..' }], /whiteout/],
+    ['a whiteout of nothing in the root', [{ path: '.wh.' }], /whiteout/],
     ['a directory named as a whiteout', [{ path: '.wh.d/f', data: 'x' }], /\.wh\./],
     [
       'a file as a parent',
@@ -68,6 +80,29 @@ describe('a hostile layer', () => {
     ],
     ['an owner out of range', [{ path: 'f', pax: { uid: '4294967295' } }], /owner/],
     ['a size that is a lie', [{ path: 'f', size: 8 ** 11 - 1, data: 'x' }], /too early/],
+    ['a path that no program can name', [{ path: 'ok', pax: { path: 'a/'.repeat(2500) } }], /4095/],
+    [
+      'a hard link to a path that no program can name',
+      [{ path: 'h', type: '1', pax: { linkpath: 'a/'.repeat(300_000) } }],
+      /4095|name too long/i,
+    ],
+    [
+      'directories that symlinks stack up',
+      Array.from({ length: 12 }, (_, i) => [
+        { path: `${i}`, type: '2', pax: { linkpath: `${i === 0 ? '' : `${i - 1}/`}${'a/'.repeat(400)}` } },
+        { path: `${i}/f`, data: 'x' },
+      ]).flat(),
+      /4095|name too long/i,
+    ],
+    [
+      'pax headers without end',
+      Array.from({ length: 40 }, (_, i) => ({
+        path: 'PaxHeaders/x',
+        type: 'x',
+        data: `60012 ${`a${i}`.padEnd(4, '_')}=${'x'.repeat(60_000)}\n`,
+      })),
+      /1 MiB/,
+    ],
     ['a size beyond all numbers', [{ path: 'f', pax: { size: '18446744073709551615' } }], /size/],
   ];
 
@@ -124,18 +159,67 @@ describe('a hostile layer', () => {
     expect([readFileSync(secret, 'utf8'), lstatSync(secret).mode & 0o777]).toEqual(['untouched', 0o600]);
   });
 
-  it('is refused as a bomb: by the bytes that it expands to, and by the ratio', async () => {
+  it('is refused as a bomb: by its bytes, by the ratio that only zstd reaches, and by its entries', async () => {
     const directory = testDirectory();
     const archive = tar([{ path: 'zeros', data: Buffer.alloc(100 << 20) }]);
-    const blob = gzipSync(archive);
-    await expect(applied(directory, blob, { diffId: sha256(archive) })).rejects.toMatchObject({
+    const diffId = sha256(archive);
+    const gzip = gzipSync(archive);
+    const zstd = execFileSync('zstd', ['-19', '-c'], { input: archive });
+    await expect(applied(directory, zstd, { diffId })).rejects.toMatchObject({
       code: 'LAYER_TOO_LARGE',
-      message: expect.stringMatching(/200 times/),
+      message: expect.stringMatching(/1100 times/),
     });
-    await expect(
-      applied(directory, blob, { diffId: sha256(archive), maxRatio: 5000, maxBytes: 1 << 20 }),
-    ).rejects.toMatchObject({ code: 'LAYER_TOO_LARGE' });
-    await applied(directory, blob, { diffId: sha256(archive), maxRatio: 5000, maxBytes: archive.length });
+    await expect(applied(directory, gzip, { diffId, maxBytes: 1 << 20 })).rejects.toMatchObject({
+      code: 'LAYER_TOO_LARGE',
+    });
+    // What a RUN of ours may write must also be laid out elsewhere.
+    await applied(directory, gzip, { diffId, maxBytes: archive.length });
+    const many = tar(Array.from({ length: 50 }, (_, i) => ({ path: `${i}` })));
+    await applied(directory, many, { diffId: sha256(many), maxEntries: 50 });
+    await expect(applied(directory, many, { diffId: sha256(many), maxEntries: 49 })).rejects.toMatchObject({
+      code: 'LAYER_TOO_LARGE',
+    });
+  });
+
+  it('says nothing of all entries at once: a global header is passed over, as docker does', async () => {
+    const root = await appliedTar(
+      testDirectory(),
+      tar([
+        { path: 'g', type: 'g', data: '12 path=all\n' + '22 size=18446744073709\n' + '14 uid=123456\n' },
+        { path: 'f', data: 'x' },
+      ]),
+    );
+    expect(readdirSync(root)).toEqual(['f']);
+    expect(lstatSync(join(root, 'f')).uid).toBe(0);
+  });
+
+  it('may say twice what it holds: the last counts, and what it replaced is gone', async () => {
+    const directory = testDirectory();
+    const root = await appliedTar(
+      directory,
+      tar([
+        { path: 'a', data: 'first' },
+        { path: 'b', type: '1', link: 'a' },
+        { path: 'a', data: 'second' },
+        { path: 'd/', type: '5' },
+        { path: 'd/x', data: 'x' },
+        { path: 'd', type: '2', link: '..' },
+        { path: 'd', data: 'file' },
+        { path: 'e', data: 'file' },
+        { path: 'e/', type: '5', mode: 0o700 },
+        { path: 'e/', type: '5', mode: 0o711 },
+        { path: '.wh.e' },
+        { path: '.wh..wh..opq' },
+        { path: '.wh..wh..opq' },
+      ]),
+    );
+    expect(['a', 'b', 'd'].map((name) => readFileSync(join(root, name), 'utf8'))).toEqual([
+      'second',
+      'first',
+      'file',
+    ]);
+    expect(lstatSync(join(root, 'e')).mode & 0o777).toBe(0o711);
+    expect(attributesOf(root)).toContain('trusted.overlay.opaque=y');
   });
 
   it('is refused when it is truncated, damaged or not a tar at all', async () => {

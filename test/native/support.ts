@@ -59,6 +59,7 @@ export async function applied(
     lowers?: string[];
     maxBytes?: number;
     maxRatio?: number;
+    maxEntries?: number;
     freshTimes?: boolean;
     signal?: AbortSignal;
   },

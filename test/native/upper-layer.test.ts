@@ -17,9 +17,9 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { writeUpperLayer } from '../../native/index.js';
+import { diskUsage, removeTree, scanTree, writeUpperLayer } from '../../native/index.js';
 import { mergedPicture, step } from './overlay-step.js';
-import { applied, appliedTar, extract, run, subdirectory, testDirectory } from './support.js';
+import { applied, appliedTar, extract, hasPython, run, subdirectory, testDirectory } from './support.js';
 import { sha256, tar } from './tar.js';
 
 const base = tar([
@@ -267,3 +267,53 @@ describe('the layer of an upper directory', () => {
     expect(existsSync(path)).toBe(false);
   });
 });
+
+it('gives no time after the newest that is allowed, in headers and in the digest', async () => {
+  const directory = testDirectory();
+  const upper = subdirectory(directory, 'upper');
+  mkdirSync(join(upper, 'd'));
+  writeFileSync(join(upper, 'd/f'), 'x');
+  symlinkSync('f', join(upper, 'd/l'));
+  writeFileSync(join(upper, 'old'), 'x');
+  utimesSync(join(upper, 'old'), 1000, 1000);
+  const written = async (newest: number) =>
+    writeUpperLayer({ upper, lowers: [], path: join(directory, 'layer'), compression: 'none', newest });
+  const layer = await written(5000);
+  const listed = run(['tar', '--utc', '--full-time', '-tvf', join(directory, 'layer')]);
+  expect(listed.match(/1970-01-01 \d\d:\d\d:\d\d \S+/g)).toEqual([
+    '1970-01-01 01:23:20 d/',
+    '1970-01-01 01:23:20 d/f',
+    '1970-01-01 01:23:20 d/l',
+    '1970-01-01 00:16:40 old',
+  ]);
+  utimesSync(join(upper, 'd/f'), 6000, 6000);
+  expect(await written(5000)).toEqual(layer);
+});
+
+it.skipIf(!hasPython)(
+  'refuses directories deeper than a path can name, and counts and removes them all the same',
+  async () => {
+    const directory = testDirectory();
+    const upper = subdirectory(directory, 'upper');
+    // A shell in the sandbox can do this: each step down is a short path of its own.
+    run([
+      'python3',
+      '-c',
+      'import os, sys\nos.chdir(sys.argv[1])\nfor i in range(25000): os.mkdir("d"); os.chdir("d")\nopen("f", "w").write("x" * 100000)',
+      upper,
+    ]);
+    const attempt = writeUpperLayer({
+      upper,
+      lowers: [],
+      path: join(directory, 'layer'),
+      compression: 'none',
+    });
+    await expect(attempt).rejects.toMatchObject({ code: 'ENTRY_INVALID' });
+    await expect(scanTree({ root: upper, path: '/', hash: false })).rejects.toMatchObject({
+      code: 'ENTRY_INVALID',
+    });
+    expect(await diskUsage(upper)).toBeGreaterThan(100_000 + 25_000 * 4096);
+    await removeTree(upper);
+    expect(existsSync(upper)).toBe(false);
+  },
+);
