@@ -60,6 +60,7 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
         env: environment(step, prepared),
         cwd: step.cwd,
         user: await resolveUser(rootfsReader(overlay.path), step.user),
+        ...(step.hostname === undefined ? {} : { hostname: step.hostname }),
         network: tools.network,
         insecure: step.security === 'insecure',
         files: step.files,

@@ -27,12 +27,14 @@ export async function runExecution(
   const sources = await mountSources(step.mounts, origins);
   const identities = await mountIdentities(step, sources, settings);
   const mounts = mountKeys(step, identities);
-  const common = { argv, env, cwd, user, files, network, security, mounts, hostname: HOSTNAME };
+  const { hostname = HOSTNAME } = step;
+  const common = { argv, env, cwd, user, files, network, security, mounts, hostname };
   const ownOptions = mounts.map(({ content: _content, value: _value, ...options }) => options);
   return {
     key: runKey({ parent: tree.identity, platform, ...common }),
     parts: [
       keyPart('the instruction', [instruction.text, argv, files, security, ownOptions]),
+      ...(step.hostname === undefined ? [] : [keyPart('BUILDKIT_SANDBOX_HOSTNAME', hostname)]),
       keyPart('the network mode', network),
       keyPart('the platform', platform),
       ...env.map((pair) => keyPart(`ARG or ENV ${pair.split('=', 1)[0]}`, pair)),
