@@ -25,6 +25,9 @@ import { isTar } from './tar.js';
 /** A commit of another repository that no build asked for in this time is fetched anew. */
 const REMOTE_KEEP_MS = 24 * 60 * 60_000;
 
+/** What stdin holds is in memory. */
+const STDIN_BYTES = 2 * 1024 ** 3;
+
 export interface PlaceTools {
   readonly store: BuilderStore;
   readonly limits: Limits;
@@ -54,7 +57,8 @@ export class Places {
 
   /** All of stdin, once. Throws `context_too_large`. */
   stdin(): Promise<Buffer> {
-    this.#stdin ??= readAll(this.#tools.stdin, this.#tools.limits.contextBytes);
+    const { stdin, limits } = this.#tools;
+    this.#stdin ??= readAll(stdin, Math.min(limits.contextBytes, STDIN_BYTES));
     return this.#stdin;
   }
 
@@ -148,7 +152,7 @@ async function readAll(stream: Readable, maxBytes: number): Promise<Buffer> {
     bytes += chunk.length;
     if (bytes > maxBytes)
       throw new SlipwayError('context_too_large', `stdin holds more than ${maxBytes} bytes`, {
-        hint: 'extract it and build the directory, or raise SLIPWAY_LIMIT_CONTEXT_BYTES',
+        hint: 'extract it and build the directory',
       });
     chunks.push(Buffer.from(chunk));
   }

@@ -23,6 +23,7 @@ import { withLabels } from './labels.js';
 import { LazySandbox } from './lazy-sandbox.js';
 import type { Linted } from './linted.js';
 import type { LocalBuild } from './options.js';
+import { localConfig } from './limits.js';
 import { type OutputPlan, type Written, writeOutputs } from './outputs.js';
 import { Places } from './places.js';
 import { inPhase, type Printer } from './printers/printer.js';
@@ -131,7 +132,7 @@ async function withOpened<T>(
   const cleanup = new Cleanup();
   let result: T;
   try {
-    const config = loadConfig(env);
+    const config = localConfig(loadConfig(env), env);
     await checkSecrets(build);
     const local = await openLocalStore(build.store ?? defaultStore(env), config);
     cleanup.defer(() => local.close());
