@@ -7,8 +7,10 @@ import { readFields } from './fields.js';
 
 const FIELDS = ['type', 'ref', 'mode', 'image-manifest', 'oci-mediatypes', 'ignore-error'];
 
+export type CacheOption = 'cache-from' | 'cache-to' | 'cache-mounts-from' | 'cache-mounts-to';
+
 /** A reference, or as docker writes it: `type=registry,ref=REF`. Throws a UsageError. */
-export function cacheReference(option: 'cache-from' | 'cache-to', given: string): string {
+export function cacheReference(option: CacheOption, given: string): string {
   if (!given.includes('=')) return checked(option, given);
   const fields = readFields(option, given, FIELDS);
   const type = fields.get('type') ?? 'registry';
@@ -26,7 +28,7 @@ export function cacheReference(option: 'cache-from' | 'cache-to', given: string)
   return checked(option, reference);
 }
 
-function checked(option: string, reference: string): string {
+function checked(option: CacheOption, reference: string): string {
   try {
     if (parseReference(reference).digest === undefined) return reference;
   } catch (error) {
@@ -58,7 +60,8 @@ export function remoteCache({ from, to, registry, note, signal }: CacheWish): Re
   });
 }
 
-function placeOf(reference: string): CachePlace {
+/** Of a reference that `cacheReference` gave. */
+export function placeOf(reference: string): CachePlace {
   const { registry, repository, tag = 'latest' } = parseReference(reference);
   return { registry, repository, tag };
 }

@@ -44,6 +44,8 @@ export interface LocalBuild {
   readonly store?: string;
   readonly cacheFrom: readonly string[];
   readonly cacheTo?: string;
+  readonly cacheMountsFrom: readonly string[];
+  readonly cacheMountsTo?: string;
 }
 
 export type ContextPlace =
@@ -111,7 +113,9 @@ export function readLocalBuild({ args, options, lists, env, directory }: GivenOp
     insecureRegistries: list('insecure-registry').map(registryHost),
     mirrors: list('mirror').map(mirror),
     cacheFrom: list('cache-from').map((given) => cacheReference('cache-from', given)),
-    ...optional('cacheTo', cacheTo(list('cache-to'))),
+    cacheMountsFrom: list('cache-mounts-from').map((given) => cacheReference('cache-mounts-from', given)),
+    ...optional('cacheTo', cacheTo('cache-to', list('cache-to'))),
+    ...optional('cacheMountsTo', cacheTo('cache-mounts-to', list('cache-mounts-to'))),
     ...optional('dockerfile', dockerfile),
     ...optional('target', text('target')),
     ...optional('metadataFile', path('metadata-file')),
@@ -262,10 +266,10 @@ function progress(given: string | undefined, quiet: boolean): ProgressMode {
   return quiet ? 'quiet' : mode;
 }
 
-function cacheTo(given: readonly string[]): string | undefined {
+function cacheTo(option: 'cache-to' | 'cache-mounts-to', given: readonly string[]): string | undefined {
   if (given.length > 1)
-    throw new UsageError('--cache-to is given twice', 'a build leaves its steps in one place');
-  return given[0] === undefined ? undefined : cacheReference('cache-to', given[0]);
+    throw new UsageError(`--${option} is given twice`, 'a build leaves what others can use in one place');
+  return given[0] === undefined ? undefined : cacheReference(option, given[0]);
 }
 
 function registryHost(given: string): string {

@@ -7,6 +7,9 @@ import type { LocalBuild, SecretSource } from './options.js';
 /** BuildKit's limit. */
 const SECRET_BYTES = 500 * 1024;
 
+/** All local builds that share a store share its cache mounts. */
+export const CACHE_SCOPE = 'local';
+
 export function runSettings(build: LocalBuild): RunSettings {
   return {
     network: build.network,
@@ -17,7 +20,7 @@ export function runSettings(build: LocalBuild): RunSettings {
       return source === undefined ? undefined : readSecret(id, source);
     },
     sshAgent: (id) => build.ssh.get(id),
-    cacheScope: 'local',
+    cacheScope: CACHE_SCOPE,
   };
 }
 

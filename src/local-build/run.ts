@@ -6,6 +6,7 @@ import { type BuildRequest, type BuildResult, buildImage } from '../build/build.
 import type { RemoteCache } from '../build/cache/remote-cache.js';
 import { checkBuild } from '../build/check.js';
 import type { BuildContext } from '../build/context/context.js';
+import type { RunSettings } from '../build/run-settings.js';
 import type { Cidr } from '../build/sandbox/cidr.js';
 import { Cleanup } from '../build/sandbox/cleanup.js';
 import { type Config, loadConfig } from '../config.js';
@@ -18,12 +19,13 @@ import { squash } from '../images/squash.js';
 import type { RegistryClient } from '../registry/client.js';
 import { hostPlatform } from '../registry/pull.js';
 import { remoteCache } from './cache.js';
+import { exportMounts, importing } from './cache-mounts.js';
 import { findDockerfile } from './dockerfile-source.js';
 import { withLabels } from './labels.js';
 import { LazySandbox } from './lazy-sandbox.js';
+import { localConfig } from './limits.js';
 import type { Linted } from './linted.js';
 import type { LocalBuild } from './options.js';
-import { localConfig } from './limits.js';
 import { type OutputPlan, type Written, writeOutputs } from './outputs.js';
 import { Places } from './places.js';
 import { inPhase, type Printer } from './printers/printer.js';
@@ -66,12 +68,18 @@ export async function runLocalBuild(
       note: (text) => surroundings.printer.event({ type: 'note', text }),
       signal: surroundings.signal,
     });
+    const mountTools = {
+      registry: opened.registry,
+      store: opened.local.store,
+      printer: surroundings.printer,
+    };
+    const settings = { ...runSettings(build), ...importing(build, mountTools) };
     const images: ExportableImage[] = [];
     const steps = { cached: 0, total: 0 };
     for (const [index, platform] of platforms.entries()) {
       const shown = platforms.length > 1 ? formatPlatform(platform) : undefined;
       const which = { platform, shown, isFirst: index === 0 };
-      const result = await buildOne(build, { ...opened, remote }, which, surroundings);
+      const result = await buildOne(build, { ...opened, remote, settings }, which, surroundings);
       steps.cached += result.steps.cached;
       steps.total += result.steps.total;
       images.push(await finished(exportable(result, platform), build, opened, surroundings.signal));
@@ -90,6 +98,7 @@ export async function runLocalBuild(
         remote.export(opened.local.store.blobs, signal),
       );
     }
+    await exportMounts(build, mountTools, surroundings.signal);
     return { ...written, images, steps };
   });
 }
@@ -102,7 +111,7 @@ export async function checkLocalBuild(
   const nothing = { specs: [], annotations: [], pushes: [] };
   const [platform = hostPlatform()] = build.platforms;
   return withOpened(build, nothing, surroundings, (opened) =>
-    checkBuild(requestOf(build, opened, platform), {
+    checkBuild(requestOf(build, opened, platform, runSettings(build)), {
       registry: opened.registry,
       store: opened.local.store,
       limits: opened.config.limits,
@@ -147,7 +156,7 @@ async function withOpened<T>(
     cleanup.defer(() => places.close());
     const registry = registryClient(
       build,
-      [...outputs.pushes, ...(build.cacheTo === undefined ? [] : [build.cacheTo])],
+      [...outputs.pushes, build.cacheTo, build.cacheMountsTo].filter((each) => each !== undefined),
       config,
       env,
     );
@@ -187,12 +196,12 @@ async function dockerfileOf(build: LocalBuild, places: Places, context: BuildCon
 
 async function buildOne(
   build: LocalBuild,
-  opened: Opened & { readonly remote: RemoteCache | undefined },
+  opened: Opened & { readonly remote: RemoteCache | undefined; readonly settings: RunSettings },
   { platform, shown, isFirst }: { platform: Platform; shown: string | undefined; isFirst: boolean },
   { printer, signal }: LocalSurroundings,
 ): Promise<BuildResult> {
   const { config, local, places, registry, sandbox } = opened;
-  return buildImage(requestOf(build, opened, platform), {
+  return buildImage(requestOf(build, opened, platform, opened.settings), {
     store: local.store,
     sandbox,
     registry,
@@ -213,6 +222,7 @@ function requestOf(
   build: LocalBuild,
   { context, dockerfile, places }: Opened,
   platform: Platform,
+  run: RunSettings,
 ): BuildRequest {
   return {
     context,
@@ -226,7 +236,7 @@ function requestOf(
     noCache: build.noCache,
     noCacheStages: build.noCacheStages,
     policy: () => {},
-    run: runSettings(build),
+    run,
     scope: scopeOf(build),
   };
 }

@@ -55,6 +55,8 @@ const options: Readonly<Record<string, OptionSpec>> = {
   store: one('DIR', 'where layers and steps are kept'),
   'cache-from': many('REF', 'take steps from a cache that another build left in a registry'),
   'cache-to': many('REF', 'leave this build’s steps in a registry for others'),
+  'cache-mounts-from': many('REF', 'take cache mounts that another build left in a registry'),
+  'cache-mounts-to': many('REF', 'leave the cache mounts in a registry for others'),
 };
 
 const build: Command = {
