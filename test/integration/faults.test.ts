@@ -17,7 +17,7 @@ describe('what may be killed at any time', () => {
     live = await LivePlatform.start({
       env: { SLIPWAY_REGISTRY: registry.host, SLIPWAY_MIRRORS: `docker.io=${registry.host}` },
     });
-  }, 120_000);
+  });
   afterAll(async () => {
     await live?.stop();
     await registry?.stop();

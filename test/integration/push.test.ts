@@ -8,7 +8,7 @@ describe('the way of a push', () => {
   let live: LivePlatform;
   beforeAll(async () => {
     live = await LivePlatform.start();
-  }, 120_000);
+  });
   afterAll(async () => {
     await live?.stop();
   }, 60_000);
