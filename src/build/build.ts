@@ -263,6 +263,7 @@ class BuildRun {
       context,
       origins: this.#origins,
       settings: run,
+      ...(this.#plan.epoch === undefined ? {} : { epoch: this.#plan.epoch }),
       downloadAllow: this.#tools.downloadAllow ?? [],
       openGit: this.#tools.openGit ?? refuseGit,
       progress: this.progress,

@@ -19,6 +19,8 @@ export interface RunKeyParts {
   readonly network: string;
   readonly security: string;
   readonly hostname: string;
+  /** SOURCE_DATE_EPOCH, seconds: no time in the layer is later. */
+  readonly epoch?: number;
   /** What of each mount can change the result, in the order in which they are mounted: see mounts/mount-keys.ts. */
   readonly mounts: readonly MountKey[];
   /** Files made for the step by heredocs, mounted at their path. */
@@ -41,6 +43,8 @@ export interface CopyKeyParts {
   readonly chown: string | undefined;
   readonly chmod: string | undefined;
   readonly instruction: 'ADD' | 'COPY';
+  /** SOURCE_DATE_EPOCH, seconds, of files from a stage: their times follow it, and the content does not hold times. */
+  readonly epoch?: number;
 }
 
 export interface WorkdirKeyParts {

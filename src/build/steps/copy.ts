@@ -19,6 +19,7 @@ export async function copyExecution(
 ): Promise<Execution> {
   const { tree, where } = place;
   const { origins, store, signal } = tools;
+  const epoch = step.from?.kind === 'stage' ? tools.epoch : undefined;
   const { destination, chown, chmod, link } = step;
   // As onto nothing and then stacked: the layers below have no part in it.
   if (link && chown !== undefined) checkNumeric(chown, where);
@@ -35,10 +36,12 @@ export async function copyExecution(
       chown,
       chmod,
       instruction: step.add ? 'ADD' : 'COPY',
+      ...(epoch === undefined ? {} : { epoch }),
     }),
     parts: [
       keyPart('the instruction', [instruction.text, destination, chown, chmod]),
       ...named.map(([name, selection]) => keyPart(name, selection.content)),
+      ...(epoch === undefined ? [] : [keyPart('SOURCE_DATE_EPOCH', epoch)]),
       ...(link ? [] : [below(place)]),
     ],
     ...(step.from === undefined

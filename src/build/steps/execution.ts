@@ -24,6 +24,8 @@ export interface StepTools {
   readonly context: BuildContext;
   readonly origins: Origins;
   readonly settings: RunSettings;
+  /** SOURCE_DATE_EPOCH, seconds: what a RUN makes is no younger. */
+  readonly epoch?: number;
   /** Networks that ADD may fetch from although they are not public. */
   readonly downloadAllow: readonly Cidr[];
   /** The files of a repository's commit, for ADD. */

@@ -28,6 +28,8 @@ export interface RunTools {
   readonly sources: ReadonlyMap<Mount, MountSource>;
   readonly output: (chunk: Buffer) => Promise<void>;
   readonly note: (text: string) => Promise<void>;
+  /** Seconds since the epoch: a later time becomes this one in the layer. */
+  readonly epoch?: number;
   readonly signal: AbortSignal;
 }
 
@@ -36,7 +38,7 @@ const CPU_SHARES = 512;
 
 /** Runs the command on `layers` and adds the layer that it made. Throws `step_failed`, `step_timeout`, `step_limit` or `disk_full`. */
 export async function runStep(step: RunStep, layers: readonly Layer[], tools: RunTools): Promise<Layer> {
-  const { store, sandbox, limits, signal } = tools;
+  const { store, sandbox, limits, epoch, signal } = tools;
   const lowers = await store.layers.layout(layers, signal);
   const scratch = await store.layers.newScratch();
   try {
@@ -89,6 +91,7 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
         path: temporary,
         compression: 'gzip',
         exclude: [...outcome.stubs],
+        ...(epoch === undefined ? {} : { newest: epoch }),
         signal,
       });
       await store.blobs.commit(temporary, written.digest);
@@ -98,7 +101,8 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
         sizeBytes: written.sizeBytes,
         mediaType: LAYER_TYPE,
       };
-      await store.layers.adopt([...layers, layer], upper);
+      // With other times than the layer's it is no lay-out of it: a COPY --from would carry them into an image.
+      if (epoch === undefined) await store.layers.adopt([...layers, layer], upper);
       return layer;
     } finally {
       await store.blobs.discard(temporary);

@@ -19,7 +19,7 @@ export async function runExecution(
   tools: StepTools,
 ): Promise<Execution> {
   const { tree, platform, progress } = place;
-  const { settings, origins } = tools;
+  const { settings, origins, epoch } = tools;
   const { argv, env, cwd, user, files, security } = step;
   // `default` is what the build was asked to use, as in BuildKit: a step cannot widen `--network none`.
   const network = step.network === undefined || step.network === 'default' ? settings.network : step.network;
@@ -31,12 +31,13 @@ export async function runExecution(
   const common = { argv, env, cwd, user, files, network, security, mounts, hostname };
   const ownOptions = mounts.map(({ content: _content, value: _value, ...options }) => options);
   return {
-    key: runKey({ parent: tree.identity, platform, ...common }),
+    key: runKey({ parent: tree.identity, platform, ...common, ...(epoch === undefined ? {} : { epoch }) }),
     parts: [
       keyPart('the instruction', [instruction.text, argv, files, security, ownOptions]),
       ...(step.hostname === undefined ? [] : [keyPart('BUILDKIT_SANDBOX_HOSTNAME', hostname)]),
       keyPart('the network mode', network),
       keyPart('the platform', platform),
+      ...(epoch === undefined ? [] : [keyPart('SOURCE_DATE_EPOCH', epoch)]),
       ...env.map((pair) => keyPart(`ARG or ENV ${pair.split('=', 1)[0]}`, pair)),
       ...mountParts(step, identities),
       keyPart('the user or working directory', [user, cwd]),
