@@ -146,6 +146,17 @@ const FOUND: readonly [string, string, readonly string[]][] = [
   ],
   ['a default that is an image', 'ARG TAG=1.2\nFROM busybox:${TAG}\n', []],
   [
+    'defaults in quotes, and of other ARGs',
+    'ARG OS="linux"\nARG ARCH=\'amd64\'\nARG BASE=mirror/tool-${OS}-${ARCH}:${TAG:-1}\nFROM $BASE AS build\nFROM build-\\x$OS AS x\n',
+    [],
+  ],
+  ['a FROM that asks for a build arg', 'ARG IMAGE\nFROM ${IMAGE:?name an image}\n', []],
+  [
+    'a quoted default that is empty, through another ARG',
+    'ARG NAME=""\nARG IMAGE=$NAME\nFROM ${IMAGE} AS a\nFROM ${IMAGE:-busybox}\n',
+    ['3 InvalidDefaultArgInFrom: Default value for ARG ${IMAGE} results in empty or invalid base image name'],
+  ],
+  [
     'EXPOSE',
     'FROM alpine\nEXPOSE 80/TCP 127.0.0.1:80:80\n',
     [

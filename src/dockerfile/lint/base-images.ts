@@ -1,16 +1,22 @@
 /** Rules on FROM: the args in it, and its platform. Pure. */
+import { automaticArgs, globalArgs } from '../build-args.js';
+import { ExpansionBudget, expandWord } from '../expand.js';
 import { nearest } from '../problems.js';
+import type { Dockerfile, Platform } from '../types.js';
 import type { LintedFile } from './linted-file.js';
 import type { Finding } from './rules.js';
 import { usedVariables } from './variables.js';
 
 const PLATFORM_ARG = /^(?:BUILD|TARGET)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)$|^TARGETSTAGE$/;
 
+/** For the automatic args; any other would do. */
+const SOME_PLATFORM: Platform = { os: 'linux', architecture: 'amd64' };
+
 export function* checkFrom({ dockerfile }: LintedFile): Generator<Finding> {
   const escapeCharacter = dockerfile.directives.escape;
   const args = dockerfile.globalArgs.flatMap((each) => each.args);
   const names = new Set(args.map(({ key }) => key));
-  const withDefault = new Map(args.map(({ key, value }) => [key, value ?? '']));
+  const byDefault = expanderOfDefaults(dockerfile);
   for (const { from } of dockerfile.stages) {
     const line = from.lines.start;
     const inImage = usedVariables(from.image, escapeCharacter);
@@ -27,7 +33,7 @@ export function* checkFrom({ dockerfile }: LintedFile): Generator<Finding> {
     if (
       inImage.length > 0 &&
       inImage.every((name) => names.has(name)) &&
-      !isImage(substitute(from.image, withDefault))
+      !isImage(byDefault(from.image) ?? 'unknown')
     ) {
       yield {
         rule: 'InvalidDefaultArgInFrom',
@@ -58,18 +64,22 @@ export function* checkFrom({ dockerfile }: LintedFile): Generator<Finding> {
   }
 }
 
-/** The plain forms only: whoever writes `${x:-y}` has thought of the empty value. */
-function substitute(text: string, values: ReadonlyMap<string, string>): string {
-  return text.replace(
-    /\$(?:\{(\w+)\}|(\w+))/g,
-    (_, braced?: string, plain?: string) => values.get(braced ?? plain ?? '') ?? '',
-  );
+/** What FROM names when no build arg is given; undefined for `${x:?}` and what is wrong otherwise: the build tells. */
+function expanderOfDefaults(dockerfile: Dockerfile): (image: string) => string | undefined {
+  const where = dockerfile.name;
+  let env: ReadonlyMap<string, string>;
+  return (image) => {
+    try {
+      env ??= globalArgs(dockerfile, automaticArgs(SOME_PLATFORM, SOME_PLATFORM, 'default'), {});
+      const budget = new ExpansionBudget(where);
+      return expandWord(image, { env, escape: dockerfile.directives.escape, where, budget });
+    } catch {
+      return undefined;
+    }
+  };
 }
 
 /** Loosely a reference (distribution's grammar): no empty part. */
 function isImage(text: string): boolean {
-  return (
-    text.includes('${') ||
-    /^[a-z0-9][\w.-]*(?::\d+)?(?:\/[\w.-]+)*(?::[\w][\w.-]*)?(?:@\w+:\w+)?$/i.test(text)
-  );
+  return /^[a-z0-9][\w.-]*(?::\d+)?(?:\/[\w.-]+)*(?::[\w][\w.-]*)?(?:@\w+:\w+)?$/i.test(text);
 }
