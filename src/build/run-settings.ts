@@ -10,7 +10,7 @@ export interface RunSettings {
   readonly secret: (id: string) => Promise<Uint8Array | undefined>;
   /** The socket of an SSH agent by its id, a path on this machine; undefined when nobody gave one. */
   readonly sshAgent: (id: string) => string | undefined;
-  /** Whose cache mounts the steps use: the app. */
+  /** Whose cache mounts and secrets the steps use: the app. No other scope gets a result that was made with them. */
   readonly cacheScope: string;
   /** Called before a step uses cache mounts; may bring some of the scope here. It only helps: all it throws is the signal's reason. */
   readonly beforeCaches?: (signal: AbortSignal) => Promise<void>;

@@ -157,6 +157,16 @@ describe('a cache mount', () => {
     expect(executed(await build(dockerfile(2)))).toBe(0);
   });
 
+  it('brings no step into the cache of another app, since its files choose the result', async () => {
+    const dockerfile = `${FROM}RUN --mount=type=cache,id=tools,target=/c cp /c/tool /tool || echo good > /tool`;
+    await build(`${FROM}RUN --mount=type=cache,id=tools,target=/c echo evil > /c/tool`);
+    expect(executed(await build(dockerfile))).toBe(1);
+    const other = await build(dockerfile, settings({ cacheScope: 'other' }));
+    expect(executed(other)).toBe(1);
+    const { diffId } = other.image.layers.at(-1) ?? {};
+    expect((await build(dockerfile)).image.layers.at(-1)?.diffId).not.toBe(diffId);
+  });
+
   it('may be inside a bind mount that takes no writes', async () => {
     const built = await build(
       `${FROM}WORKDIR /src\nRUN --mount=type=cache,target=/src/node_modules --mount=target=/src cat file && echo x > node_modules/y && (touch no || echo refused)`,
@@ -229,6 +239,14 @@ describe('a secret', () => {
     expect(executed(changed)).toBe(1);
     expect(changed.log).toContain('not cached: the secret token changed');
     expect(await holding(builder.store.directory, 'second-value')).toEqual([]);
+  });
+
+  it('does not come to another app by the cache', async () => {
+    const dockerfile = `${FROM}RUN --mount=type=secret,id=token cp /run/secrets/token /stolen || true`;
+    await build(dockerfile, given());
+    const other = await build(dockerfile, settings({ cacheScope: 'other' }));
+    expect(executed(other)).toBe(1);
+    expect(names(other)).toEqual([]);
   });
 
   it('that is required and missing is an error with the line', async () => {

@@ -23,6 +23,8 @@ export interface RunKeyParts {
   readonly epoch?: number;
   /** What of each mount can change the result, in the order in which they are mounted: see mounts/mount-keys.ts. */
   readonly mounts: readonly MountKey[];
+  /** Whose step it is, where it is given what others must neither see nor choose: a cache, a secret, an agent. */
+  readonly scope?: string;
   /** Files made for the step by heredocs, mounted at their path. */
   readonly files: readonly { readonly path: string; readonly mode: number; readonly content: string }[];
 }

@@ -28,7 +28,10 @@ export async function runExecution(
   const identities = await mountIdentities(step, sources, settings);
   const mounts = mountKeys(step, identities);
   const { hostname = HOSTNAME } = step;
-  const common = { argv, env, cwd, user, files, network, security, mounts, hostname };
+  // What is in a cache, a secret's value and an agent's keys are in no key: others could take the result, or choose it.
+  const isOwn = step.mounts.some(({ kind }) => kind === 'cache' || kind === 'secret' || kind === 'ssh');
+  const scope = isOwn ? { scope: settings.cacheScope } : {};
+  const common = { argv, env, cwd, user, files, network, security, mounts, hostname, ...scope };
   const ownOptions = mounts.map(({ content: _content, value: _value, ...options }) => options);
   return {
     key: runKey({ parent: tree.identity, platform, ...common, ...(epoch === undefined ? {} : { epoch }) }),
