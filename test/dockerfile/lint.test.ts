@@ -150,7 +150,7 @@ const FOUND: readonly [string, string, readonly string[]][] = [
     'ARG OS="linux"\nARG ARCH=\'amd64\'\nARG BASE=mirror/tool-${OS}-${ARCH}:${TAG:-1}\nFROM $BASE AS build\nFROM build-\\x$OS AS x\n',
     [],
   ],
-  ['a FROM that asks for a build arg', 'ARG IMAGE\nFROM ${IMAGE:?name an image}\n', []],
+  ['a FROM that asks for a build arg', 'ARG IMAGE\nFROM ${IMAGE:?missing}\n', []],
   [
     'a quoted default that is empty, through another ARG',
     'ARG NAME=""\nARG IMAGE=$NAME\nFROM ${IMAGE} AS a\nFROM ${IMAGE:-busybox}\n',
