@@ -62,10 +62,13 @@ export class Places {
     return this.#stdin;
   }
 
-  /** Throws a UsageError for a directory that is not there, `context_invalid` for stdin that holds no context. */
-  async open(place: ContextPlace): Promise<BuildContext> {
+  /**
+   * `keepGitDir`: of a git repository, its `.git` as well. Throws a UsageError for a directory that is not there,
+   * `context_invalid` for stdin that holds no context.
+   */
+  async open(place: ContextPlace, keepGitDir = false): Promise<BuildContext> {
     const { limits, signal } = this.#tools;
-    if (place.kind === 'git') return this.#git(place.url);
+    if (place.kind === 'git') return this.#git(place.url, keepGitDir);
     const path = place.kind === 'stdin' ? await this.#fromStdin() : place.path;
     if (place.kind === 'directory') await checkDirectory(path);
     return openDirectoryContext(path, limits, signal);
@@ -110,9 +113,10 @@ export class Places {
     return directory;
   }
 
-  #git(url: string): Promise<BuildContext> {
+  #git(url: string, keepGitDir: boolean): Promise<BuildContext> {
     const { limits, signal, directory } = this.#tools;
-    return openGitContext(parseGitContext(url, directory), this.#gitRemotes(), limits, signal);
+    const { keepGitDir: asked = keepGitDir, ...git } = parseGitContext(url, directory);
+    return openGitContext({ ...git, keepGitDir: asked }, this.#gitRemotes(), limits, signal);
   }
 
   /** With this user's keys: it is this user who names the repositories. */

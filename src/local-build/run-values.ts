@@ -1,6 +1,7 @@
 /** What `--secret`, `--ssh`, `--network` and `--allow` give the RUN steps. */
 import { readFile, stat } from 'node:fs/promises';
 import type { RunSettings } from '../build/run-settings.js';
+import { parseBool } from '../dockerfile/mount-options.js';
 import { SlipwayError } from '../errors.js';
 import type { LocalBuild, SecretSource } from './options.js';
 
@@ -22,6 +23,17 @@ export function runSettings(build: LocalBuild): RunSettings {
     sshAgent: (id) => build.ssh.get(id),
     cacheScope: CACHE_SCOPE,
   };
+}
+
+/** BUILDKIT_CONTEXT_KEEP_GIT_DIR, as in BuildKit. Throws `bad_request`. */
+export function keepsGitDir({ buildArgs }: LocalBuild): boolean {
+  const given = buildArgs.BUILDKIT_CONTEXT_KEEP_GIT_DIR ?? '';
+  const keeps = given === '' ? false : parseBool(given);
+  if (keeps !== undefined) return keeps;
+  throw new SlipwayError(
+    'bad_request',
+    `BUILDKIT_CONTEXT_KEEP_GIT_DIR is 1 or 0, not ${JSON.stringify(given)}`,
+  );
 }
 
 /** Before the build, so that a mistyped path costs no time. Throws `bad_request`. */

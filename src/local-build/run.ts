@@ -30,7 +30,7 @@ import { type OutputPlan, type Written, writeOutputs } from './outputs.js';
 import { Places } from './places.js';
 import { inPhase, type Printer } from './printers/printer.js';
 import { registryClient } from './registry.js';
-import { checkSecrets, runSettings } from './run-values.js';
+import { checkSecrets, keepsGitDir, runSettings } from './run-values.js';
 import { defaultStore, type LocalStore, openLocalStore } from './store.js';
 
 const EMPTY = new Uint8Array();
@@ -164,7 +164,7 @@ async function withOpened<T>(
     const { sandboxDirectory: stateDir } = local.store;
     const sandbox = new LazySandbox({ stateDir, networkAllow: config.buildNetworkAllow });
     cleanup.defer(() => sandbox.close());
-    const context = await places.open(build.context);
+    const context = await places.open(build.context, keepsGitDir(build));
     const dockerfile = await dockerfileOf(build, places, context);
     onDockerfile(dockerfile);
     result = await action({ config, local, places, context, dockerfile, registry, sandbox });

@@ -26,6 +26,8 @@ export interface RemoteOptions {
 
 export interface FetchedCommit {
   readonly commit: string;
+  /** The branch or tag that it was found by: `refs/…`. */
+  readonly name?: string;
   readonly source: ContextSource;
 }
 
@@ -88,7 +90,11 @@ export class GitRemotes {
     await utimes(gitDir, new Date(), new Date());
     const objects = this.#readers.get(gitDir) ?? new ObjectReader(gitDir, { git });
     this.#readers.set(gitDir, objects);
-    return { commit, source: { git, gitDir, objects, remote } };
+    return {
+      commit,
+      ...(name === undefined ? {} : { name }),
+      source: { git, gitDir, objects, remote },
+    };
   }
 
   /** Removes what no build has asked for in this time, in ms, and what a killed one left. Longer than any build. */

@@ -12,6 +12,7 @@ import type { ContextEntry } from './context.js';
 import type { ContextLimits } from './context-limits.js';
 import { listContext } from './context-listing.js';
 import { shownRemote } from './git-address.js';
+import { gitDirectory } from './git-directory.js';
 import { type SubmoduleFetcher, submoduleAddresses } from './submodules.js';
 
 /** The repository that holds the commit. */
@@ -28,6 +29,8 @@ export interface GitTreeOptions {
   readonly subdirectory?: string;
   /** Fetches submodules; without it they are refused. */
   readonly submodules?: SubmoduleFetcher;
+  /** With `.git`, which only the whole tree has; `name` is what the commit was asked for by. */
+  readonly keepGitDirectory?: { readonly name?: string };
 }
 
 export type FileContent = { readonly data: Uint8Array } | { readonly file: string; readonly sha256: string };
@@ -94,6 +97,13 @@ export async function openGitTree(
     checkTotal(entries.length, limits);
   }
   if (modules.size > 0) checkTotal(entries.length, limits);
+  if (options.keepGitDirectory !== undefined && subdirectory === '') {
+    const kept = await gitDirectory(commit, source, options.keepGitDirectory.name, signal);
+    const after = entries.findIndex(({ path }) => path > '.git/');
+    entries.splice(after < 0 ? entries.length : after, 0, ...kept.entries);
+    for (const [path, special] of kept.specials) specials.set(path, special);
+    ids.set('.git', kept.oid);
+  }
   return { oid: mixed('', oid, ids), entries: withIds(entries, ids), specials, links };
 }
 

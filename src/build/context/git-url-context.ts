@@ -28,7 +28,6 @@ export function parseGitContext(text: string, workingDirectory: string = process
     ...(ref === '' ? {} : { ref }),
     ...(subdirectory === '' ? {} : { subdirectory }),
     submodules: true,
-    keepGitDir: false,
   };
 }
 
@@ -39,9 +38,10 @@ export async function openGitContext(
   limits: ContextLimits,
   signal: AbortSignal,
 ): Promise<BuildContext> {
-  const { commit, source: repository } = await remotes.fetch(source, signal);
+  const { commit, name, source: repository } = await remotes.fetch(source, signal);
   return GitContext.open(commit, repository, limits, signal, {
     ...(source.subdirectory === undefined ? {} : { subdirectory: source.subdirectory }),
     ...(source.submodules ? { submodules: remotes } : {}),
+    ...(source.keepGitDir ? { keepGitDirectory: name === undefined ? {} : { name } } : {}),
   });
 }
