@@ -179,6 +179,34 @@ describe('a cache mount', () => {
     expect(seen.log).toContain('| y');
   });
 
+  it('leads no other mount to where its symlinks point: /dev would be a way out of the sandbox', async () => {
+    for (const [to, shown] of [
+      ['/dev', '/dev'],
+      ['/sys', '/sys'],
+      ['../proc/self', '/proc/self'],
+    ]) {
+      const id = `id=links${shown}`;
+      await build(`${FROM}RUN --mount=type=cache,${id},target=/c ln -s ${to} /c/y`);
+      const attack = `${FROM}RUN --mount=type=cache,${id},target=/c --mount=type=cache,id=own,target=/c/y true`;
+      await expect(build(attack)).rejects.toMatchObject({
+        code: 'step_failed',
+        message: expect.stringContaining(`nothing can be mounted at /c/y, which leads to ${shown}`),
+      });
+    }
+    const linked = `FROM busybox AS linked\nRUN ln -s /c /link\nRUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/link/new true`;
+    await expect(build(linked)).rejects.toMatchObject({
+      message: expect.stringContaining('/link/new leads into what is mounted at /c'),
+    });
+  });
+
+  it('may hold another, which others wait for', async () => {
+    const built = await build(
+      `${FROM}RUN --mount=type=cache,target=/root/.cache --mount=type=cache,target=/root/.cache/go echo x > /root/.cache/go/in && test -e /root/.cache/go/in\n` +
+        'RUN --mount=type=cache,target=/root/.cache/go cat /root/.cache/go/in',
+    );
+    expect(built.log).toContain('| x');
+  });
+
   it('begins with what from and source name, and has the owner and mode asked for', async () => {
     const built = await build(
       `FROM busybox AS seed\nRUN mkdir /s && echo seeded > /s/x\n` +

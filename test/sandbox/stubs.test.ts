@@ -110,4 +110,22 @@ describe('mount points', () => {
     await expect(MountPoints.make(root, FILES)).rejects.toMatchObject({ where: '/etc' });
     expect(await readFile(join(root, 'etc'), 'utf8')).toBe('a file');
   });
+
+  it('are neither devices nor in what others use, however a link leads there', async () => {
+    const shared = join(directory, 'shared');
+    await mkdir(shared);
+    await symlink('/data', join(root, 'link'));
+    const at = (path: string, type: 'directory' | 'file' = 'directory') => ({ path, type });
+    await expect(MountPoints.make(root, [], [at('/dev/null', 'file')])).rejects.toThrow(
+      /nothing can be mounted/,
+    );
+    await expect(MountPoints.make(root, [], [at('/dev/pts/x')])).rejects.toThrow(/nothing can be mounted/);
+    const data = { ...at('/data'), isShared: true };
+    await expect(MountPoints.make(root, [], [data, at('/link/new')])).rejects.toThrow(
+      /leads into what is mounted/,
+    );
+    expect(await readdir(shared)).toEqual([]);
+    // Over it is not in it.
+    await (await MountPoints.make(root, [], [data, at('/link'), at('/dev/shm')])).remove();
+  });
 });

@@ -113,7 +113,7 @@ class Preparing {
           source: caches.get(cacheKey(mount))?.directory ?? '',
           type: 'directory',
           readOnly: mount.readOnly,
-          own: false,
+          own: this.#holdsOthers(mount.target),
         };
       case 'tmpfs': {
         const { target, sizeBytes } = mount;
@@ -147,8 +147,7 @@ class Preparing {
     const { path, type } = this.#opened.get(mount) ?? (await this.#open(mount));
     const bind = { kind: 'bind', target, readOnly: !readWrite } as const;
     // Another mount in it needs a mount point, which the shared files cannot get.
-    const holdsOthers = this.#targets().some((other) => other !== target && isAtOrBelow(other, target));
-    if (!readWrite && !holdsOthers) return { ...bind, source: path, type, own: false };
+    if (!readWrite && !this.#holdsOthers(target)) return { ...bind, source: path, type, own: false };
     const own = join(this.#tools.scratch, `bind-${index}`);
     await mkdir(own, { mode: 0o700 });
     this.#writes.push(own);
@@ -180,9 +179,11 @@ class Preparing {
     await freshenFor(held, inputs, layouts, signal);
   }
 
-  #targets(): readonly string[] {
+  /** Whether something else is mounted in it. */
+  #holdsOthers(target: string): boolean {
     const { mounts, files } = this.#step;
-    return [...mounts.map(({ target }) => target ?? ''), ...files.map(({ path }) => path)];
+    const targets = [...mounts.map((mount) => mount.target ?? ''), ...files.map(({ path }) => path)];
+    return targets.some((other) => other !== target && isAtOrBelow(other, target));
   }
 
   async #directory(name: string): Promise<string> {
@@ -196,8 +197,11 @@ class Preparing {
     const { store, settings, note, signal } = this.#tools;
     if (mounts.length > 0) await settings.beforeCaches?.(signal);
     const byKey = new Map<string, CacheMount>();
+    const alone = new Set<string>();
     for (const mount of mounts) {
       const key = cacheKey(mount);
+      // Nobody may change its links while mounts are made in it.
+      if (this.#holdsOthers(mount.target)) alone.add(key);
       const other = byKey.get(key);
       if (other === undefined || other.sharing === 'shared') byKey.set(key, mount);
     }
@@ -205,7 +209,8 @@ class Preparing {
     const held = new Map<string, HeldCache>();
     for (const [key, mount] of [...byKey].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const seed = this.#tools.sources.get(mount);
-      const { id, sharing, mode, uid, gid } = mount;
+      const { id, mode, uid, gid } = mount;
+      const sharing = alone.has(key) && mount.sharing === 'shared' ? 'locked' : mount.sharing;
       const cache = await caches.take({
         ...{ scope: settings.cacheScope, id, sharing, mode, uid, gid, signal },
         ...(seed === undefined

@@ -32,11 +32,11 @@ export class InsideView {
     });
   }
 
-  /** The topmost mount that holds a resolved path, and the path in it; absolute. */
-  place(path: string): { directory: string | undefined; path: string } {
+  /** The topmost mount that holds a resolved path: where it is, and the path in it; absolute. */
+  place(path: string): { at: string; directory: string | undefined; path: string } {
     const mounted = this.#mounted.findLast(({ at }) => isAtOrBelow(path, at));
     const at = mounted?.at ?? '/';
-    return { directory: mounted?.directory, path: at === '/' ? path : path.slice(at.length) || '/' };
+    return { at, directory: mounted?.directory, path: at === '/' ? path : path.slice(at.length) || '/' };
   }
 }
 

@@ -186,7 +186,11 @@ function hostNameServers(): Promise<string> {
 function mountTarget(mount: StepMount): MountTarget {
   if (mount.kind === 'tmpfs') return { path: mount.target, type: 'directory', mode: 0o1777 };
   const { target, type, source, own } = mount;
-  return { path: target, type, ...(own && type === 'directory' ? { directory: source } : {}) };
+  return {
+    path: target,
+    type,
+    ...(own && type === 'directory' ? { directory: source } : { isShared: !own }),
+  };
 }
 
 function writeFiles(bundle: string, files: readonly StepFile[], points: MountPoints): Promise<FileMount[]> {

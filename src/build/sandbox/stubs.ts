@@ -18,8 +18,10 @@ export interface MountTarget {
   readonly type: Kind;
   /** Of a mount point that is made; 0755 or 0644 unless given. */
   readonly mode?: number;
-  /** The mounted directory, when mount points of later mounts may be made in it; otherwise the runtime makes them. */
+  /** The mounted directory, when mount points of later mounts may be made in it. */
   readonly directory?: string;
+  /** Others use what is mounted, or may write to it now: nothing is mounted in it. */
+  readonly isShared?: boolean;
 }
 
 /** Paths are absolute and resolved, as seen inside. */
@@ -105,13 +107,17 @@ export class MountPoints {
   async #ensureTargets(mounts: readonly MountTarget[]): Promise<void> {
     const view = new InsideView(this.#root);
     for (const directory of DIRECTORIES) view.mount(directory);
-    for (const { path, type, mode, directory } of mounts) {
+    const shared = new Set<string>();
+    for (const { path, type, mode, directory, isShared = false } of mounts) {
       const target = await view.resolve(path);
       checkTarget(path, target);
       const place = view.place(target);
+      if (place.path !== '/' && shared.has(place.at)) throw insideShared(path, place.at);
       if (place.directory === this.#root) await this.#ensure(target, type, mode);
       else if (place.directory !== undefined) await makeIn(place.directory, place.path, type);
       view.mount(target, directory);
+      if (isShared) shared.add(target);
+      else shared.delete(target);
       this.targets.push(target);
     }
   }
@@ -166,14 +172,26 @@ export class MountPoints {
   }
 }
 
+/** What the runtime makes in /dev itself, and trusts: /dev/null is what hides parts of /proc. */
+const DEVICES =
+  /^\/dev\/(null|zero|full|random|urandom|tty|console|ptmx|fd|stdin|stdout|stderr|core|pts)(\/|$)/;
+
 /** The kernel's file systems stay what they are; in /dev a step may have mounts, such as /dev/shm. */
 function checkTarget(path: string, target: string): void {
   const taken = ['/proc', '/sys'].find((directory) => isAtOrBelow(target, directory));
-  if (taken === undefined && target !== '/' && target !== '/dev') return;
+  if (taken === undefined && target !== '/' && target !== '/dev' && !DEVICES.test(target)) return;
   const leads = target === path ? '' : `, which leads to ${target}`;
   throw new SlipwayError('step_failed', `nothing can be mounted at ${path}${leads}`, {
     where: '--mount',
-    hint: 'choose a target outside of /proc and /sys, and neither / nor /dev',
+    hint: 'choose a target outside of /proc and /sys, and neither / nor /dev nor a device in it',
+  });
+}
+
+/** Links in it may lead anywhere, and be changed until the runtime follows them: to /dev, and so out of the sandbox. */
+function insideShared(path: string, mounted: string): SlipwayError {
+  return new SlipwayError('step_failed', `${path} leads into what is mounted at ${mounted}`, {
+    where: '--mount',
+    hint: `write the target as it is without symbolic links, below ${mounted}`,
   });
 }
 
