@@ -2,9 +2,10 @@
 import { writeFile } from 'node:fs/promises';
 import { EXIT, type ExitCode } from '../cli/usage.js';
 import { DEFAULT_LIMITS } from '../config.js';
+import { excerpt } from '../dockerfile/excerpt.js';
 import { describeError, type SlipwayError } from '../errors.js';
 import { buildMetadata } from '../images/metadata.js';
-import { excerpt, isWrittenWrong } from './failure.js';
+import { isWrittenWrong } from './failure.js';
 import type { Linted } from './linted.js';
 import type { LocalBuild } from './options.js';
 import type { LocalResult } from './run.js';
