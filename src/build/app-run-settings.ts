@@ -2,6 +2,7 @@
 import type { Config } from '../config.js';
 import { toSlipwayError } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
+import { imageRepository } from '../model/image-repository.js';
 import type { RegistryClient } from '../registry/client.js';
 import type { BuilderStore } from './builder-store.js';
 import type { CachePlace } from './cache/remote-cache.js';
@@ -75,5 +76,5 @@ async function importOnce(
 }
 
 function placeOf(app: string, { registry }: AppRunTools['config']): CachePlace {
-  return { registry: registry.host, repository: `apps/${app}`, tag: 'cache-mounts' };
+  return { registry: registry.host, repository: imageRepository(app), tag: 'cache-mounts' };
 }

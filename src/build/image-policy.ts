@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config.js';
 import { SlipwayError } from '../errors.js';
+import { belongsToAnApp, imageRepository } from '../model/image-repository.js';
 import { isThisMachine } from '../registry/hosts.js';
 import { placesOf } from '../registry/pull.js';
 import { formatReference, type ImageReference } from '../registry/reference.js';
@@ -32,7 +33,7 @@ export function appImagePolicy(
       place = place.otherwise
     ) {
       const isOurs = place.registry === config.registry.host;
-      if (isOurs && /^apps(\/|$)/.test(place.repository) && place.repository !== `apps/${app}`) {
+      if (isOurs && belongsToAnApp(place.repository) && place.repository !== imageRepository(app)) {
         throw new SlipwayError('registry_denied', `${name} belongs to another app`, {
           hint: 'copy the image to a repository outside of apps/',
         });

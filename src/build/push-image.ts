@@ -1,5 +1,6 @@
 /** Step 5 of a push's way: the built image into the registry. Only the digest counts from here on; the tags are for people. */
 import type { Config } from '../config.js';
+import { imageRepository } from '../model/image-repository.js';
 import type { RegistryClient } from '../registry/client.js';
 import { asDigest } from '../registry/image.js';
 import type { PushedImage } from '../registry/push.js';
@@ -22,7 +23,7 @@ export async function pushBuiltImage(
 ): Promise<PushedImage> {
   return registry.pushImage({
     registry: config.registry.host,
-    repository: `apps/${app}`,
+    repository: imageRepository(app),
     layers: image.layers.map((layer) => ({
       descriptor: {
         mediaType: inFamily(layer.mediaType, 'oci'),

@@ -8,6 +8,7 @@
  */
 import { toSlipwayError } from '../../errors.js';
 import type { BlobStore } from '../../layers/blob-store.js';
+import { imageRepository } from '../../model/image-repository.js';
 import type { RegistryClient } from '../../registry/client.js';
 import { asDigest } from '../../registry/image.js';
 import { formatReference } from '../../registry/reference.js';
@@ -55,7 +56,7 @@ const IMPORT_TIMEOUT_MS = 5_000;
 
 /** Where an app's builders share what they built. */
 export function cachePlaceOf(app: string, registryHost: string): CachePlace {
-  return { registry: registryHost, repository: `apps/${app}`, tag: 'slipway-cache' };
+  return { registry: registryHost, repository: imageRepository(app), tag: 'slipway-cache' };
 }
 
 export class RemoteCache {
