@@ -15,6 +15,7 @@ import { seconds } from '../src/logs/seconds.js';
 import type { Deployment, FinalState } from '../src/model/deployment.js';
 import { lastGoodBefore, type ReleaseWithOutcome } from '../src/model/release.js';
 import type { Claim } from '../src/records/deployments.js';
+import { stopWhenCancelled } from '../src/records/stop-when-cancelled.js';
 import { branchOf, moveBranch } from './branch.js';
 import { withApp } from './edge/state.js';
 import { checkInstances, startInstances } from './instances.js';
@@ -37,7 +38,8 @@ export async function rollOut(
   const { app, id } = deployment;
   const log = await BuildLog.open(store.logPath(app, id), config.limits);
   const stop = new AbortController();
-  const watching = stopWhenCancelled(parts, deployment, claim, stop, AbortSignal.any([lease, stop.signal]));
+  const until = AbortSignal.any([lease, stop.signal]);
+  const watching = stopWhenCancelled(parts, deployment, claim, { stop, until, lost });
   try {
     await new Rollout(parts, deployment, claim, log, lease, stop.signal).run();
   } finally {
@@ -323,25 +325,4 @@ function describeFailure(error: SlipwayError, id: string): string[] {
 
 function lost(): SlipwayError {
   return new SlipwayError('lease_lost', 'another deployer has taken this rollout over', { temporary: true });
-}
-
-/** Ends with the signal. */
-async function stopWhenCancelled(
-  { store, log }: Pick<DeployerParts, 'store' | 'log'>,
-  { app, id }: Deployment,
-  claim: Claim,
-  stop: AbortController,
-  until: AbortSignal,
-): Promise<void> {
-  try {
-    for await (const now of store.watch(app, id, until)) {
-      if (now.cancelledBy !== undefined)
-        stop.abort(new SlipwayError('cancelled', `cancelled by ${now.cancelledBy}`));
-      else if (now.claim?.token !== claim.token) stop.abort(lost());
-    }
-  } catch (error) {
-    // Its app was destroyed.
-    log.debug({ err: error, app, id }, 'a rollout is not watched any more');
-    stop.abort(lost());
-  }
 }
