@@ -191,7 +191,8 @@ class BuildRun {
       return { whole, start: { ...start, state: withBaseHistory(start.state, base.name, layers) } };
     }
     const image = await this.#image(base.reference, platform, where);
-    const document = image.document;
+    await this.#tellOnce(base.reference, image.digest);
+    const { document } = image;
     return this.#begin(
       stage,
       { kind: 'image', document },
@@ -215,9 +216,7 @@ class BuildRun {
   /** `where` is the line that names it; an instruction inside a stage adds its own. */
   async #image(reference: string, platform: Platform, where?: string): ReturnType<BaseImages['resolve']> {
     try {
-      const image = await this.bases.resolve(reference, platform);
-      await this.#tellOnce(reference, image.digest);
-      return image;
+      return await this.bases.resolve(reference, platform);
     } catch (thrown) {
       const error = toSlipwayError(thrown);
       if (error.code === 'internal') throw thrown;
@@ -272,7 +271,8 @@ class BuildRun {
 
   async #layered(from: Extract<Origin, { kind: 'stage' | 'image' }>): Promise<LayeredOrigin> {
     if (from.kind === 'image') {
-      const { layers } = await this.#image(from.reference, this.#request.platform);
+      const { layers, digest } = await this.#image(from.reference, this.#request.platform);
+      await this.#tellOnce(from.reference, digest);
       return { described: `the image ${from.reference}`, layers };
     }
     const { layers } = await this.stage(this.#stageAt(from.index));
