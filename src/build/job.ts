@@ -3,54 +3,29 @@
  * over to the deployer. Steps 4 to 6 of a push's way (ARCHITECTURE.md).
  */
 
-import type { Config } from '../config.js';
+import { excerpt } from '../dockerfile/excerpt.js';
 import { supersededBy, supersedeOlder } from '../endings.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
-import type { AppRepositories } from '../git/app-repository.js';
 import { checkFastForward } from '../git/fast-forward.js';
-import type { Git } from '../git/git.js';
-import type { ObjectPool } from '../git/object-pool.js';
-import type { Ledger } from '../ledger/ledger.js';
-import type { Logger } from '../log.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { seconds } from '../logs/seconds.js';
 import type { Deployment } from '../model/deployment.js';
+import { imageRepository } from '../model/image-repository.js';
 import type { Queues } from '../queue/queues.js';
-import type { Claim, DeploymentStore } from '../records/deployments.js';
-import type { RegistryClient } from '../registry/client.js';
-import { hostPlatform } from '../registry/pull.js';
-import { openGitSource } from './add/git-source.js';
-import { appRunSettings, shareCacheMounts } from './app-run-settings.js';
-import { type BuildResult, buildImage } from './build.js';
-import type { BuilderStore } from './builder-store.js';
+import type { Claim } from '../records/deployments.js';
+import { stopWhenCancelled } from '../records/stop-when-cancelled.js';
+import { type AppBuildTools, appContext, appRemoteCache, buildApp, DOCKERFILE } from './app-build.js';
+import { shareCacheMounts } from './app-run-settings.js';
+import type { BuildResult } from './build.js';
 import type { CacheExports } from './cache/cache-exports.js';
-import { cachePlaceOf, RemoteCache } from './cache/remote-cache.js';
-import { DEFAULT_BOUNDS } from './cache/remote-index.js';
-import { GitContext } from './context/git-context.js';
-import type { GitRemotes } from './context/git-remotes.js';
-import { appImagePolicy } from './image-policy.js';
-import { logEvents } from './log-events.js';
-import { eachOf, outcomeEvents } from './outcome-events.js';
+import type { RemoteCache } from './cache/remote-cache.js';
+import type { BuildContext } from './context/context.js';
 import { pushBuiltImage } from './push-image.js';
-import { parseAllowList } from './sandbox/cidr.js';
-import type { Sandbox } from './sandbox/runtime.js';
 
-export interface BuilderTools {
-  readonly config: Config;
-  readonly store: DeploymentStore;
-  readonly ledger: Ledger;
-  readonly repositories: AppRepositories;
-  readonly git: Git;
-  /** Repositories that Dockerfiles name. */
-  readonly remotes: GitRemotes;
-  readonly objects: ObjectPool;
+export interface BuilderTools extends AppBuildTools {
   readonly queues: Pick<Queues, 'enqueueBuild' | 'enqueueRollout'>;
-  readonly registry: RegistryClient;
-  readonly builderStore: BuilderStore;
-  readonly sandbox: Sandbox;
   /** Without it nothing is shared with other builders. */
   readonly exports?: CacheExports;
-  readonly log: Logger;
   /** Names this process in claims. */
   readonly by: string;
 }
@@ -81,6 +56,8 @@ class BuildJob {
   readonly #tools: BuilderTools;
   readonly #deployment: Deployment;
   readonly #claim: Claim;
+  /** When it is open. */
+  #context: BuildContext | undefined;
 
   constructor(tools: BuilderTools, deployment: Deployment, claim: Claim) {
     this.#tools = tools;
@@ -94,7 +71,11 @@ class BuildJob {
     const log = await BuildLog.open(store.logPath(app, id), config.limits);
     const stop = new AbortController();
     const signal = AbortSignal.any([lease, stop.signal]);
-    const watching = this.#stopWhenCancelled(stop, signal);
+    const watching = stopWhenCancelled(this.#tools, this.#deployment, this.#claim, {
+      stop,
+      until: signal,
+      lost: takenOver,
+    });
     const timer = setTimeout(
       () => stop.abort(timeoutError(config.limits.buildTimeoutMs)),
       config.limits.buildTimeoutMs,
@@ -129,9 +110,12 @@ class BuildJob {
     await using _using = await this.#tools.builderStore.running.begin();
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
     const remote = this.#remoteCache(log, signal);
-    const built = await this.#phase('build', signal, () =>
-      this.#image(push.newOid, push.options.noCache, remote, log, signal),
-    );
+    const { noCache } = push.options;
+    const built = await this.#phase('build', signal, async () => {
+      const context = await appContext(this.#tools, app, push.newOid, signal);
+      this.#context = context;
+      return buildApp(this.#tools, { app, id, context, noCache, remote, log }, signal);
+    });
     const { cached, total } = built.steps;
     await log.body(`${total} steps, ${cached} cached: ${built.image.digest}`);
 
@@ -170,17 +154,10 @@ class BuildJob {
   }
 
   #remoteCache(log: BuildLog, signal: AbortSignal): RemoteCache | undefined {
-    const { config, registry, exports } = this.#tools;
-    if (exports === undefined || config.remoteCacheBytes === 0) return undefined;
-    const place = cachePlaceOf(this.#deployment.app, config.registry.host);
-    return new RemoteCache({
-      registry,
-      from: [place],
-      to: place,
-      bounds: { ...DEFAULT_BOUNDS, bytes: config.remoteCacheBytes },
-      note: (text) => void log.body(`  ${text}`).catch(() => undefined),
-      signal,
-    });
+    // What is not exported after the build is of no use to others.
+    if (this.#tools.exports === undefined) return undefined;
+    const note = (text: string): void => void log.body(`  ${text}`).catch(() => undefined);
+    return appRemoteCache(this.#tools, this.#deployment.app, note, signal);
   }
 
   #export(remote: RemoteCache | undefined): void {
@@ -192,49 +169,10 @@ class BuildJob {
     }
   }
 
-  async #image(
-    commit: string,
-    noCache: boolean,
-    remote: RemoteCache | undefined,
-    log: BuildLog,
-    signal: AbortSignal,
-  ): Promise<BuildResult> {
-    const { git, objects, repositories, builderStore, sandbox, registry, config, store } = this.#tools;
-    const { app, id } = this.#deployment;
-    const outcomes = await outcomeEvents(store.stepsPath(app, id), (error) =>
-      this.#tools.log.warn({ err: error, build: id }, 'the outcomes of the steps are not recorded'),
-    );
-    const gitDir = repositories.path(app);
-    const source = { git, gitDir, objects: objects.reader(gitDir) };
-    return buildImage(
-      {
-        context: await GitContext.open(commit, source, config.limits, signal),
-        dockerfile: 'Dockerfile',
-        buildArgs: {},
-        platform: hostPlatform(),
-        noCache,
-        policy: appImagePolicy(config, app),
-        run: appRunSettings(this.#tools, app, (text) => log.body(`  ${text}`)),
-        scope: app,
-      },
-      {
-        store: builderStore,
-        sandbox,
-        registry,
-        limits: config.limits,
-        downloadAllow: parseAllowList(config.buildNetworkAllow),
-        openGit: (wanted) => openGitSource(wanted, this.#tools.remotes, config.limits, signal),
-        listen: eachOf(outcomes, logEvents(log)),
-        ...(remote === undefined ? {} : { remote }),
-        signal,
-      },
-    );
-  }
-
   /** `v12` in the registry is for people; nothing depends on it. */
   async #nameRelease({ image }: BuildResult, number: number): Promise<void> {
     const { registry, config, log } = this.#tools;
-    const place = { registry: config.registry.host, repository: `apps/${this.#deployment.app}` };
+    const place = { registry: config.registry.host, repository: imageRepository(this.#deployment.app) };
     await registry.tag({ ...place, manifest: image.manifest, tag: `v${number}` }).catch((error) => {
       log.warn({ err: error, build: this.#deployment.id }, 'the release has no tag in the registry');
     });
@@ -250,7 +188,7 @@ class BuildJob {
       app,
       {
         kind: 'deploy',
-        image: { repository: `apps/${app}`, digest: built.image.digest },
+        image: { repository: imageRepository(app), digest: built.image.digest },
         source,
         config,
         processes: [{ type: 'web', scale: 1 }],
@@ -277,6 +215,12 @@ class BuildJob {
     return result;
   }
 
+  /** Nothing where the Dockerfile is not at fault, or cannot be read. */
+  async #excerpt({ where }: SlipwayError): Promise<string[]> {
+    const text = await this.#context?.read(DOCKERFILE).catch(() => undefined);
+    return text === undefined ? [] : excerpt(where, { name: DOCKERFILE, text }, this.#tools.config.limits);
+  }
+
   async #failed(log: BuildLog, error: SlipwayError): Promise<void> {
     const { store } = this.#tools;
     const { app, id } = this.#deployment;
@@ -288,6 +232,7 @@ class BuildJob {
           'push again; if it stays, the operator finds the reason in the log of the builder',
         ]
       : describeError(error);
+    for (const line of await this.#excerpt(error)) await log.body(line);
     for (const line of lines) await log.problem(line);
     await log
       .flush()
@@ -304,22 +249,6 @@ class BuildJob {
       // Cancelled because its app was destroyed: its records are set aside by now.
       if (toSlipwayError(gone).code !== 'not_found') throw gone;
     });
-  }
-
-  /** Stops the build when somebody asks for it, or when it is no longer this builder's. Ends with `until`. */
-  async #stopWhenCancelled(stop: AbortController, until: AbortSignal): Promise<void> {
-    const { app, id } = this.#deployment;
-    try {
-      for await (const now of this.#tools.store.watch(app, id, until)) {
-        if (now.claim !== undefined && now.claim.token !== this.#claim.token) stop.abort(takenOver());
-        else if (now.cancelledBy !== undefined)
-          stop.abort(new SlipwayError('cancelled', `cancelled by ${now.cancelledBy}`));
-      }
-    } catch (error) {
-      // Its records were set aside with its app.
-      this.#tools.log.debug({ err: error, app, build: id }, 'a build is not watched any more');
-      stop.abort(takenOver());
-    }
   }
 }
 

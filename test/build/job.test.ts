@@ -300,6 +300,14 @@ describe('a build that is stopped', () => {
 });
 
 describe('a build that fails', () => {
+  it('shows the Dockerfile around the line that failed, before the reason', async () => {
+    const deployment = await push('FROM busybox\nENV A=1\nRUN exit 3\nENV B=1\n');
+    await buildNext(tools, APP, never);
+    expect(await logOf(deployment)).toMatch(
+      / {10}2 \| {5}ENV A=1\n {10}3 \| >>> RUN exit 3\n {10}4 \| {5}ENV B=1\n {7}-+\n ! {5}Dockerfile:3: RUN exit 3: /,
+    );
+  });
+
   it('says why in the log and in its record, with the line', async () => {
     const deployment = await push('FROM busybox\nRUN exit 3\n');
     await buildNext(tools, APP, never);
