@@ -41,6 +41,9 @@ const KEYWORDS = [
 ] as const;
 type Keyword = (typeof KEYWORDS)[number];
 
+/** A command may be the empty line of a shell, as in Docker; COPY and ADD tell themselves what they lack. */
+const MAY_BE_BARE: readonly Keyword[] = ['ADD', 'COPY', 'CMD', 'ENTRYPOINT', 'RUN'];
+
 export interface InstructionContext {
   readonly escape: EscapeCharacter;
   /** `Dockerfile:7`. */
@@ -61,7 +64,7 @@ export function parseInstruction(raw: RawInstruction, context: InstructionContex
         : `did you mean ${near}?`,
     );
   }
-  if (raw.rest === '' && !(keyword === 'COPY' || keyword === 'ADD')) {
+  if (raw.rest === '' && !MAY_BE_BARE.includes(keyword)) {
     throw invalid(where, `${keyword} needs an argument`, EXAMPLES[keyword]);
   }
   return parsers[keyword](raw, context);
