@@ -1,4 +1,4 @@
-/** One line of comma-separated values, as Go's encoding/csv reads it: `--mount="type=bind,\"source=a,b\""`. */
+/** One record of comma-separated values, as Go's encoding/csv reads it: `--mount` and the options of docker are written so. Pure. */
 
 /** The fields; a string says what is wrong with the text. */
 export function csvFields(text: string): readonly string[] | string {

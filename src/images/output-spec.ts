@@ -1,7 +1,7 @@
 /** What `--output` asks for: `type=oci,dest=image.tar`, or a directory alone, as `docker buildx build` takes it. Pure. */
+import { csvFields } from '../dockerfile/csv.js';
 import { SlipwayError } from '../errors.js';
 import { type AnnotationRule, annotationRule } from './annotations.js';
-import { csvFields } from './csv.js';
 import type { LayerCompression } from './media-types.js';
 
 /** How the image is written, where an image is written. */
@@ -52,9 +52,9 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 
 /** Throws `bad_request`, saying which field is wrong and what may stand there. */
 export function parseOutput(text: string): OutputSpec {
+  if (text === '') throw invalid(text, 'it is empty');
   const fields = csvFields(text);
-  if (fields === undefined || text === '')
-    throw invalid(text, fields === undefined ? 'a quote stands where none may' : 'it is empty');
+  if (typeof fields === 'string') throw invalid(text, fields);
   const [first = ''] = fields;
   // Without a type it is a directory, or a tar on stdout.
   if (fields.length === 1 && first === text && !first.startsWith('type='))
