@@ -276,6 +276,34 @@ describe('what a service fetches', () => {
   });
 });
 
+it('asks no host that another program reads out of the address', async () => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    response.writeHead(404).end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    const { port } = server.address() as AddressInfo;
+    for (const remote of [
+      `http://8.8.8.8\\@127.0.0.1:${port}/x.git`,
+      `http://8.8.8.8:80\\@127.0.0.1:${port}/x.git`,
+      `http://a@8.8.8.8\\@127.0.0.1:${port}/x.git`,
+      `http://a@127.0.0.1:${port}@8.8.8.8/x.git`,
+      'http://%38.8.8.8/x.git',
+      'http://134744072/x.git',
+      'http://one.one.one.one./x.git',
+    ])
+      await expect((await service()).fetch({ remote }, never)).rejects.toMatchObject({
+        code: 'context_invalid',
+        message: expect.stringContaining('not plain'),
+      });
+    expect(asked).toEqual([]);
+  } finally {
+    server.close();
+  }
+});
+
 it('reaches the address that was checked, also of a server that knows files alone', async () => {
   const work = await repository('a', { f: 'one' });
   run(['update-server-info'], work);

@@ -29,6 +29,7 @@ export async function remoteSettings(remote: string, rules: RemoteRules): Promis
   const settings = ['protocol.allow=never', `protocol.${protocol}.allow=always`];
   if (rules.guard === undefined) return settings;
   const url = new URL(remote);
+  checkHostText(remote, url);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const addresses = await checkedAddresses(host, await rules.guard());
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
@@ -49,6 +50,21 @@ function protocolOf(remote: string): string | undefined {
   if (scheme === 'file') return isAbsolute(remote.slice('file://'.length)) ? 'file' : undefined;
   if (scheme !== undefined) return URL.canParse(remote) ? scheme : undefined;
   return /^[a-zA-Z0-9_][a-zA-Z0-9_-]*@[a-zA-Z0-9][a-zA-Z0-9.-]*:(?!:)/.test(remote) ? 'ssh' : undefined;
+}
+
+/**
+ * Programs disagree on where the host of an odd address is: of `http://a\\@b/` it is a here, and b for git. What is checked
+ * must be what is connected to, so the host has to be written as every one of them reads it.
+ */
+function checkHostText(remote: string, url: URL): void {
+  const [, host] =
+    /^[a-z]+:\/\/(?:[^/?#@\\]*@)?([a-z0-9._-]*[a-z0-9_-]|\[[0-9a-f:.]+\])(?::\d+)?(?:[/?#]|$)/i.exec(
+      remote,
+    ) ?? [];
+  if (host?.toLowerCase() === url.hostname && !remote.includes('\\')) return;
+  throw new SlipwayError('context_invalid', `the host of ${shownRemote(remote)} is not plain`, {
+    hint: `write it as ${url.hostname}, without blanks, backslashes, escapes or a dot at its end`,
+  });
 }
 
 /** Those addresses of a host that builds may reach. */
@@ -75,5 +91,5 @@ async function addressesOf(host: string): Promise<readonly string[]> {
 
 /** Without a password. */
 export function shownRemote(remote: string): string {
-  return remote.replace(/^([a-z]+:\/\/)[^/@]*@/i, '$1').slice(0, 300);
+  return remote.replace(/^([a-z]+:\/\/)[^/?#]*@/i, '$1').slice(0, 300);
 }
