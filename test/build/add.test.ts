@@ -92,6 +92,17 @@ describe('ADD of an archive', () => {
     expect((await build(tar(ENTRIES.slice(1)), ...lines)).steps).toMatchObject({ cached: 0 });
   });
 
+  it('takes what a wildcard matches apart into one directory', async () => {
+    const commit = await builder.commit({
+      'one.tar': { bytes: tar([{ path: 'f', data: '1' }]) },
+      'two.tar': { bytes: tar([{ path: 'g', data: '2' }]) },
+      Dockerfile: text('FROM scratch', 'ADD *.tar /both'),
+    });
+    const files = await filesOf((await builder.build(commit)).image, builder.store);
+    expect([files.get('both/f')?.text, files.get('both/g')?.text]).toEqual(['1', '2']);
+    await builder.commit({ 'one.tar': null, 'two.tar': null });
+  });
+
   it('leaves out devices and pipes, and what is there in their place', async () => {
     const files = await added(
       [

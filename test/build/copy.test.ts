@@ -109,8 +109,30 @@ describe('where COPY puts things', () => {
     ]);
   });
 
-  it("gives a destination that it makes the source directory's mode", async () => {
-    expect(await plan([tree('src', [], { mode: 0o711 })], '/app', onto({}))).toEqual(['app/ 711 0:0']);
+  it("makes a directory's destination like those above it, with mode and owner of its own", async () => {
+    const source = tree('src', [entry('in', 'directory', { mode: 0o711, uid: 5, gid: 6 })], {
+      mode: 0o711,
+      uid: 5,
+      gid: 6,
+    });
+    expect(await plan([source], '/app', onto({}))).toEqual(['app/ 755 0:0', 'app/in/ 711 5:6']);
+    const chown = { uid: 7, gid: 8 };
+    expect(await plan([source], '/app', onto({}), { chown })).toEqual(['app/ 755 7:8', 'app/in/ 711 7:8']);
+  });
+
+  it('takes several sources only where each of them has a place of its own', async () => {
+    const directories = [tree('a', [entry('f')]), tree('b', [entry('g')])];
+    expect(await plan(directories, '/to', onto({}))).toEqual(['to/ 755 0:0', 'to/f 644 0:0', 'to/g 644 0:0']);
+    const files = [file('a'), file('b')];
+    expect(await plan(files, '/to', onto({ to: {} }))).toEqual([
+      'to/ 755 0:0',
+      'to/a 644 0:0',
+      'to/b 644 0:0',
+    ]);
+    await expect(plan(files, '/to', onto({}))).rejects.toMatchObject({
+      code: 'dockerfile_invalid',
+      message: 'several sources are copied to "/to", which is not written as a directory',
+    });
   });
 
   it('makes what a symlink of the destination leads to, and replaces a file that one names', async () => {
@@ -177,7 +199,7 @@ describe('where COPY puts things', () => {
     const source = tree('src', [entry('f'), entry('l', 'symlink', { mode: 0o777, linkname: 'f' })]);
     expect(await plan([source], '/was/new', onto({ was: {} }), more)).toEqual([
       'was/ 755 0:0',
-      'was/new/ 500 7:8',
+      'was/new/ 755 7:8',
       'was/new/f 500 7:8',
       'was/new/l 777 7:8',
     ]);

@@ -57,11 +57,6 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: 'prints the ports as a Go map; newer BuildKit as a sorted list',
   },
   ...both(
-    /^(stages: COPY --from of a link to a directory|copy: a created directory has the mode)/,
-    /^\/to: directory 0755 0:0 ≠ directory 07/,
-    'a directory that COPY makes for the contents of another has 0755; in newer BuildKit the mode of its source',
-  ),
-  ...both(
     /^add: --chown reaches what is unpacked$/,
     /^\/to\//,
     'do not apply --chown to what an archive holds; newer BuildKit does (file/unpack.go)',

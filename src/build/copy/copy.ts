@@ -48,7 +48,7 @@ export async function planCopy(
   for (const one of sources) {
     if (one.archive !== undefined)
       await extractArchive(plan, await plan.resolve(options.destination), one.archive, options);
-    else await copy.add(one.source, one.selection);
+    else await copy.add(one.source, one.selection, sources.length > 1);
   }
   return plan;
 }
@@ -70,7 +70,7 @@ class Copy {
     this.#made = { mode: chmod?.octal ?? 0o755, ...chown, mtime: directoryMtime };
   }
 
-  async add(source: CopySource, selection: Selection): Promise<void> {
+  async add(source: CopySource, selection: Selection, isOneOfSeveral: boolean): Promise<void> {
     const { destination } = this.#options;
     const [root, ...below] = await selection.entries();
     if (root === undefined) return;
@@ -80,11 +80,21 @@ class Copy {
     const links = linkGroups([root, ...below]);
     if (root.type === 'directory') return this.#addTree(target, root, below, source, links);
     // A symlink of that name in the directory is replaced; only the destination as it is written is followed.
-    const path = (await this.#plan.isDirectory(target)) ? inside(target, selection.name) : target;
-    await this.#addLeaf(path, root, source, links);
+    const isInside = await this.#plan.isDirectory(target);
+    if (isOneOfSeveral && !isInside) {
+      throw new SlipwayError(
+        'dockerfile_invalid',
+        `several sources are copied to "${destination}", which is not written as a directory`,
+        { hint: `end the destination with a slash: ${destination}/` },
+      );
+    }
+    await this.#addLeaf(isInside ? inside(target, selection.name) : target, root, source, links);
   }
 
-  /** A directory's contents into `target`. The top keeps its mode and owner where it existed; those below take the source's. */
+  /**
+   * A directory's contents into `target`. The top keeps its mode and owner where it existed, and is made like those above
+   * it where not; those below take the source's.
+   */
   async #addTree(
     target: string,
     root: SourceEntry,
@@ -95,7 +105,10 @@ class Copy {
     if (target !== '') {
       const existing = await this.#directoryAt(target);
       await this.#plan.makeAbove(target, this.#made);
-      if (existing === undefined) this.#plan.put(target, { entry: this.#entry(target, root) });
+      if (existing === undefined)
+        this.#plan.put(target, {
+          entry: { path: target, type: 'directory', ...this.#made, mtime: root.mtime },
+        });
       else if (this.#plan.planned(target) === undefined) this.#plan.keep(target, existing);
     }
     for (const file of below) {

@@ -1,12 +1,11 @@
 /** What the words of a COPY or ADD name: paths of a tree, files of URLs, repositories, and heredocs. */
 import type { CopyStep, StepSource } from '../../dockerfile/types.js';
-import { SlipwayError } from '../../errors.js';
 import { openArchive } from '../add/archive.js';
 import { shownUrl } from '../add/download.js';
 import { openUrl } from '../add/url-source.js';
 import { hashOf } from '../cache/keys.js';
 import { CONTEXT_MTIME } from '../context/context-selection.js';
-import { type CopiedSource, isDirectoryPath } from '../copy/copy.js';
+import type { CopiedSource } from '../copy/copy.js';
 import { type CopySource, plainSelector } from '../copy/copy-source.js';
 import type { StepTools } from './execution.js';
 
@@ -26,15 +25,6 @@ export async function selectSources(
   const selected: SelectedSource[] = [];
   for (const source of step.sources) selected.push(...(await selectSource(source, step, tree, tools)));
   for (const heredoc of step.heredocs) selected.push(inlineFile(heredoc.name, heredoc.content));
-  if (selected.length > 1 && !isDirectoryPath(step.destination)) {
-    throw new SlipwayError(
-      'dockerfile_invalid',
-      `several sources are copied to "${step.destination}", which is not written as a directory`,
-      {
-        hint: `end the destination with a slash: ${step.destination}/`,
-      },
-    );
-  }
   return selected;
 }
 
