@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BuildContext } from '../../src/build/context/context.js';
 import { openDirectoryContext } from '../../src/build/context/directory-context.js';
-import { plainSelector } from '../../src/build/copy/copy-source.js';
+import { plainSelector, type SourceEntry } from '../../src/build/copy/copy-source.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/config.js';
 import { parseIgnore } from '../../src/dockerfile/ignore.js';
 import { appliedTar } from '../native/support.js';
@@ -45,7 +45,7 @@ async function identity(directory: string, ignore = '', argument = '.'): Promise
 }
 
 describe('what is listed of a directory', () => {
-  it('is everything but sockets, in tree order: empty directories, pipes, .git', async () => {
+  it('is everything, in tree order: empty directories, pipes, .git, a socket as an empty file', async () => {
     const directory = await directoryOf({ 'a/f': '', 'a-b': '', '.git/HEAD': 'x' });
     await mkdir(join(directory, 'empty'));
     await symlink('/nowhere', join(directory, 'link'));
@@ -54,8 +54,12 @@ describe('what is listed of a directory', () => {
     await once(server, 'listening');
     try {
       expect(await listed(await open(directory))).toEqual([
-        ...['/', '.git/', '.git/HEAD', 'a/', 'a/f', 'a-b', 'empty/', 'link', 'pipe'],
+        ...['/', '.git/', '.git/HEAD', 'a/', 'a/f', 'a-b', 'empty/', 'link', 'pipe', 'socket'],
       ]);
+      const source = await (await open(directory)).source(parseIgnore(''), '.dockerignore');
+      const [socket] = (await (await source.select(plainSelector('socket')))[0]?.entries()) ?? [];
+      expect(socket).toMatchObject({ type: 'file', sizeBytes: 0 });
+      expect(await source.content(socket as SourceEntry)).toEqual({ data: new Uint8Array() });
     } finally {
       server.close();
     }
@@ -222,7 +226,7 @@ describe('a directory that is built', () => {
     const { image } = await builder.build(await open(directory));
     const files = await filesOf(image, builder.store);
     expect([...files.keys()]).toEqual(['t', 't/empty', 't/link', 't/null', 't/pipe', 't/suid', 't/twin']);
-    expect(files.get('t')).toMatchObject({ mode: 0o1777, uid: 0 });
+    expect(files.get('t')).toMatchObject({ mode: 0o755, uid: 0 });
     expect(files.get('t/suid')).toMatchObject({
       mode: 0o4711,
       uid: 0,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { scanTree } from '../../../native/index.js';
 import { SlipwayError } from '../../errors.js';
 import type { ContextEntry, ContextFiles } from './context.js';
+import { EMPTY_FILE } from './directory-listing.js';
 import { absent, readFailure, resolvedIn } from './directory-paths.js';
 
 /** Hashes that are computed at once, each on a thread of the addon. */
@@ -34,7 +35,8 @@ export class DirectoryFiles implements ContextFiles {
     const worker = async (): Promise<void> => {
       for (let at = next++; at < entries.length; at = next++) {
         const entry = entries[at] as ContextEntry;
-        if (entry.type === 'file') identified[at] = { ...entry, oid: await this.#hash(entry) };
+        if (entry.type === 'file' && entry.oid === '')
+          identified[at] = { ...entry, oid: await this.#hash(entry) };
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
@@ -43,7 +45,8 @@ export class DirectoryFiles implements ContextFiles {
 
   check(): void {}
 
-  async content(entry: ContextEntry): Promise<{ file: string; sha256: string }> {
+  async content(entry: ContextEntry): Promise<{ data: Uint8Array } | { file: string; sha256: string }> {
+    if (entry.oid === EMPTY_FILE) return { data: new Uint8Array() };
     return { file: join(this.#root, entry.path), sha256: await this.#hash(entry) };
   }
 

@@ -2,11 +2,15 @@
  * Lists a directory of this machine for a build. A directory that is ignored as a whole is not even looked into, so that
  * what is ignored costs nothing and counts for no limit.
  */
+import { createHash } from 'node:crypto';
 import { type ScannedEntry, scanTree } from '../../../native/index.js';
 import type { IgnoreMatcher } from '../../dockerfile/ignore.js';
 import type { ContextEntry } from './context.js';
 import { ContextBudget, type ContextLimits, invalid, shown } from './context-limits.js';
 import { readFailure } from './directory-paths.js';
+
+/** SHA-256 (hex) of no bytes. As with Docker, whose client has nothing of a socket to send, one is an empty file. */
+export const EMPTY_FILE: string = createHash('sha256').digest('hex');
 
 /** Every entry below `root` that is not ignored, each directory directly before what is in it. A symlink's id is its target. */
 export async function listDirectory(
@@ -39,7 +43,7 @@ class DirectoryListing {
       const path = directory === '' ? scanned.path : `${directory}/${scanned.path}`;
       const ignored = this.#ignore.ignores(path);
       if (scanned.type !== 'directory') {
-        if (!ignored && scanned.type !== 'socket') found.push(this.#leaf(path, scanned));
+        if (!ignored) found.push(this.#leaf(path, scanned));
         continue;
       }
       // Inside an ignored directory an exception may bring something back, and then the directory as well.
@@ -65,6 +69,10 @@ class DirectoryListing {
 
   #leaf(path: string, scanned: ScannedEntry): ContextEntry {
     this.#checkName(path, scanned);
+    if (scanned.type === 'socket') {
+      this.#budget.countFile(path, 0);
+      return { path, type: 'file', mode: scanned.mode, oid: EMPTY_FILE, sizeBytes: 0 };
+    }
     const { linkname = '' } = scanned;
     this.#budget.countFile(path, scanned.size);
     if (scanned.type === 'symlink') this.#budget.checkLink(path, Buffer.byteLength(linkname));
