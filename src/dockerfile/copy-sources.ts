@@ -7,7 +7,6 @@ import type { CopyInstruction, GitSource, StepSource } from './types.js';
 /** Variables are expanded already. Throws `dockerfile_invalid`. */
 export function sourceOf(written: string, instruction: CopyInstruction, where: string): StepSource {
   const { kind, parents } = instruction;
-  if (written === '') throw invalid(where, `${kind}: a source is empty`, 'give the variable a value');
   const git = gitOf(written, kind, where);
   if (git !== undefined) {
     if (kind === 'COPY') {
@@ -63,7 +62,7 @@ function withFlags(git: GitSource, { checksum, keepGitDir }: CopyInstruction, wh
   };
 }
 
-/** Relative to the source's root, which `..` cannot leave; `.` is the root. */
+/** Relative to the source's root, which `..` cannot leave; `.` is the root, and so is what a variable without a value leaves. */
 function cleanSource(source: string): string {
   const clean = posix.normalize(`/${source}`).replace(/^\/+/, '').replace(/\/$/, '');
   return clean === '' ? '.' : clean;

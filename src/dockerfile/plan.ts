@@ -5,7 +5,7 @@ import { ExpansionBudget, expandWord } from './expand.js';
 import { mountFrom } from './mount-options.js';
 import { copySource, mountOrigin, namedContext } from './origin.js';
 import { formatPlatform, normalPlatform, parsePlatform } from './platform.js';
-import { invalid, quoted, suggest, unsupported } from './problems.js';
+import { invalid, nearest, quoted, suggest, unsupported } from './problems.js';
 import type {
   BuildPlan,
   Dockerfile,
@@ -154,8 +154,17 @@ function planBase(
   }
   if (/\s/.test(image))
     throw invalid(where, `FROM: ${quoted(image)} is not an image`, 'an image has no blanks in its name');
-  const written = from.platform === undefined ? '' : expandWord(from.platform, expansion);
-  const platform = written === '' ? scope.platform : stagePlatform(written, scope.platform, where);
+  const written = from.platform === undefined ? undefined : expandWord(from.platform, expansion);
+  if (written === '') {
+    const [, name = ''] = /\$\{?(\w+)/.exec(from.platform ?? '') ?? [];
+    const near = nearest(name, scope.globalArgs.keys());
+    throw invalid(
+      where,
+      `FROM --platform=${from.platform}: the platform is empty`,
+      near === undefined ? 'give the variable a value' : `did you mean ${near}?`,
+    );
+  }
+  const platform = written === undefined ? scope.platform : stagePlatform(written, scope.platform, where);
   const base = baseOf(image, index, scope);
   // What is built on a stage is for what that stage is for.
   return { base, platform: base.kind === 'stage' ? platformOf(base.index, scope) : platform };

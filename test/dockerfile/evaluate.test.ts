@@ -347,9 +347,11 @@ describe('COPY and ADD', () => {
     ],
     ['COPY --chmod=888 a b', 'dockerfile_invalid Dockerfile:2: COPY --chmod=888: that is not a mode'],
     ['COPY --chmod=u=q a b', 'that is not a mode'],
-    ['COPY $x b', 'a source is empty'],
     ['COPY https://a/b c', 'COPY takes no URLs'],
   ])('%j is refused', (text, message) => expect(problem(() => run(text))).toContain(message));
+
+  it('takes everything where a variable leaves a source empty', () =>
+    expect(copyOf('COPY $x b', {}).sources).toEqual([{ kind: 'path', path: '.' }]));
 
   it('says where the slash belongs', () => expect(hint(() => run('COPY a b c'))).toContain('"c/"'));
 });

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { normalPlatform, parsePlatform } from '../../src/dockerfile/platform.js';
 import type { CopyStep, NamedContext, RunStep } from '../../src/dockerfile/types.js';
-import { AMD64, plan, problem, walk } from './support.js';
+import { AMD64, hint, plan, problem, walk } from './support.js';
 
 const image = (reference: string): NamedContext => ({ kind: 'image', reference });
 const contexts = (given: Record<string, NamedContext>) => ({ contexts: new Map(Object.entries(given)) });
@@ -104,7 +104,8 @@ describe('a platform', () => {
     const of = (text: string, options = {}) => plan(text, options).target.platform;
     expect(of('FROM a')).toBe(AMD64);
     expect(of('FROM --platform=$TARGETPLATFORM a')).toBe(AMD64);
-    expect(of('FROM --platform=$UNSET a')).toBe(AMD64);
+    expect(problem(() => of('FROM --platform=$UNSET a'))).toContain('the platform is empty');
+    expect(hint(() => of('FROM --platform=$BULIDPLATFORM a'))).toBe('did you mean BUILDPLATFORM?');
     expect(of('FROM --platform=linux/arm64 a')).toEqual({ os: 'linux', architecture: 'arm64' });
     const arm = { os: 'linux', architecture: 'arm64', variant: 'v8' };
     expect(of('FROM --platform=linux/arm64 a', { platform: arm })).toBe(arm);
