@@ -199,6 +199,24 @@ describe('a cache mount', () => {
     });
   });
 
+  it('counts to what a step may write, but not what it held before', async () => {
+    const write = (name: string, mb: number) =>
+      `dd if=/dev/zero of=/c/${name} bs=1M count=${mb} 2>/dev/null && sync`;
+    const cached = (script: string) => `${FROM}RUN --mount=type=cache,id=large,target=/c ${script}`;
+    await build(cached(write('before', 60)));
+    const limited = async (script: string) =>
+      builder.build(await builder.commit({ Dockerfile: cached(script) }), {
+        run: settings(),
+        limits: { stepDiskBytes: 50e6 },
+      });
+    await limited(`${write('some', 30)} && sleep 1`);
+    await expect(
+      limited(`${write('a', 30)} && sleep 1 && ${write('b', 90)} && sleep 20`),
+    ).rejects.toMatchObject({
+      code: 'step_limit',
+    });
+  });
+
   it('may hold another, which others wait for', async () => {
     const built = await build(
       `${FROM}RUN --mount=type=cache,target=/root/.cache --mount=type=cache,target=/root/.cache/go echo x > /root/.cache/go/in && test -e /root/.cache/go/in\n` +

@@ -39,6 +39,8 @@ export interface PreparedMounts extends AsyncDisposable {
   readonly secrets: readonly Uint8Array[];
   /** Directories that take writes which are thrown away: they count as the step's. */
   readonly writes: readonly string[];
+  /** Directories of cache mounts. */
+  readonly caches: readonly string[];
 }
 
 /** A copy of a seed may take as long as a step. */
@@ -90,6 +92,7 @@ class Preparing {
       env,
       secrets: secrets.values,
       writes: this.#writes,
+      caches: [...caches.values()].map(({ directory }) => directory),
       [Symbol.asyncDispose]: async () => {
         const [failure] = await cleanup.run();
         if (failure !== undefined) throw failure;

@@ -17,6 +17,8 @@ export type MeasureDisk = (path: string) => Promise<number>;
 export interface DiskWatchOptions {
   readonly path: string;
   readonly alsoPaths?: readonly string[];
+  /** Directories that held something before: what is added counts. */
+  readonly growingPaths?: readonly string[];
   readonly limitBytes: number;
   readonly measure: MeasureDisk;
   /** Called once, when the step has to be ended. */
@@ -37,18 +39,28 @@ export async function watchDisk(options: DiskWatchOptions): Promise<{ stop(): Pr
   let measured = 0;
   let nextMeasure = 0;
   let stopped = false;
+  const { alsoPaths = [], growingPaths = [], limitBytes, measure } = options;
+  const sizeOf = async (paths: readonly string[]): Promise<number> => {
+    let bytes = 0;
+    for (const path of paths) bytes += await measure(path);
+    return bytes;
+  };
+  // A large cache takes long to measure: only once somebody writes much. Half of the limit may be in it by then.
+  let grownFrom: number | undefined;
 
   const look = async (): Promise<'disk_limit' | 'disk_full' | undefined> => {
     const now = await space(options.path);
     if (now.available < now.reserve) return 'disk_full';
-    if (measured + baseline - now.free <= options.limitBytes || performance.now() < nextMeasure)
-      return undefined;
+    const written = measured + baseline - now.free;
+    if (grownFrom === undefined && growingPaths.length > 0 && written > limitBytes / 2)
+      grownFrom = await sizeOf(growingPaths);
+    if (written <= limitBytes || performance.now() < nextMeasure) return undefined;
     const before = performance.now();
-    measured = 0;
-    for (const path of [options.path, ...(options.alsoPaths ?? [])]) measured += await options.measure(path);
+    measured = await sizeOf([options.path, ...alsoPaths]);
+    if (grownFrom !== undefined) measured += Math.max(0, (await sizeOf(growingPaths)) - grownFrom);
     baseline = now.free;
     nextMeasure = performance.now() + (performance.now() - before) / MEASURE_SHARE;
-    return measured > options.limitBytes ? 'disk_limit' : undefined;
+    return measured > limitBytes ? 'disk_limit' : undefined;
   };
 
   let timer: NodeJS.Timeout | undefined;

@@ -73,6 +73,8 @@ export interface StepSpec {
     readonly path: string;
     /** Other directories whose bytes count too. */
     readonly alsoPaths?: readonly string[];
+    /** Directories whose growth counts too. */
+    readonly growingPaths?: readonly string[];
     readonly limitBytes: number;
   };
   readonly signal?: AbortSignal;

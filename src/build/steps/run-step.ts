@@ -74,7 +74,12 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
         },
         timeoutMs: limits.stepTimeoutMs,
         onOutput: (chunk) => show(mask.next(chunk)),
-        diskWatch: { path: upper, alsoPaths: prepared.writes, limitBytes: limits.stepDiskBytes },
+        diskWatch: {
+          path: upper,
+          alsoPaths: prepared.writes,
+          growingPaths: prepared.caches,
+          limitBytes: limits.stepDiskBytes,
+        },
         signal,
       });
       await show(mask.end());
