@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { resolveInRoot, rootfsReader } from '../../src/build/sandbox/rootfs.js';
-import { resolveChown, resolveUser } from '../../src/build/sandbox/user.js';
+import { resolveChown, resolveUser, resolveWorkdirOwner } from '../../src/build/sandbox/user.js';
 
 const FILES: Record<string, string> = {
   '/etc/passwd': '# people\nroot:x:0:0::/root:/bin/sh\napp:x:1000:1001::/:\n\nbroken:x\n77:x:1077:1078::/:\n',
@@ -48,6 +48,36 @@ describe('USER', () => {
       await expect(resolveUser(read, user)).rejects.toMatchObject({ code: 'step_failed', where: 'USER' });
     },
   );
+});
+
+describe('the owner of a WORKDIR', () => {
+  it.each([
+    ['', 0, 0],
+    ['root', 0, 0],
+    ['app', 1000, 1001],
+    ['app:', 1000, 1001],
+    ['app:staff', 1000, 50],
+    ['app:root', 1000, 0],
+    // A number alone is the group too, whatever passwd says.
+    ['1000', 1000, 1000],
+    ['4242', 4242, 4242],
+    ['4242:7', 4242, 7],
+    ['4242:log', 4242, 60],
+    // What nobody knows is left to the RUN that needs it.
+    ['nosuch', 0, 0],
+    ['nosuch:staff', 0, 50],
+    ['app:nosuch', 1000, 1001],
+    ['4242:nosuch', 4242, 4242],
+    [':5', 0, 5],
+    ['a:b:c', 0, 0],
+    ['4294967295', 0, 0],
+  ])('%j is %i:%i', async (user, uid, gid) => {
+    expect(await resolveWorkdirOwner(read, user)).toEqual({ uid, gid });
+  });
+
+  it('is found without any files', async () => {
+    expect(await resolveWorkdirOwner(none, 'app')).toEqual({ uid: 0, gid: 0 });
+  });
 });
 
 describe('--chown', () => {

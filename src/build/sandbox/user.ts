@@ -1,5 +1,5 @@
 /**
- * Names of users and groups to numbers, by the files of the step's own root: USER (Docker's rules) and --chown.
+ * Names of users and groups to numbers, by the files of the step's own root: USER (Docker's rules), WORKDIR and --chown.
  * passwd(5), group(5).
  */
 import { SlipwayError } from '../../errors.js';
@@ -46,6 +46,29 @@ export async function resolveUser(read: ReadFile, user: string): Promise<StepUse
         ? []
         : groups.filter((line) => line.members.includes(entry.name)).map((line) => line.gid),
   };
+}
+
+/**
+ * The owner of the directories that WORKDIR makes, by what USER says. It asks less than a RUN does, as in Docker: a
+ * number alone is the group too, and a name that nobody knows is root, because only a RUN needs to be that user.
+ */
+export async function resolveWorkdirOwner(
+  read: ReadFile,
+  user: string,
+): Promise<{ uid: number; gid: number }> {
+  const colon = user.indexOf(':');
+  const [owner, group] = colon < 0 ? [user, ''] : [user.slice(0, colon), user.slice(colon + 1)];
+  const number = owner === 'root' ? 0 : parseId(owner);
+  const entry =
+    number === undefined && owner !== ''
+      ? (await readPasswd(read)).find((line) => line.name === owner)
+      : undefined;
+  const uid = number ?? entry?.uid ?? 0;
+  const primary = number ?? entry?.gid ?? 0;
+  if (group === '') return { uid, gid: primary };
+  const gid = group === 'root' ? 0 : parseId(group);
+  if (gid !== undefined) return { uid, gid };
+  return { uid, gid: (await readGroups(read)).find((line) => line.name === group)?.gid ?? primary };
 }
 
 /**

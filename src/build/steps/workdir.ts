@@ -2,7 +2,7 @@
 import type { WorkdirStep } from '../../dockerfile/types.js';
 import { keyPart } from '../cache/explain.js';
 import { workdirKey } from '../cache/keys.js';
-import { resolveUser } from '../sandbox/user.js';
+import { resolveWorkdirOwner } from '../sandbox/user.js';
 import { entriesOf, writeLayer } from './copy-step.js';
 import { below, type Execution, type StepPlace, type StepTools } from './execution.js';
 import { planWorkdir } from './workdir-step.js';
@@ -18,8 +18,8 @@ export function workdirExecution(
     parts: [keyPart('the instruction', [path, user]), below(place)],
     run: async () => {
       const onto = await tree.destination();
-      const { uid, gid } = await resolveUser((file) => tree.readFile(file), user);
-      const planned = await planWorkdir(path, { uid, gid }, onto);
+      const owner = await resolveWorkdirOwner((file) => tree.readFile(file), user);
+      const planned = await planWorkdir(path, owner, onto);
       const layer = await writeLayer(planned, store, signal);
       return { layer, entries: entriesOf(planned) };
     },
