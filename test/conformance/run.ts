@@ -98,7 +98,7 @@ async function compare(
       said.push(`${peer} says: ${outcome.said.trim()}`);
   }
   if (options.record) record(one, results, records);
-  const lines = ours === undefined ? betweenPeers(results) : await fromOurs(ours, one, bases, results);
+  const lines = ours === undefined ? betweenPeers(results) : await fromOurs(ours, one, bases, results, said);
   if (lines.length === 0) return console.log(`same      ${name}`);
   const unexplained = lines.filter(({ peer, line }) => {
     const known = explanation(peer, name, line);
@@ -122,18 +122,15 @@ async function fromOurs(
   one: Case,
   bases: KnownBases,
   results: ReadonlyMap<Peer, Result>,
+  said: string[],
 ): Promise<Line[]> {
   if (results.size === 0) return [];
   const outcome = await buildIn(builder, one);
+  if (outcome.kind === 'failed' && one.fails === undefined) said.push(`we say: ${outcome.said.trim()}`);
   const result = resultOf(outcome, bases);
   const lines = [...results].flatMap(([peer, theirs]) =>
     differences(theirs, result, { history: peer === 'docker' }).map((line): Line => ({ peer, line })),
   );
-  if (outcome.kind === 'failed' && lines.length > 0) {
-    lines.push(
-      ...[...results.keys()].slice(0, 1).map((peer): Line => ({ peer, line: `we say: ${outcome.said}` })),
-    );
-  }
   return lines;
 }
 
