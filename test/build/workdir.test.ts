@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Destination, type TreeEntry } from '../../src/build/copy/destination.js';
 import { planWorkdir } from '../../src/build/steps/workdir-step.js';
+import { TestBuilder } from '../support/builder.js';
+import { filesOf } from '../support/image-files.js';
 
 const directory: TreeEntry = { type: 'directory', mode: 0o750, uid: 3, gid: 4, mtime: 7 };
 
@@ -36,5 +38,33 @@ describe('WORKDIR', () => {
       code: 'context_invalid',
       message: expect.stringContaining('"/etc/passwd" is not a directory'),
     });
+  });
+});
+
+describe('WORKDIR of a build', () => {
+  let builder: TestBuilder;
+  beforeAll(async () => {
+    builder = await TestBuilder.start();
+  });
+  afterAll(() => builder.stop());
+
+  it('belongs to the USER of its line, whom nobody needs to know', async () => {
+    const lines = [
+      'FROM busybox',
+      'USER app',
+      'WORKDIR /a',
+      'USER 7',
+      'WORKDIR /b',
+      'USER nosuch',
+      'WORKDIR /c',
+    ];
+    const { image } = await builder.build(await builder.commit({ Dockerfile: lines.join('\n') }));
+    const files = await filesOf(image, builder.store);
+    const owner = (path: string): unknown => [files.get(path)?.uid, files.get(path)?.gid];
+    expect([owner('a'), owner('b'), owner('c')]).toEqual([
+      [1000, 1000],
+      [7, 7],
+      [0, 0],
+    ]);
   });
 });
