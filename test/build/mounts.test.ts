@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdir, readFile, readlink, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -285,6 +285,25 @@ describe('a secret', () => {
     expect(executed(changed)).toBe(1);
     expect(changed.log).toContain('not cached: the secret token changed');
     expect(await holding(builder.store.directory, 'second-value')).toEqual([]);
+  });
+
+  it('is on no disk while its step runs, so that a killed builder leaves none', async () => {
+    const TMPFS = 0x01021994;
+    const building = build(
+      `${FROM}RUN --mount=type=secret,id=token --mount=type=secret,id=token,env=TOKEN echo started && sleep 3`,
+      given(),
+    );
+    const until = Date.now() + 10_000;
+    let found: string[] = [];
+    // The file, and what the runtime is told.
+    while (found.length < 2 && Date.now() < until) {
+      await sleep(50);
+      found = await holding(builder.store.directory, VALUE).catch(() => []);
+    }
+    expect(found.length).toBeGreaterThanOrEqual(2);
+    for (const path of found) expect((await statfs(path)).type, path).toBe(TMPFS);
+    await building;
+    expect(await holding(builder.store.directory, VALUE)).toEqual([]);
   });
 
   it('does not come to another app by the cache', async () => {

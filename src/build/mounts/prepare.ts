@@ -37,6 +37,8 @@ export interface PreparedMounts extends AsyncDisposable {
   readonly env: ReadonlyMap<string, string>;
   /** What must not be seen in the output. */
   readonly secrets: readonly Uint8Array[];
+  /** Where these may be written down: in memory. Absent without secrets. */
+  readonly memory?: string;
   /** Directories that take writes which are thrown away: they count as the step's. */
   readonly writes: readonly string[];
   /** Directories of cache mounts. */
@@ -91,6 +93,7 @@ class Preparing {
       mounts,
       env,
       secrets: secrets.values,
+      ...(secrets.memory === undefined ? {} : { memory: secrets.memory }),
       writes: this.#writes,
       caches: [...caches.values()].map(({ directory }) => directory),
       [Symbol.asyncDispose]: async () => {

@@ -21,6 +21,8 @@ export interface StepSecrets {
   /** By the variable's name. */
   readonly env: ReadonlyMap<string, string>;
   readonly values: readonly Uint8Array[];
+  /** A directory in memory, for what else would put their values on a disk; absent without secrets. */
+  readonly memory?: string;
 }
 
 /** Throws `secret_missing` for a required one that nobody gave. `directory` is made, and emptied by `cleanup`. */
@@ -36,7 +38,7 @@ export async function stepSecrets(
     if (value !== undefined) given.push({ mount, value });
   }
   const files = given.filter(({ mount }) => mount.target !== undefined);
-  if (files.length > 0) await mountMemory(directory, cleanup);
+  if (given.length > 0) await mountMemory(directory, cleanup);
   const mounts: StepMount[] = [];
   for (const [index, { mount, value }] of files.entries()) {
     const source = join(directory, String(index));
@@ -50,7 +52,8 @@ export async function stepSecrets(
   for (const { mount, value } of given) {
     if (mount.env !== undefined) env.set(mount.env, Buffer.from(value).toString('utf8'));
   }
-  return { mounts, env, values: given.map(({ value }) => value) };
+  const memory = given.length > 0 ? { memory: directory } : {};
+  return { mounts, env, values: given.map(({ value }) => value), ...memory };
 }
 
 /** For the key of a step that asked for it; undefined when there is no such secret. */

@@ -1,5 +1,5 @@
 /** How one step is run: take what it needs, run it, see how it ended, give everything back. */
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { SlipwayError } from '../../errors.js';
@@ -99,7 +99,7 @@ async function execute(
     seccomp: parts.seccomp,
     machine: parts.machine,
   });
-  await writeFile(join(bundle, 'config.json'), JSON.stringify(config));
+  await writeConfig(bundle, step.memory, config);
 
   const output = await parts.outputs.take();
   cleanup.defer(() => output.close());
@@ -202,6 +202,14 @@ function writeFiles(bundle: string, files: readonly StepFile[], points: MountPoi
       return { source, destination: points.files.get(path) ?? path };
     }),
   );
+}
+
+/** In memory where there is any: what is killed leaves no variables on a disk. */
+async function writeConfig(bundle: string, memory: string | undefined, config: object): Promise<void> {
+  const path = join(bundle, 'config.json');
+  const real = memory === undefined ? path : join(memory, 'config.json');
+  await writeFile(real, JSON.stringify(config), { mode: 0o600 });
+  if (real !== path) await symlink(real, path);
 }
 
 async function readStartError(bundle: string): Promise<{ message: string; exitCode: number }> {

@@ -52,6 +52,8 @@ export interface StepSpec {
   readonly argv: readonly string[];
   /** `NAME=value`. */
   readonly env: readonly string[];
+  /** A directory in memory where the variables are written down for the runtime: they hold secrets. */
+  readonly memory?: string;
   /** Absolute, inside the rootfs. Made when it is missing. */
   readonly cwd: string;
   readonly user: StepUser;

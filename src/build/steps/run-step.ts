@@ -60,6 +60,7 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
         rootfs: overlay.path,
         argv: step.argv,
         env: environment(step, prepared),
+        ...(prepared.memory === undefined ? {} : { memory: prepared.memory }),
         cwd: step.cwd,
         user: await resolveUser(rootfsReader(overlay.path), step.user),
         ...(step.hostname === undefined ? {} : { hostname: step.hostname }),
