@@ -17,7 +17,7 @@ export interface Plan {
 }
 
 /** The containers that a release wants: `web.1`, `web.2`, … for each of its process types. */
-export function instancesOf(release: Pick<Release, 'processes'>): Instance[] {
+function instancesOf(release: Pick<Release, 'processes'>): Instance[] {
   return release.processes.flatMap(({ type, scale }) =>
     Array.from({ length: scale }, (_, index) => ({ process: type, number: index + 1 })),
   );

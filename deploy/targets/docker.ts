@@ -327,7 +327,7 @@ export class DockerTarget {
   }
 }
 
-export function fixedAddress(document: Docker.ContainerInfo, network: string): Address['host'] | undefined {
+function fixedAddress(document: Docker.ContainerInfo, network: string): Address['host'] | undefined {
   const endpoint = document.NetworkSettings.Networks[network] as
     | { IPAMConfig?: { IPv4Address?: string } | null }
     | undefined;

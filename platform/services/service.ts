@@ -23,7 +23,7 @@ export interface ServiceContext {
 }
 
 /** Where a service writes its own log. Not to the terminal: what it says is rarely for the person in front of it. */
-export function serviceLog(paths: PlatformPaths, name: string): string {
+function serviceLog(paths: PlatformPaths, name: string): string {
   return join(paths.logs, `${name}.log`);
 }
 

@@ -11,7 +11,7 @@ export interface Credentials {
 }
 
 /** An empty variable is no variable (XDG Base Directory Specification, "Environment variables"). */
-export function credentialsPath(env: NodeJS.ProcessEnv): string {
+function credentialsPath(env: NodeJS.ProcessEnv): string {
   return join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config'), 'slipway', 'credentials.json');
 }
 

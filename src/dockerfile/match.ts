@@ -18,7 +18,7 @@ export function matchPath(pattern: string, path: string): boolean {
 }
 
 /** Throws `dockerfile_invalid`. */
-export function parseGoPattern(pattern: string): readonly GlobToken[] {
+function parseGoPattern(pattern: string): readonly GlobToken[] {
   try {
     return tokensOf([...pattern]);
   } catch (error) {

@@ -10,7 +10,7 @@ const OPTIONS: Readonly<Record<string, keyof PushOptions>> = {
   'build-only': 'buildOnly',
 };
 
-export const KNOWN_OPTIONS: string = Object.keys(OPTIONS).join(', ');
+const KNOWN_OPTIONS: string = Object.keys(OPTIONS).join(', ');
 
 const NO_OID = /^0+$/;
 

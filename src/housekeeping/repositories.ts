@@ -13,7 +13,7 @@ export interface RepositoryParts {
 }
 
 /** Pins of ended pushes that are kept, so that their sources can be looked at. Those of releases the ledger keeps. */
-export const PINS_KEPT = 20;
+const PINS_KEPT = 20;
 /** No push takes this long: what is older is nobody's any more. */
 const LEFT_AFTER_MS = 24 * 60 * 60_000;
 /** Every push leaves a pack (receive.unpackLimit); beyond this many they are made into one. */

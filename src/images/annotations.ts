@@ -4,7 +4,7 @@
  */
 import { SlipwayError } from '../errors.js';
 
-export const ANNOTATION_LEVELS = ['manifest', 'index', 'manifest-descriptor', 'index-descriptor'] as const;
+const ANNOTATION_LEVELS = ['manifest', 'index', 'manifest-descriptor', 'index-descriptor'] as const;
 /** The document that carries it: an image's manifest, the index, or the entry that names one of them. */
 export type AnnotationLevel = (typeof ANNOTATION_LEVELS)[number];
 

@@ -59,7 +59,7 @@ export function assembleImage(
 }
 
 /** Seconds since the epoch as the config writes times. */
-export function timeText(seconds: number): string {
+function timeText(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
 }
 

@@ -57,7 +57,7 @@ async function putBlob(path: string, blob: ExportedBlob): Promise<void> {
 }
 
 /** Never a hard link: whoever writes into the copy must not write into the store. Shares blocks where the file system can. */
-export async function copyBlob(from: string, to: string): Promise<void> {
+async function copyBlob(from: string, to: string): Promise<void> {
   const partial = `${to}.${process.pid}.partial`;
   try {
     await rm(partial, { force: true });

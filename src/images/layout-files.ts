@@ -11,7 +11,7 @@ import type { ExportedDescriptor } from './exportable.js';
 
 export const LAYOUT_FILE: Buffer = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
 export const NAME_ANNOTATION = 'io.containerd.image.name';
-export const REF_ANNOTATION = 'org.opencontainers.image.ref.name';
+const REF_ANNOTATION = 'org.opencontainers.image.ref.name';
 const CREATED_ANNOTATION = 'org.opencontainers.image.created';
 
 /** Full references, each once: `docker.io/library/shop:latest`. Throws `invalid_name`. */

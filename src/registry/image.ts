@@ -17,7 +17,7 @@ export function isDigest(text: string): text is Digest {
   return SHA256.test(text);
 }
 
-export function isDiffId(text: string): text is DiffId {
+function isDiffId(text: string): text is DiffId {
   return SHA256.test(text);
 }
 

@@ -13,7 +13,7 @@ import type { BuilderStore } from '../builder-store.js';
 import type { CachePlace } from '../cache/remote-cache.js';
 import { CacheMounts, type StoredCacheMount } from './cache-mounts.js';
 
-export const CACHE_MOUNTS_TYPE = 'application/vnd.slipway.cache-mounts.v1+json';
+const CACHE_MOUNTS_TYPE = 'application/vnd.slipway.cache-mounts.v1+json';
 const LAYER_TYPE = 'application/vnd.oci.image.layer.v1.tar+zstd';
 const DOCUMENT_BYTES = 1024 * 1024;
 

@@ -8,7 +8,7 @@ import type { SeccompProfile } from './seccomp.js';
 import type { StepMount, StepSpec } from './step.js';
 
 /** What a container of Docker has, but for NET_RAW: with it a step writes packets past the routes that keep it in. */
-export const CAPABILITIES: readonly string[] = [
+const CAPABILITIES: readonly string[] = [
   ...['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FSETID', 'CAP_FOWNER', 'CAP_MKNOD', 'CAP_SETGID', 'CAP_SETUID'],
   ...['CAP_SETFCAP', 'CAP_SETPCAP', 'CAP_NET_BIND_SERVICE', 'CAP_SYS_CHROOT', 'CAP_KILL', 'CAP_AUDIT_WRITE'],
 ];

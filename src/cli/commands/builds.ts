@@ -18,7 +18,7 @@ export function exitCodeOf(build: BuildView): ExitCode {
 }
 
 /** Shows the log until the build ends, and says how it ended. ^C only stops looking. */
-export async function followBuild(invocation: Invocation, build: BuildView, offset = 0): Promise<ExitCode> {
+async function followBuild(invocation: Invocation, build: BuildView, offset = 0): Promise<ExitCode> {
   const { output } = invocation;
   const { app, id } = build;
   let next = offset;

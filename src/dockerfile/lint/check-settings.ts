@@ -8,7 +8,7 @@ export interface CheckSettings {
   readonly error: boolean;
 }
 
-export const NO_SETTINGS: CheckSettings = { skip: new Set(), experimental: new Set(), error: false };
+const NO_SETTINGS: CheckSettings = { skip: new Set(), experimental: new Set(), error: false };
 
 /** Names that are no rules are passed over, as in BuildKit: they may be rules of a newer one. */
 export function parseCheck(text: string | undefined): CheckSettings {
@@ -22,10 +22,10 @@ export function parseCheck(text: string | undefined): CheckSettings {
   return settings;
 }
 
-/** What one instruction skips is skipped besides what the file skips. */
+/** What one instruction skips is skipped besides what the file skips. Who asks for an experimental rule gets it, whatever is skipped. */
 export function isReported(rule: LintRule, ...settings: readonly CheckSettings[]): boolean {
-  if (settings.some(({ skip }) => includes(skip, rule))) return false;
-  return !EXPERIMENTAL.has(rule) || settings.some(({ experimental }) => includes(experimental, rule));
+  if (EXPERIMENTAL.has(rule)) return settings.some(({ experimental }) => includes(experimental, rule));
+  return !settings.some(({ skip }) => includes(skip, rule));
 }
 
 function includes(named: ReadonlySet<string> | 'all', rule: LintRule): boolean {
