@@ -231,7 +231,10 @@ class BuildJob {
           `Slipway failed (build ${id})`,
           'push again; if it stays, the operator finds the reason in the log of the builder',
         ]
-      : describeError(error);
+      : [
+          ...describeError(error),
+          ...(error.code === 'step_failed' ? ['to try it at hand: slipway build .'] : []),
+        ];
     for (const line of await this.#excerpt(error)) await log.body(line);
     for (const line of lines) await log.problem(line);
     await log

@@ -175,8 +175,6 @@ function checkOutcome(outcome: StepOutcome, limits: Limits): void {
   throw new SlipwayError(
     'step_failed',
     outcome.startError ?? `the command ended with exit code ${outcome.exitCode}`,
-    {
-      hint: 'its output is above; run the same command locally with: docker build .',
-    },
+    { hint: 'its output is above' },
   );
 }
