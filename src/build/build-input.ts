@@ -6,7 +6,7 @@ import { planBuild } from '../dockerfile/plan.js';
 import type { BuildPlan } from '../dockerfile/types.js';
 import { SlipwayError } from '../errors.js';
 import { hostPlatform } from '../registry/pull.js';
-import type { BuildRequest } from './build.js';
+import type { BuildRequest } from './build-request.js';
 import type { BuildContext } from './context/context.js';
 import type { CopySource } from './copy/copy-source.js';
 

@@ -1,8 +1,8 @@
 /** Plans and lints a build without building anything. */
 import type { LintResult } from '../dockerfile/lint/lint.js';
 import { BaseImages } from './base-images.js';
-import type { BuildRequest, BuildTools } from './build.js';
 import { readInput } from './build-input.js';
+import type { BuildRequest, BuildTools } from './build-request.js';
 import { lintInput } from './lint.js';
 
 /**

@@ -16,7 +16,7 @@ import type { Claim } from '../records/deployments.js';
 import { stopWhenCancelled } from '../records/stop-when-cancelled.js';
 import { type AppBuildTools, appContext, appRemoteCache, buildApp, DOCKERFILE } from './app-build.js';
 import { shareCacheMounts } from './app-run-settings.js';
-import type { BuildResult } from './build.js';
+import type { BuildResult } from './build-request.js';
 import type { CacheExports } from './cache/cache-exports.js';
 import type { RemoteCache } from './cache/remote-cache.js';
 import type { BuildContext } from './context/context.js';

@@ -4,7 +4,7 @@ import { imageRepository } from '../model/image-repository.js';
 import type { RegistryClient } from '../registry/client.js';
 import { asDigest } from '../registry/image.js';
 import type { PushedImage } from '../registry/push.js';
-import type { BuildResult } from './build.js';
+import type { BuildResult } from './build-request.js';
 import { inFamily } from './image.js';
 
 export interface ImageNames {

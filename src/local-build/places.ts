@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { openGitSource } from '../build/add/git-source.js';
-import type { ContextOrImage } from '../build/build.js';
+import type { ContextOrImage } from '../build/build-request.js';
 import type { BuilderStore } from '../build/builder-store.js';
 import type { BuildContext } from '../build/context/context.js';
 import { openDirectoryContext } from '../build/context/directory-context.js';

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import { type BuildRequest, type BuildResult, buildImage } from '../build/build.js';
+import { buildImage } from '../build/build.js';
+import type { BuildRequest, BuildResult } from '../build/build-request.js';
 import type { RemoteCache } from '../build/cache/remote-cache.js';
 import { checkBuild } from '../build/check.js';
 import type { BuildContext } from '../build/context/context.js';

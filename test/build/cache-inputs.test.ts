@@ -5,7 +5,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BuildRequest } from '../../src/build/build.js';
+import type { BuildRequest } from '../../src/build/build-request.js';
 import { openBuilderStore } from '../../src/build/builder-store.js';
 import { plainRunSettings } from '../../src/build/run-settings.js';
 import { DEFAULT_LIMITS } from '../../src/config.js';

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openGitSource } from '../../src/build/add/git-source.js';
-import type { ContextOrImage } from '../../src/build/build.js';
+import type { ContextOrImage } from '../../src/build/build-request.js';
 import { openDirectoryContext } from '../../src/build/context/directory-context.js';
 import { GitRemotes } from '../../src/build/context/git-remotes.js';
 import { openGitContext, parseGitContext } from '../../src/build/context/git-url-context.js';

@@ -2,7 +2,7 @@
 import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BuildRequest } from '../../src/build/build.js';
+import type { BuildRequest } from '../../src/build/build-request.js';
 import { openBuilderStore } from '../../src/build/builder-store.js';
 import type { BuildContext } from '../../src/build/context/context.js';
 import { openDirectoryContext } from '../../src/build/context/directory-context.js';
