@@ -47,18 +47,40 @@ export interface Exported {
   readonly names: readonly string[];
 }
 
-/** Throws `bad_request` when the output cannot take these images, `invalid_name`, `disk_full`, and what a fetch or push throws. */
+/** To be asked before a long build: throws `bad_request` when the output cannot take images of these platforms. */
+export function checkOutput(output: OutputSpec, platforms: readonly string[], epoch?: number): void {
+  const isOfOne =
+    output.kind === 'docker' ||
+    output.kind === 'tar' ||
+    (output.kind === 'local' && output.platformSplit === false);
+  if (isOfOne && platforms.length > 1) {
+    const name = output.kind === 'local' ? 'type=local,platform-split=false' : `type=${output.kind}`;
+    throw new SlipwayError('bad_request', `${name} holds one platform, not ${platforms.join(' and ')}`, {
+      hint: `use type=oci for several platforms, or build one: --platform ${platforms[0]}`,
+    });
+  }
+  if ('rewriteTimestamp' in output && output.rewriteTimestamp && epoch === undefined)
+    throw new SlipwayError('bad_request', 'rewrite-timestamp=true needs a time', {
+      hint: 'give it: --build-arg SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)',
+    });
+}
+
+/** Throws as checkOutput does, `invalid_name`, `disk_full`, and what a fetch or push throws. */
 export async function exportImage(request: ExportRequest, tools: ExportTools): Promise<Exported> {
-  const { images, output } = request;
+  const { images, output, epoch } = request;
   const [only] = images;
   if (only === undefined) throw new SlipwayError('internal', 'there is no image to export');
+  checkOutput(
+    output,
+    images.map(({ platform }) => platformText(platform)),
+    epoch,
+  );
   switch (output.kind) {
     case 'none':
       return { names: [] };
     case 'local':
       return exportRoots(images, output, tools);
     case 'tar': {
-      if (images.length > 1) throw severalPlatforms('type=tar', images);
       const { layers, signal, stdout } = tools;
       await writtenTo(output.dest, stdout, (stream) => writeRootTar(only, stream, layers, signal));
       return { names: [] };
@@ -73,8 +95,6 @@ async function exportBundle(
   output: Extract<OutputSpec, ImageAttributes>,
   tools: ExportTools,
 ): Promise<Exported> {
-  if (output.kind === 'docker' && request.images.length > 1)
-    throw severalPlatforms('type=docker', request.images);
   const family = output.ociMediaTypes ? 'oci' : 'docker';
   const names = fullNames([...request.names, ...output.names]);
   const images: ExportableImage[] = [];
@@ -100,10 +120,6 @@ async function finished(
   family: Family,
   { blobs, signal }: ExportTools,
 ): Promise<ExportableImage> {
-  if (output.rewriteTimestamp && epoch === undefined)
-    throw new SlipwayError('bad_request', 'rewrite-timestamp=true needs a time', {
-      hint: 'give it: --build-arg SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)',
-    });
   const compression = output.compression;
   let image = await repacked(
     source,
@@ -151,17 +167,9 @@ async function exportRoots(
   { layers, signal }: ExportTools,
 ): Promise<Exported> {
   const split = output.platformSplit ?? images.length > 1;
-  if (!split && images.length > 1) throw severalPlatforms('type=local,platform-split=false', images);
   for (const image of images) {
     const dest = split ? join(output.dest, platformText(image.platform).replaceAll('/', '_')) : output.dest;
     await copyRoot(image, dest, layers, signal);
   }
   return { names: [] };
-}
-
-function severalPlatforms(output: string, images: readonly ExportableImage[]): SlipwayError {
-  const platforms = images.map(({ platform }) => platformText(platform));
-  return new SlipwayError('bad_request', `${output} holds one platform, not ${platforms.join(' and ')}`, {
-    hint: `use type=oci for several platforms, or build one: --platform ${platforms[0]}`,
-  });
 }

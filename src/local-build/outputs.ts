@@ -2,10 +2,11 @@
 import { resolve } from 'node:path';
 import type { BuilderStore } from '../build/builder-store.js';
 import { UsageError } from '../cli/usage.js';
+import { formatPlatform } from '../dockerfile/platform.js';
 import type { AnnotationRule } from '../images/annotations.js';
 import { parseAnnotation } from '../images/annotations.js';
 import { bundleOf } from '../images/bundle.js';
-import { exportImage } from '../images/export.js';
+import { checkOutput, exportImage } from '../images/export.js';
 import type { ExportableImage, ExportedDescriptor } from '../images/exportable.js';
 import { type OutputSpec, parseOutput } from '../images/output-spec.js';
 import type { RegistryClient } from '../registry/client.js';
@@ -30,6 +31,7 @@ export function planOutputs(build: LocalBuild): OutputPlan {
     throw new UsageError('pushing needs a name', 'give one with -t REGISTRY/NAME:TAG');
   if (specs.filter((spec) => 'dest' in spec && spec.dest === '-').length > 1)
     throw new UsageError('only one output can go to stdout');
+  for (const spec of specs) checkOutput(spec, build.platforms.map(formatPlatform), epochOf(build.buildArgs));
   return { specs, annotations: build.annotations.flatMap(parseAnnotation), pushes };
 }
 

@@ -38,6 +38,24 @@ describe('slipway build', () => {
     expect(shown.err.match(/CACHED/g)).toHaveLength(2);
   });
 
+  test('an output that cannot take the image is told before anything is built', async () => {
+    await builds.write({ 'early/Dockerfile': 'FROM scratch\nCOPY Dockerfile /\n' });
+    const two = ['--platform', 'linux/amd64,linux/arm64'];
+    for (const spec of [
+      'type=docker,dest=x.tar',
+      'type=tar,dest=-',
+      'type=local,dest=x,platform-split=false',
+    ]) {
+      const { code, err } = await builds.build(['early', ...two, '-o', 'type=local,dest=all', '-o', spec]);
+      expect(code, spec).toBe(2);
+      expect(err, spec).toMatch(/^ERROR: type=.* holds one platform, not linux\/amd64 and linux\/arm64\n/);
+      expect(err, spec).toContain('--platform linux/amd64');
+    }
+    const { code, err } = await builds.build(['early', '-o', 'type=oci,dest=x.tar,rewrite-timestamp=true']);
+    expect([code, err]).toEqual([2, expect.stringMatching(/^ERROR: rewrite-timestamp=true needs a time\n/)]);
+    expect(await readdir(builds.terminal.directory)).not.toContain('all');
+  });
+
   test('a failed step is 1, with its output once and the Dockerfile around its line', async () => {
     await builds.write({
       'b/Dockerfile': '# one\nFROM busybox\nENV A=b\nRUN echo before && \\\n  exit 7\n\nENV C=d\nENV E=f\n',
