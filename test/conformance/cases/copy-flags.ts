@@ -51,7 +51,7 @@ export const COPY_FLAGS: Topic = {
     }),
     copy('--chown with an unknown name fails', 'COPY --chown=nosuch a.txt /a', {
       peers: ['buildah'],
-      fails: { code: 'dockerfile_invalid', message: /nosuch/ },
+      fails: { code: 'step_failed', message: /nosuch/ },
     }),
     copy(
       '--chmod with an octal mode',
