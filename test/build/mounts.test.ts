@@ -4,8 +4,11 @@ import { readdir, readFile, readlink, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { selectionKey } from '../../src/build/cache/keys.js';
+import { plainSelector } from '../../src/build/copy/copy-source.js';
 import { plainRunSettings, type RunSettings } from '../../src/build/run-settings.js';
 import { sleep } from '../../src/clock.js';
+import { chainId } from '../../src/layers/layer.js';
 import { type Built, TestBuilder } from '../support/builder.js';
 import { temporaryDirectory } from '../support/directories.js';
 
@@ -140,6 +143,21 @@ describe('a bind mount of a stage or an image', () => {
     expect(names(built)).toEqual([]);
     const missing = build(`${FROM}RUN --mount=from=busybox,source=/nowhere,target=/other true`);
     await expect(missing).rejects.toMatchObject({ code: 'source_missing', where: 'Dockerfile:2' });
+  });
+});
+
+describe('a memory of what a mount shows', () => {
+  it('that is wrong makes no result: other builds would take it', async () => {
+    const seed = `FROM busybox AS seed\nRUN mkdir /s && echo real > /s/x\n`;
+    const { image } = await build(seed);
+    const tree = chainId(image.layers.map(({ diffId }) => diffId));
+    const { selections } = builder.store.steps;
+    await selections.put(selectionKey(tree, plainSelector('s')), [
+      { name: 's', path: 's', content: 'files of somebody else' },
+    ]);
+    const dockerfile = `${seed}${FROM}RUN --mount=from=seed,source=/s,target=/s cat /s/x > /out`;
+    await expect(build(dockerfile)).rejects.toMatchObject({ code: 'layer_invalid' });
+    expect(executed(await build(dockerfile))).toBe(1);
   });
 });
 

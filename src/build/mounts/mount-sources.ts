@@ -54,14 +54,13 @@ async function treeSource(
   origins: Origins,
 ): Promise<MountSource> {
   // The whole of it has a name already; a part is known by its files, whatever stage they are of.
-  const content =
-    path === ''
-      ? `tree ${await origins.identity(from)}`
-      : (await select(await origins.source(from), path, mount.source)).content;
+  const selection = path === '' ? undefined : await select(await origins.source(from), path, mount.source);
   return {
     mount,
-    content,
+    content: selection?.content ?? `tree ${await origins.identity(from)}`,
     open: async () => {
+      // A cache may have named the content: the result must not be kept as that of other files.
+      await selection?.entries();
       const root = await origins.directory(from);
       const at = join(root, await resolveIn(root, path));
       const found = await statOrUndefined(at);
