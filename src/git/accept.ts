@@ -15,37 +15,9 @@ import { Turns } from '../turns.js';
 import { type AppRepositories, NO_OID } from './app-repository.js';
 import { followPush } from './follow.js';
 import type { Git } from './git.js';
-import type { AdmittedPush } from './hook-server.js';
-import { judge, type Proposal, parsePushOptions } from './proposal.js';
+import { judge, parsePushOptions } from './proposal.js';
+import type { AppDirectory, ProposedPush, PushViewer } from './push.js';
 import { type RefUpdate, refuse, type Verdict } from './verdict.js';
-
-/** Who pushes: the platform's Identity, as far as a push needs it. */
-export interface Pusher {
-  readonly name: string;
-  readonly mayCreateApps: boolean;
-  may(app: string): boolean;
-}
-
-export interface ProposedPush extends AdmittedPush, Proposal {
-  readonly options: readonly string[];
-}
-
-/** The terminal of the pusher: told everything, waited for by nobody but this push. */
-export interface PushViewer {
-  /** Aborted when the pusher is gone, or with a sentence as reason when the platform lets go of him. */
-  readonly signal: AbortSignal;
-  /** Resolves when there is room for more, at once when nobody reads any more. Never rejects. */
-  write(data: Uint8Array | string): Promise<void>;
-  accepted(buildId: string): void;
-}
-
-/** What the platform knows of apps: the ledger, as far as a push needs it. */
-export interface AppDirectory {
-  /** The app's deploy branch, without `refs/heads/`; undefined when there is no such app. */
-  deployBranch(app: string): Promise<string | undefined>;
-  /** Makes the app known. Its repository exists. Throws `conflict` when the app exists. */
-  create(app: string, deployBranch: string, who: Pusher): Promise<void>;
-}
 
 /** The queue of builds, as far as a push needs it. Both answer within seconds, also while Redis is gone. */
 export interface BuildQueue {

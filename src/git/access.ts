@@ -1,7 +1,7 @@
 /** Who may do what with which repository. An app that is not there and one that is not yours look the same. */
 import { SlipwayError } from '../errors.js';
 import { checkAppName, isAppName } from '../model/app.js';
-import type { AppDirectory, Pusher } from './accept.js';
+import type { AppDirectory, Pusher } from './push.js';
 
 export type GitService = 'git-receive-pack' | 'git-upload-pack';
 

@@ -3,10 +3,12 @@
  * in the end the verdict. It is a viewer: when it goes away nothing else changes.
  */
 import { toSlipwayError } from '../errors.js';
+import type { Logger } from '../log.js';
 import { followLog, readLog } from '../logs/log-reader.js';
 import { type Deployment, type DeploymentState, isFinal } from '../model/deployment.js';
-import type { AcceptanceParts, PushViewer } from './accept.js';
+import type { DeploymentStore } from '../records/deployments.js';
 import { pinRef } from './app-repository.js';
+import type { PushViewer } from './push.js';
 import { refuse, type Verdict } from './verdict.js';
 
 const DOING: Readonly<Partial<Record<DeploymentState, string>>> = {
@@ -21,7 +23,7 @@ const FIRST_LINES_BYTES = 64 * 1024;
 
 /** Resolves with the verdict on the deploy branch: at the end, or at once for `detach` and when the viewer is let go. */
 export async function followPush(
-  parts: Pick<AcceptanceParts, 'store' | 'log'>,
+  parts: { readonly store: Pick<DeploymentStore, 'watch' | 'logPath'>; readonly log: Logger },
   accepted: Deployment,
   viewer: PushViewer,
   signOfLifeMs: number,

@@ -8,19 +8,10 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { describeError, toSlipwayError } from '../errors.js';
 import type { Logger } from '../log.js';
-import type { ProposedPush, Pusher, PushViewer } from './accept.js';
 import { BAND_ACCEPTED, BAND_LOG, BAND_REPORT, PUSH_ID_VARIABLE, SOCKET_VARIABLE } from './hook-protocol.js';
 import { FLUSH, MAX_PAYLOAD_BYTES, PacketParser, packet } from './pkt-line.js';
+import type { AdmittedPush, ProposedPush, PushViewer } from './push.js';
 import { type RefUpdate, refuse, reportLines, type Verdict } from './verdict.js';
-
-/** Who pushes what where, known before git has read the push. */
-export interface AdmittedPush {
-  readonly app: string;
-  readonly who: Pusher;
-  /** Where receive-pack runs: the app's repository, or a staged one that becomes it on acceptance. */
-  readonly gitDir: string;
-  readonly isStaged: boolean;
-}
 
 export interface Admission {
   /** For the environment of receive-pack. */

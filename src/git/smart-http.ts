@@ -10,12 +10,12 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Limits } from '../config.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import type { Logger } from '../log.js';
-import type { AppDirectory, Pusher } from './accept.js';
 import { type Access, type GitService, grantAccess, tokenOf } from './access.js';
 import { httpAdvertisement, withHaves } from './advertisement.js';
 import type { AppRepositories } from './app-repository.js';
 import type { Git } from './git.js';
 import type { HookServer } from './hook-server.js';
+import type { AppDirectory, Pusher } from './push.js';
 import { receiveSettings } from './repository-settings.js';
 import { NO_CACHE, type RpcLimits, serveRpc } from './rpc.js';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { AppDirectory, Pusher } from '../../src/git/accept.js';
 import { grantAccess, tokenOf } from '../../src/git/access.js';
 import { judge, parsePushOptions } from '../../src/git/proposal.js';
+import type { AppDirectory, Pusher } from '../../src/git/push.js';
 import { reportLines } from '../../src/git/verdict.js';
 
 const OLD = '0'.repeat(40);

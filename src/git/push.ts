@@ -1,0 +1,39 @@
+/** A push on its way from git to its verdict: who pushes what, and who looks on. Only types. */
+import type { Proposal } from './proposal.js';
+
+/** Who pushes: the platform's Identity, as far as a push needs it. */
+export interface Pusher {
+  readonly name: string;
+  readonly mayCreateApps: boolean;
+  may(app: string): boolean;
+}
+
+/** Who pushes what where, known before git has read the push. */
+export interface AdmittedPush {
+  readonly app: string;
+  readonly who: Pusher;
+  /** Where receive-pack runs: the app's repository, or a staged one that becomes it on acceptance. */
+  readonly gitDir: string;
+  readonly isStaged: boolean;
+}
+
+export interface ProposedPush extends AdmittedPush, Proposal {
+  readonly options: readonly string[];
+}
+
+/** The terminal of the pusher: told everything, waited for by nobody but this push. */
+export interface PushViewer {
+  /** Aborted when the pusher is gone, or with a sentence as reason when the platform lets go of him. */
+  readonly signal: AbortSignal;
+  /** Resolves when there is room for more, at once when nobody reads any more. Never rejects. */
+  write(data: Uint8Array | string): Promise<void>;
+  accepted(buildId: string): void;
+}
+
+/** What the platform knows of apps: the ledger, as far as a push needs it. */
+export interface AppDirectory {
+  /** The app's deploy branch, without `refs/heads/`; undefined when there is no such app. */
+  deployBranch(app: string): Promise<string | undefined>;
+  /** Makes the app known. Its repository exists. Throws `conflict` when the app exists. */
+  create(app: string, deployBranch: string, who: Pusher): Promise<void>;
+}
