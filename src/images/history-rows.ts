@@ -21,18 +21,27 @@ export function historyRows({
 }: Pick<BuiltImage, 'document' | 'layers'>): readonly HistoryRow[] {
   const rows: HistoryRow[] = [];
   let next = 0;
-  const history: readonly HistoryEntry[] = Array.isArray(document.history) ? document.history : [];
-  for (const entry of history) {
+  const history: readonly unknown[] = Array.isArray(document.history) ? document.history : [];
+  for (const each of history) {
+    // An image from elsewhere may say anything.
+    const entry: Partial<Record<keyof HistoryEntry, unknown>> =
+      typeof each === 'object' && each !== null ? each : {};
     const layer = entry.empty_layer === true ? undefined : layers[next++];
+    const created = textOf(entry.created);
+    const comment = textOf(entry.comment);
     rows.push({
       ...layerOf(layer),
-      ...(entry.created === undefined ? {} : { created: entry.created }),
-      instruction: entry.created_by ?? '',
-      ...(entry.comment === undefined || entry.comment === '' ? {} : { comment: entry.comment }),
+      ...(created === '' ? {} : { created }),
+      instruction: textOf(entry.created_by),
+      ...(comment === '' ? {} : { comment }),
     });
   }
   for (const layer of layers.slice(next)) rows.push({ ...layerOf(layer), instruction: '' });
   return rows.reverse();
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 function layerOf(
