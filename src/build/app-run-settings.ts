@@ -2,10 +2,9 @@
 import type { Config } from '../config.js';
 import { toSlipwayError } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
-import { imageRepository } from '../model/image-repository.js';
 import type { RegistryClient } from '../registry/client.js';
 import type { BuilderStore } from './builder-store.js';
-import type { CachePlace } from './cache/remote-cache.js';
+import { cacheMountsPlaceOf } from './cache/cache-place.js';
 import { CacheMounts } from './mounts/cache-mounts.js';
 import { exportCacheMounts, importCacheMounts } from './mounts/share-cache-mounts.js';
 import { plainRunSettings, type RunSettings } from './run-settings.js';
@@ -54,7 +53,7 @@ export function appRunSettings(
 /** Writes the app's cache mounts that were used, for other builders. For after a build. */
 export async function shareCacheMounts(tools: AppRunTools, app: string, signal: AbortSignal): Promise<void> {
   const { registry, builderStore: store, config } = tools;
-  await exportCacheMounts(app, placeOf(app, config), { registry, store, signal });
+  await exportCacheMounts(app, cacheMountsPlaceOf(app, config.registry.host), { registry, store, signal });
 }
 
 /** A builder that has any of the app's goes on with them. */
@@ -67,14 +66,14 @@ async function importOnce(
   if ((await new CacheMounts(store.directory).list(app)).length > 0) return;
   const signal = AbortSignal.any([building, AbortSignal.timeout(IMPORT_TIMEOUT_MS)]);
   try {
-    const ids = await importCacheMounts(app, placeOf(app, config), { registry, store, signal });
+    const ids = await importCacheMounts(app, cacheMountsPlaceOf(app, config.registry.host), {
+      registry,
+      store,
+      signal,
+    });
     if (ids.length > 0) await note(`cache mounts of another builder: ${ids.join(', ')}`);
   } catch (error) {
     if (building.aborted) throw building.reason;
     await note(`the cache mounts in the registry are of no help: ${toSlipwayError(error).message}`);
   }
-}
-
-function placeOf(app: string, { registry }: AppRunTools['config']): CachePlace {
-  return { registry: registry.host, repository: imageRepository(app), tag: 'cache-mounts' };
 }

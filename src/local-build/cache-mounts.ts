@@ -1,6 +1,6 @@
 /** `--cache-mounts-from` and `--cache-mounts-to`: the directories of RUN --mount=type=cache, shared through a registry. */
 import type { BuilderStore } from '../build/builder-store.js';
-import type { CachePlace } from '../build/cache/remote-cache.js';
+import type { CachePlace } from '../build/cache/cache-place.js';
 import { exportCacheMounts, importCacheMounts } from '../build/mounts/share-cache-mounts.js';
 import type { RunSettings } from '../build/run-settings.js';
 import { toSlipwayError } from '../errors.js';

@@ -1,5 +1,6 @@
 /** `--cache-from` and `--cache-to`: the cache that builds share through a registry. */
-import { type CachePlace, RemoteCache } from '../build/cache/remote-cache.js';
+import type { CachePlace } from '../build/cache/cache-place.js';
+import { RemoteCache } from '../build/cache/remote-cache.js';
 import { UsageError } from '../cli/usage.js';
 import type { RegistryClient } from '../registry/client.js';
 import { parseReference } from '../registry/reference.js';

@@ -2,7 +2,8 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type BuilderStore, openBuilderStore } from '../../src/build/builder-store.js';
-import { type CachePlace, RemoteCache } from '../../src/build/cache/remote-cache.js';
+import type { CachePlace } from '../../src/build/cache/cache-place.js';
+import { RemoteCache } from '../../src/build/cache/remote-cache.js';
 import {
   CACHE_TYPE,
   type CacheBounds,

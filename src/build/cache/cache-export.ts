@@ -11,7 +11,7 @@ import type { RegistryClient } from '../../registry/client.js';
 import { asDigest, type Descriptor, type Digest, digestOf, MEDIA_TYPES } from '../../registry/image.js';
 import type { PushLayer } from '../../registry/push.js';
 import { formatReference } from '../../registry/reference.js';
-import type { CachePlace } from './remote-cache.js';
+import type { CachePlace } from './cache-place.js';
 import {
   type BuildRecord,
   CACHE_TYPE,

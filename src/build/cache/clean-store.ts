@@ -3,9 +3,8 @@
  * may use goes at all, in this process or in another. Killed in the middle, it leaves whole entries only.
  */
 import type { BuilderStore } from '../builder-store.js';
-import { roomsOf, type StoreEntry } from './store-rooms.js';
-
-export type { StoreEntry, StoreRoom } from './store-rooms.js';
+import type { StoreEntry } from './store-entry.js';
+import { roomsOf } from './store-rooms.js';
 
 export interface StoreBudget {
   readonly bytes: number;

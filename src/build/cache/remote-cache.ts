@@ -8,11 +8,11 @@
  */
 import { toSlipwayError } from '../../errors.js';
 import type { BlobStore } from '../../layers/blob-store.js';
-import { imageRepository } from '../../model/image-repository.js';
 import type { RegistryClient } from '../../registry/client.js';
 import { asDigest } from '../../registry/image.js';
 import { formatReference } from '../../registry/reference.js';
 import { exportCache } from './cache-export.js';
+import type { CachePlace } from './cache-place.js';
 import type { CachedSelection, CachedStep } from './cached.js';
 import {
   type BuildRecord,
@@ -22,12 +22,6 @@ import {
   INDEX_BYTES,
   parseIndex,
 } from './remote-index.js';
-
-export interface CachePlace {
-  readonly registry: string;
-  readonly repository: string;
-  readonly tag: string;
-}
 
 export interface RemoteCacheOptions {
   readonly registry: RegistryClient;
@@ -53,11 +47,6 @@ interface Imported {
 
 /** A registry that is slower is of no help. */
 const IMPORT_TIMEOUT_MS = 5_000;
-
-/** Where an app's builders share what they built. */
-export function cachePlaceOf(app: string, registryHost: string): CachePlace {
-  return { registry: registryHost, repository: imageRepository(app), tag: 'slipway-cache' };
-}
 
 export class RemoteCache {
   readonly #options: RemoteCacheOptions;

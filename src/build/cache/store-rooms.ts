@@ -7,17 +7,7 @@ import { knownDownloads } from '../add/url-source.js';
 import type { BuilderStore } from '../builder-store.js';
 import { cacheMountRoom } from '../mounts/cache-room.js';
 import type { JsonFiles } from './json-files.js';
-
-/** One thing that can be removed by itself and made again when it is needed. */
-export interface StoreEntry {
-  /** ms since the epoch. */
-  readonly lastUsedAt: number;
-  readonly sizeBytes: number;
-  /** False when it was used meanwhile, or somebody else has removed it. */
-  remove(): Promise<boolean>;
-}
-
-export type StoreRoom = (signal: AbortSignal | undefined) => Promise<readonly StoreEntry[]>;
+import type { StoreEntry, StoreRoom } from './store-entry.js';
 
 /** Commits of other repositories are kept in it, each a directory `<name>.git`: see context/git-remotes.ts. */
 export function remotesDirectory(store: string): string {

@@ -1,5 +1,5 @@
 /** Cache mounts among what the cleaning of the store may remove: whole directories, and never one in use. */
-import type { StoreEntry, StoreRoom } from '../cache/clean-store.js';
+import type { StoreEntry, StoreRoom } from '../cache/store-entry.js';
 import { CacheMounts } from './cache-mounts.js';
 
 /** `store`: the builder's directory. */

@@ -10,7 +10,7 @@ import type { RegistryClient } from '../../registry/client.js';
 import { asDigest, type Descriptor, digestOf, MEDIA_TYPES } from '../../registry/image.js';
 import type { PushLayer } from '../../registry/push.js';
 import type { BuilderStore } from '../builder-store.js';
-import type { CachePlace } from '../cache/remote-cache.js';
+import type { CachePlace } from '../cache/cache-place.js';
 import { CacheMounts, type StoredCacheMount } from './cache-mounts.js';
 
 const CACHE_MOUNTS_TYPE = 'application/vnd.slipway.cache-mounts.v1+json';
