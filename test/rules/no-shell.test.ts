@@ -9,8 +9,7 @@ const RULES: readonly { readonly why: string; readonly pattern: RegExp }[] = [
   },
   {
     why: 'exec() hands its text to a shell',
-    pattern:
-      /(?:import\s*\{[^}]*|\{[^}]*|[\w$]*child_?[pP]rocess\w*\.)\b(?:exec|execSync)\b(?=[^;]*child_process|\()/,
+    pattern: /(?:\{[^}]*(?<!\.)|[\w$]*child_?[pP]rocess\w*\.)\b(?:exec|execSync)\b(?=[^;]*child_process|\()/,
   },
   { why: 'execSync() hands its text to a shell', pattern: /\bexecSync\s*\(/ },
   {
@@ -84,6 +83,7 @@ describe('no shell', () => {
     "import { execFile } from 'node:child_process';",
     'const match = /x/.exec(text);',
     'pattern.exec(line)?.[1]',
+    'const match = /[{](.*)/.exec(text);',
     '// never `sh -c`, never exec(',
     "const name = 'sh';",
     'readonly shell: readonly string[];',
