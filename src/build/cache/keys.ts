@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 
 /** Raised when the meaning of a key or of a cached result changes; old entries are then never found again. */
-const SCHEMA = 'slipway-step-3';
+const SCHEMA = 'slipway-step-4';
 
 export interface RunKeyParts {
   readonly parent: string;
