@@ -1,5 +1,6 @@
 /** What `docker build --check` would say of a build's Dockerfile, with what the build knows of its context and images. */
 
+import { givenArg } from '../dockerfile/build-args.js';
 import { type LintResult, type LintWarning, lintDockerfile } from '../dockerfile/lint/lint.js';
 import type { ParseLimits } from '../dockerfile/types.js';
 import { SlipwayError } from '../errors.js';
@@ -12,8 +13,10 @@ export function lintInput(
   bases: ReadonlyMap<number, BaseImage>,
   limits: ParseLimits,
 ): LintResult {
+  const check = givenArg(plan.buildArgs, 'BUILDKIT_DOCKERFILE_CHECK');
   return lintDockerfile(text, plan.dockerfile, {
     limits,
+    ...(check === undefined ? {} : { check }),
     isIgnored: (path) => ignore.ignores(path),
     baseVariables: (stage) =>
       bases.get(stage)?.document.config?.Env?.map((pair) => pair.split('=', 1)[0] ?? ''),
@@ -29,7 +32,7 @@ export function lintFailure(warnings: readonly LintWarning[], dockerfile: string
     `${count} the build, the first: ${first?.rule}: ${first?.text}`,
     {
       where: `${dockerfile}:${first?.line}`,
-      hint: 'the Dockerfile asks for that by # check=error=true',
+      hint: 'that is asked for by # check=error=true in the Dockerfile, or by BUILDKIT_DOCKERFILE_CHECK',
     },
   );
 }

@@ -40,6 +40,13 @@ const FOUND: readonly [string, string, readonly string[]][] = [
     ["1 FromAsCasing: 'as' and 'FROM' keywords' casing do not match"],
   ],
   [
+    'as beside a FROM in both cases',
+    'From alpine as b\nFROM alpine AS c\n',
+    [
+      "1 ConsistentInstructionCasing: Command 'From' should match the case of the command majority (uppercase)",
+    ],
+  ],
+  [
     'a stage name in upper case',
     'FROM alpine AS BuilderBase\n',
     ["1 StageNameCasing: Stage name 'BuilderBase' should be lowercase"],
@@ -60,7 +67,7 @@ const FOUND: readonly [string, string, readonly string[]][] = [
   [
     'an empty line in a continuation',
     'FROM alpine\nRUN echo a && \\\n\n  echo b\n',
-    ['2 NoEmptyContinuation: Empty continuation line'],
+    ['4 NoEmptyContinuation: Empty continuation line'],
   ],
   ['a comment in a continuation', 'FROM alpine\nRUN echo a && \\\n# why\n  echo b\n\nRUN true\n', []],
   ['an empty line after a heredoc', 'FROM alpine\nRUN <<E\necho a\n\necho b \\\n\nE\n', []],
@@ -81,10 +88,10 @@ const FOUND: readonly [string, string, readonly string[]][] = [
   ],
   [
     'undeclared args in FROM',
-    'ARG VERSION=1\nFROM alpine:$VERSOIN AS a\nFROM --platform=$PLAT alpine\n',
+    'ARG VERSION=1\nFROM alpine:$VERSOIN AS a\nFROM --platform=$TARGETPLATFROM alpine\n',
     [
       "2 UndefinedArgInFrom: FROM argument 'VERSOIN' is not declared (did you mean VERSION?)",
-      "3 UndefinedArgInFrom: FROM argument 'PLAT' is not declared",
+      "3 UndefinedArgInFrom: FROM argument 'TARGETPLATFROM' is not declared (did you mean TARGETPLATFORM?)",
     ],
   ],
   [
@@ -166,9 +173,10 @@ const FOUND: readonly [string, string, readonly string[]][] = [
   ],
   [
     'a description, when asked for',
-    '# check=experimental=InvalidDefinitionDescription\n\n# the base\nFROM alpine AS base\n# version of it\nARG version\n',
+    '# check=experimental=InvalidDefinitionDescription\n\n# Base of all\nFROM alpine AS base\n# version of it\nARG version\n# both\nARG a b\n# apart\n#\nARG c\n',
     [
-      '4 InvalidDefinitionDescription: Comment for build stage or argument should follow the format: `# <arg/stage name> <description>`. If this is not intended to be a description comment, add an empty line or comment between the instruction and the comment.',
+      '4 InvalidDefinitionDescription: Comment for FROM should follow the format: `# base <description>`',
+      '8 InvalidDefinitionDescription: Comment for ARG should follow the format: `# <arg_key> <description>`',
     ],
   ],
   ['a description, when not asked for', '# the base\nFROM alpine AS base\n', []],
@@ -186,15 +194,21 @@ describe('the linter', () => {
     expect(lint(text)).toEqual(expected);
   });
 
-  it('names files that the ignore file excludes', () => {
+  it('names files that the ignore file excludes, when asked for, whatever is skipped', () => {
     const isIgnored = (path: string): boolean => path === 'node_modules';
-    expect(
-      lint('FROM alpine AS a\nCOPY ./node_modules/ /m\nCOPY src /s\nCOPY --from=a /node_modules /x\n', {
-        isIgnored,
-      }),
-    ).toEqual([
-      '2 CopyIgnoredFile: Attempting to Copy file "./node_modules/" that is excluded by .dockerignore',
+    const text = 'FROM alpine AS a\nCOPY ./node_modules/ /m\nCOPY src /s\nCOPY --from=a /node_modules /x\n';
+    expect(lint(text, { isIgnored })).toEqual([]);
+    const check = '# check=skip=all;experimental=CopyIgnoredFile';
+    expect(lint(`${check}\n${text}`, { isIgnored })).toEqual([
+      '3 CopyIgnoredFile: Attempting to Copy file "./node_modules/" that is excluded by .dockerignore',
     ]);
+  });
+
+  it('follows what is given instead of what the file asks for', () => {
+    const text = '# check=error=true\nFROM alpine\nMAINTAINER me\n';
+    expect(lint(text, { check: 'skip=all' })).toEqual([]);
+    expect(lint(text.replace('error=true', 'skip=all'), { check: '' })).toHaveLength(1);
+    expect(lint('# check=skip=all\nFROM a as b\nMAINTAINER me\n', { check: '' })).toHaveLength(2);
   });
 
   it('does not guess at variables of an image that it does not know', () => {

@@ -12,6 +12,8 @@ const PLATFORM_ARG = /^(?:BUILD|TARGET)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)$|^
 /** For the automatic args; any other would do. */
 const SOME_PLATFORM: Platform = { os: 'linux', architecture: 'amd64' };
 
+const AUTOMATIC: readonly string[] = [...automaticArgs(SOME_PLATFORM, SOME_PLATFORM, 'default').keys()];
+
 export function* checkFrom({ dockerfile }: LintedFile): Generator<Finding> {
   const escapeCharacter = dockerfile.directives.escape;
   const args = dockerfile.globalArgs.flatMap((each) => each.args);
@@ -23,7 +25,7 @@ export function* checkFrom({ dockerfile }: LintedFile): Generator<Finding> {
     const inPlatform = usedVariables(from.platform ?? '', escapeCharacter);
     for (const name of new Set([...inImage, ...inPlatform])) {
       if (names.has(name) || PLATFORM_ARG.test(name)) continue;
-      const near = nearest(name, names);
+      const near = nearest(name, [...names, ...AUTOMATIC]);
       yield {
         rule: 'UndefinedArgInFrom',
         line,

@@ -13,6 +13,8 @@ export type { LintRule, LintWarning } from './rules.js';
 
 export interface LintOptions extends Pick<LintedFile, 'isIgnored' | 'baseVariables'> {
   readonly limits: ParseLimits;
+  /** BUILDKIT_DOCKERFILE_CHECK: takes the place of the file's `# check=`. */
+  readonly check?: string;
 }
 
 export interface LintResult {
@@ -26,7 +28,7 @@ export interface LintResult {
 export function lintDockerfile(source: Uint8Array | string, name: string, options: LintOptions): LintResult {
   const dockerfile = parseDockerfile(source, name, options.limits);
   const lines = new SourceLines(source, dockerfile.directives.escape);
-  const ofFile = parseCheck(dockerfile.directives.check);
+  const ofFile = parseCheck(options.check ?? dockerfile.directives.check);
   const file: LintedFile = { ...options, dockerfile, lines };
   const warnings = [...checkNames(file), ...checkFrom(file), ...checkMeaning(file)]
     .filter(({ rule, line }) => isReported(rule, ofFile, ofInstruction(lines, line)))

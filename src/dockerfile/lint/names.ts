@@ -19,7 +19,7 @@ export function* checkNames(file: LintedFile): Generator<Finding> {
   ]) {
     const line = file.lines.emptyContinuation(each.lines.start);
     if (line !== undefined)
-      yield { rule: 'NoEmptyContinuation', line: each.lines.start, text: 'Empty continuation line' };
+      yield { rule: 'NoEmptyContinuation', line: each.lines.end, text: 'Empty continuation line' };
   }
   yield* descriptions(file);
 }
@@ -53,7 +53,9 @@ function* stageNames(stages: readonly SourceStage[]): Generator<Finding> {
     if (as === undefined || name === undefined) continue;
     const keyword = keywordOf(from);
     const isLower = (word: string): boolean => word === word.toLowerCase();
-    if (isLower(keyword) !== isLower(as) || (!isLower(as) && as !== as.toUpperCase())) {
+    const isUpper = (word: string): boolean => word === word.toUpperCase();
+    // Of a keyword in both cases another rule speaks.
+    if (isLower(keyword) ? !isLower(as) : isUpper(keyword) && !isUpper(as)) {
       const text = `'${as}' and '${keyword}' keywords' casing do not match`;
       yield { rule: 'FromAsCasing', line, text };
     }
@@ -122,26 +124,27 @@ function* exposed(port: string, line: number): Generator<Finding> {
 
 /** `# <name> <description>` above an ARG or a named stage is shown by `docker build --call=outline`. */
 function* descriptions({ dockerfile, lines }: LintedFile): Generator<Finding> {
+  const { globalArgs, stages } = dockerfile;
   const named = [
-    ...[...dockerfile.globalArgs, ...dockerfile.stages.flatMap(({ instructions }) => instructions)].flatMap(
-      (each) =>
-        each.kind === 'ARG' ? [{ line: each.lines.start, names: each.args.map(({ key }) => key) }] : [],
+    ...[...globalArgs, ...stages.flatMap(({ instructions }) => instructions)].flatMap((each) =>
+      each.kind === 'ARG'
+        ? [{ kind: 'ARG', line: each.lines.start, names: each.args.map(({ key }) => key) }]
+        : [],
     ),
-    ...dockerfile.stages.flatMap(({ from }) =>
-      from.stageName === undefined ? [] : [{ line: from.lines.start, names: [from.stageName] }],
+    ...stages.flatMap(({ from }) =>
+      from.stageName === undefined ? [] : [{ kind: 'FROM', line: from.lines.start, names: [from.stageName] }],
     ),
   ];
-  for (const { line, names } of named) {
-    const comment = lines.commentsAbove(line).at(-1);
-    if (comment === undefined || /^[a-z]+\s*=/i.test(comment)) continue;
-    const [first = ''] = comment.split(/\s/);
-    if (names.some((name) => name.toLowerCase() === first.toLowerCase())) continue;
+  for (const { kind, line, names } of named) {
+    // An empty comment sets the one above it apart.
+    const comment = lines.commentsAbove(line).at(-1) ?? '';
+    if (comment === '' || /^[a-z]+\s*=/i.test(comment) || names.includes(comment.split(' ', 1)[0] ?? ''))
+      continue;
+    const name = names.length > 1 ? '<arg_key>' : names[0];
     yield {
       rule: 'InvalidDefinitionDescription',
       line,
-      text:
-        'Comment for build stage or argument should follow the format: `# <arg/stage name> <description>`. ' +
-        'If this is not intended to be a description comment, add an empty line or comment between the instruction and the comment.',
+      text: `Comment for ${kind} should follow the format: \`# ${name} <description>\``,
     };
   }
 }

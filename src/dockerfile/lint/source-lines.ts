@@ -4,17 +4,21 @@ import type { EscapeCharacter } from '../types.js';
 export class SourceLines {
   readonly #lines: readonly string[];
   readonly #escape: EscapeCharacter;
+  /** How many directives the file begins with: they are no comments of what follows. */
+  readonly #directives: number;
 
   constructor(source: Uint8Array | string, escapeCharacter: EscapeCharacter) {
     const text = typeof source === 'string' ? source : new TextDecoder().decode(source);
     this.#lines = text.split(/\r?\n/);
     this.#escape = escapeCharacter;
+    const first = this.#lines.findIndex((line) => !/^\s*#\s*(?:syntax|escape|check)\s*=\s*\S/i.test(line));
+    this.#directives = Math.max(first, 0);
   }
 
   /** The comment lines directly above a line, without their `#`, the topmost first. */
   commentsAbove(line: number): readonly string[] {
     const comments: string[] = [];
-    for (let at = line - 1; at >= 1; at--) {
+    for (let at = line - 1; at > this.#directives; at--) {
       const text = this.#line(at).trim();
       if (!text.startsWith('#')) break;
       comments.unshift(text.slice(1).trim());
