@@ -6,20 +6,20 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { isErrno, SlipwayError } from '../errors.js';
 import type { CredentialLookUp, Credentials } from '../registry/auth.js';
 
-interface DockerConfig {
-  readonly auths?: Readonly<Record<string, DockerAuth>>;
-  readonly credHelpers?: Readonly<Record<string, string>>;
-  readonly credsStore?: string;
-}
+const text = z.string().nullish();
+const dockerAuth = z.object({ auth: text, username: text, password: text });
+const dockerConfig = z.object({
+  auths: z.record(z.string(), dockerAuth.nullish()).nullish(),
+  credHelpers: z.record(z.string(), z.string()).nullish(),
+  credsStore: text,
+});
 
-interface DockerAuth {
-  readonly auth?: string;
-  readonly username?: string;
-  readonly password?: string;
-}
+type DockerConfig = z.infer<typeof dockerConfig>;
+type DockerAuth = z.infer<typeof dockerAuth>;
 
 /** What Docker Hub is called in config.json. */
 const HUB = 'https://index.docker.io/v1/';
@@ -37,13 +37,19 @@ export function dockerCredentials(env: NodeJS.ProcessEnv): CredentialLookUp {
 
 async function readConfig(path: string): Promise<DockerConfig> {
   try {
-    const parsed: unknown = JSON.parse(await readFile(path, 'utf8'));
-    return typeof parsed === 'object' && parsed !== null ? parsed : {};
+    return dockerConfig.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch (error) {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR') || isErrno(error, 'EACCES')) return {};
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new SlipwayError('invalid_config', `${path} is not JSON`, { hint: 'correct it, or log in again' });
+    const problem = error instanceof SyntaxError ? 'is not JSON' : unexpected(error);
+    throw new SlipwayError('invalid_config', `${path} ${problem}`, { hint: 'correct it, or log in again' });
   }
+}
+
+/** Which of its fields is not as docker writes it. */
+function unexpected(error: unknown): string {
+  if (!(error instanceof z.ZodError)) throw error;
+  const [issue] = error.issues;
+  return `is not a config of docker: ${issue?.path.join('.') || 'it'}: ${issue?.message}`;
 }
 
 async function find(
@@ -52,15 +58,17 @@ async function find(
   env: NodeJS.ProcessEnv,
 ): Promise<Credentials | undefined> {
   const keys = registry === 'docker.io' ? [HUB, 'index.docker.io', 'docker.io'] : [registry];
+  const { credHelpers, credsStore } = config;
   for (const key of keys) {
-    const helper = config.credHelpers?.[key] ?? config.credsStore;
+    const own = credHelpers && Object.hasOwn(credHelpers, key) ? credHelpers[key] : undefined;
+    const helper = own ?? (credsStore || undefined);
     const found = helper === undefined ? undefined : await askHelper(helper, key, env);
     if (found !== undefined) return found;
   }
   const auths = Object.entries(config.auths ?? {});
   for (const key of keys) {
     const found = auths.find(([name]) => name === key || (key !== HUB && hostOf(name) === key))?.[1];
-    const credentials = found === undefined ? undefined : decode(found);
+    const credentials = found ? decode(found) : undefined;
     if (credentials !== undefined) return credentials;
   }
   return undefined;
