@@ -71,6 +71,8 @@ async function changeUnderTraffic(stage: Stage, person: Person): Promise<void> {
     const { exitCode } = await person.push();
     ms = performance.now() - startedAt;
     problems = [...expect('the exit code of git push', exitCode, 0), ...(await pageShows(person, SECOND))];
+    const why = await person.slipway('builds:why');
+    problems.push(...contains('slipway builds:why', why.output, ['CACHED', '"message.txt" changed']));
     await new Promise((resolve) => setTimeout(resolve, AFTERWARDS_MS));
   } finally {
     const { requests, failed, failures, pages } = await traffic.stop();
