@@ -38,8 +38,7 @@ export function failureLines({ error, dockerfile, output }: Failure): string[] {
   return [
     ...(output.length === 0 ? [] : [rule, ...output, rule]),
     ...(dockerfile === undefined ? [] : excerpt(error.where, dockerfile, DEFAULT_LIMITS)),
-    `ERROR: ${message}`,
-    ...hint,
+    ...[`ERROR: ${message}`, ...hint].flatMap((text) => text.split('\n')),
   ];
 }
 
