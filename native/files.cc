@@ -18,6 +18,16 @@ Fd openAt(int directory, const char* name, int flags, mode_t mode, std::string_v
   return fd;
 }
 
+Fd openRegular(int directory, const char* name, const struct stat& st, std::string_view shown) {
+  const Fd found = openAt(directory, name, O_PATH | O_NOFOLLOW, 0, shown);
+  struct stat now {};
+  if (::fstat(found.get(), &now) != 0) throwErrno(errno, "stat", shown);
+  const bool same = S_ISREG(now.st_mode) && now.st_dev == st.st_dev && now.st_ino == st.st_ino;
+  if (!same) throwErrno(ENOENT, "open", shown);
+  const std::string path = "/proc/self/fd/" + std::to_string(found.get());
+  return openAt(AT_FDCWD, path.c_str(), O_RDONLY, 0, shown);
+}
+
 Fd tryOpenAt2(int directory, const char* path, uint64_t flags, uint64_t resolve) {
   open_how how{};
   how.flags = flags | O_CLOEXEC;

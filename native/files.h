@@ -54,6 +54,9 @@ class Fd {
 
 // `shown` is the path that an error names. O_CLOEXEC is always added.
 Fd openAt(int directory, const char* name, int flags, mode_t mode, std::string_view shown);
+// The regular file that `st` is of, to read it. Others may put something else at its name meanwhile: then it is ENOENT.
+// A FIFO would never open, and a device may do things when it is opened: nothing else is ever opened.
+Fd openRegular(int directory, const char* name, const struct stat& st, std::string_view shown);
 // openat2(2); an invalid Fd with errno set when it fails.
 Fd tryOpenAt2(int directory, const char* path, uint64_t flags, uint64_t resolve);
 Fd openDirectory(const std::string& path);

@@ -81,7 +81,7 @@ class Scan {
       return;
     }
     if (S_ISREG(st.st_mode)) {
-      const Fd fd = openAt(directory, name.c_str(), O_RDONLY | O_NOFOLLOW, 0, shown);
+      const Fd fd = openRegular(directory, name.c_str(), st, shown);
       scanned.entry.xattrs = layerXattrs(fd.get(), shown);
       if (st.st_nlink > 1) scanned.inode = std::to_string(st.st_dev) + ":" + std::to_string(st.st_ino);
       if (request_.hash && (!request_.hash_only || request_.hash_only->contains(path)))

@@ -138,7 +138,7 @@ class UpperWalk {
     Fd file;
     TarEntry entry = entryOf(path, st, typeOf(st.st_mode));
     if (S_ISREG(st.st_mode)) {
-      file = openAt(directory, name.c_str(), O_RDONLY | O_NOFOLLOW, 0, path);
+      file = openRegular(directory, name.c_str(), st, path);
       refuseRedirects(file.get(), path);
       entry.size = static_cast<uint64_t>(st.st_size);
       entry.xattrs = layerXattrs(file.get(), path);
