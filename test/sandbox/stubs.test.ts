@@ -34,15 +34,21 @@ describe('mount points', () => {
   const time = async (path: string): Promise<number> => (await lstat(join(root, path))).mtimeMs / 1000;
 
   it('that are missing are made, named, and removed without a trace', async () => {
-    await rm(join(root, 'proc'), { recursive: true });
-    await utimes(root, LONG_AGO, LONG_AGO);
     const points = await MountPoints.make(root, FILES);
-    expect(points.made).toEqual(['proc', 'etc/hosts', 'etc/resolv.conf']);
+    expect(points.made).toEqual(['etc/hosts', 'etc/resolv.conf']);
     expect(await time('etc')).not.toBe(LONG_AGO);
     await points.remove();
     expect(await readdir(join(root, 'etc'))).toEqual([]);
-    expect(await readdir(root)).toEqual(['dev', 'etc', 'sys']);
+    expect(await readdir(root)).toEqual(['dev', 'etc', 'proc', 'sys']);
     expect([await time('etc'), await time('.')]).toEqual([LONG_AGO, LONG_AGO]);
+  });
+
+  it('of the kernel’s file systems stay where they were missing', async () => {
+    for (const name of ['dev', 'etc', 'proc', 'sys']) await rm(join(root, name), { recursive: true });
+    const points = await MountPoints.make(root, FILES);
+    expect(points.made).toEqual(['etc', 'etc/hosts', 'etc/resolv.conf']);
+    await points.remove();
+    expect(await readdir(root)).toEqual(['dev', 'proc', 'sys']);
   });
 
   it('that exist are left alone', async () => {

@@ -1,6 +1,7 @@
 /**
  * Mount points. A runtime makes those that are missing, and they would end in the layer; so they are made here first,
- * and removed after the step, with the time of the directory they were in as it was before.
+ * and removed after the step, with the time of the directory they were in as it was before. As with BuildKit, /dev, /proc
+ * and /sys stay: an image without them has them after its first RUN.
  */
 import type { BigIntStats } from 'node:fs';
 import { chmod, lstat, mkdir, rmdir, unlink, utimes, writeFile } from 'node:fs/promises';
@@ -65,6 +66,7 @@ export class MountPoints {
     const points = new MountPoints(root);
     try {
       for (const path of DIRECTORIES) await points.#ensure(path, 'directory');
+      const kept = points.#stubs.length;
       for (const path of files) {
         const resolved = await resolveInRoot(root, path);
         // The runtime mounts a fresh file system over these three first: what is made in it is not in the root.
@@ -75,6 +77,7 @@ export class MountPoints {
       }
       await points.#ensureTargets(mounts);
       for (const [path, parent] of points.#parents) parent.afterNs = (await points.#stat(path)).mtimeNs;
+      points.#stubs.splice(0, kept);
       return points;
     } catch (error) {
       await points.remove();
@@ -82,7 +85,7 @@ export class MountPoints {
     }
   }
 
-  /** What was made; relative, without a leading `/`. */
+  /** What was made and is removed again; relative, without a leading `/`. */
   get made(): string[] {
     return this.#stubs.map((stub) => stub.path.slice(1));
   }
