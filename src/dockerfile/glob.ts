@@ -90,7 +90,12 @@ export class Glob {
 
   matches(path: string): boolean {
     if (!path.startsWith(this.#prefix) || !path.endsWith(this.#suffix)) return false;
-    return this.#read(path) && this.#reached[2 * this.#tokens.length] === this.#round;
+    return this.#read(path) && this.#isMatch();
+  }
+
+  /** Whether the path matches, or what is before one of its slashes. */
+  matchesOrAbove(path: string): boolean {
+    return path.startsWith(this.#prefix) && this.#read(path, true);
   }
 
   /** Whether some path that begins with `prefix` matches. */
@@ -98,20 +103,26 @@ export class Glob {
     return this.#read(prefix);
   }
 
-  /** Follows the text; false when no state is left. */
-  #read(text: string): boolean {
+  /** What was read so far. */
+  #isMatch(): boolean {
+    return this.#reached[2 * this.#tokens.length] === this.#round;
+  }
+
+  /** Follows the text; false when no state is left. With `above`: whether it, or what is before a slash, matches. */
+  #read(text: string, above = false): boolean {
     this.#begin();
     this.#enter(0);
     for (let at = 0; at < text.length; at++) {
       const code = text.codePointAt(at) ?? 0;
       if (code > 0xffff) at++;
+      if (above && code === SLASH && this.#isMatch()) return true;
       const count = this.#count;
       [this.#states, this.#next] = [this.#next, this.#states];
       this.#begin();
       for (let each = 0; each < count; each++) this.#step(this.#states[each] ?? 0, code);
       if (this.#count === 0) return false;
     }
-    return true;
+    return !above || this.#isMatch();
   }
 
   #begin(): void {

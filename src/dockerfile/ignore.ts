@@ -100,9 +100,13 @@ export class IgnoreMatcher {
     if (directory === '') return this.patterns.map(() => false);
     const known = this.kept.get(directory);
     if (known !== undefined) return known;
-    const above = this.matchesOf(parentOf(directory));
-    const matched = this.patterns.map(
-      (pattern, index) => above[index] === true || pattern.matches(directory),
+    const parent = parentOf(directory);
+    // Not one directory after the other: a deep path would be read as often as it has parts.
+    const above = parent === '' ? [] : this.kept.get(parent);
+    const matched = this.patterns.map((pattern, index) =>
+      above === undefined
+        ? pattern.matchesOrAbove(directory)
+        : above[index] === true || pattern.matches(directory),
     );
     if (this.kept.size >= MAX_KEPT) this.kept.clear();
     this.kept.set(directory, matched);
@@ -135,6 +139,14 @@ class Pattern {
     if (kind === 'exact') return path === text;
     if (kind === 'prefix') return path.startsWith(text);
     return path.endsWith(text) || (text.startsWith('/') && path === text.slice(1));
+  }
+
+  /** The path, or a directory above it. */
+  matchesOrAbove(path: string): boolean {
+    if (this.literal === undefined) return this.glob.matchesOrAbove(path);
+    for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1))
+      if (this.matches(path.slice(0, slash))) return true;
+    return this.matches(path);
   }
 
   /** `prefix` is empty or ends with a slash. */

@@ -245,7 +245,7 @@ describe('a context', () => {
           await rm(work, { recursive: true });
         },
       ),
-      { numRuns: 80 },
+      { numRuns: 50 },
     );
   }, 60_000);
 });
