@@ -14,11 +14,13 @@ import { openDirectoryContext } from '../build/context/directory-context.js';
 import { GitRemotes } from '../build/context/git-remotes.js';
 import { openGitContext, parseGitContext } from '../build/context/git-url-context.js';
 import type { CopySource } from '../build/copy/copy-source.js';
+import type { RunSettings } from '../build/run-settings.js';
 import { UsageError } from '../cli/usage.js';
 import type { Limits } from '../config.js';
 import type { GitSource } from '../dockerfile/types.js';
 import { SlipwayError } from '../errors.js';
 import { Git } from '../git/git.js';
+import { gitTokens, userEnvironment } from './git-access.js';
 import type { ContextPlace, NamedPlace } from './options.js';
 import { isTar } from './tar.js';
 
@@ -28,11 +30,21 @@ const REMOTE_KEEP_MS = 24 * 60 * 60_000;
 /** What stdin holds is in memory. */
 const STDIN_BYTES = 2 * 1024 ** 3;
 
+export interface OpenOptions {
+  /** Of a git repository, its `.git` as well. */
+  readonly keepGitDir?: boolean;
+  /** What is built, rather than a further context. */
+  readonly isMain?: boolean;
+}
+
 export interface PlaceTools {
   readonly store: BuilderStore;
   readonly limits: Limits;
   readonly stdin: Readable;
   readonly env: NodeJS.ProcessEnv;
+  /** As `--secret` and `--ssh` have them. */
+  readonly secret: RunSettings['secret'];
+  readonly sshAgent: string | undefined;
   /** Where relative paths begin. */
   readonly directory: string;
   readonly signal: AbortSignal;
@@ -44,6 +56,8 @@ export class Places {
   readonly #scratches: string[] = [];
   #stdin: Promise<Buffer> | undefined;
   #remotes: GitRemotes | undefined;
+  /** Of the repository that is built, if it is one of another machine. */
+  #contextHost: string | undefined;
 
   constructor(tools: PlaceTools) {
     this.#tools = tools;
@@ -62,13 +76,10 @@ export class Places {
     return this.#stdin;
   }
 
-  /**
-   * `keepGitDir`: of a git repository, its `.git` as well. Throws a UsageError for a directory that is not there,
-   * `context_invalid` for stdin that holds no context.
-   */
-  async open(place: ContextPlace, keepGitDir = false): Promise<BuildContext> {
+  /** Throws a UsageError for a directory that is not there, `context_invalid` for stdin that holds no context. */
+  async open(place: ContextPlace, options: OpenOptions = {}): Promise<BuildContext> {
     const { limits, signal } = this.#tools;
-    if (place.kind === 'git') return this.#git(place.url, keepGitDir);
+    if (place.kind === 'git') return this.#git(place.url, options);
     const path = place.kind === 'stdin' ? await this.#fromStdin() : place.path;
     if (place.kind === 'directory') await checkDirectory(path);
     return openDirectoryContext(path, limits, signal);
@@ -113,22 +124,23 @@ export class Places {
     return directory;
   }
 
-  #git(url: string, keepGitDir: boolean): Promise<BuildContext> {
+  #git(url: string, { keepGitDir = false, isMain = false }: OpenOptions): Promise<BuildContext> {
     const { limits, signal, directory } = this.#tools;
     const { keepGitDir: asked = keepGitDir, ...git } = parseGitContext(url, directory);
+    if (isMain && !git.remote.startsWith('file://'))
+      this.#contextHost = URL.canParse(git.remote) ? new URL(git.remote).host : '';
     return openGitContext({ ...git, keepGitDir: asked }, this.#gitRemotes(), limits, signal);
   }
 
   /** With this user's keys: it is this user who names the repositories. */
   #gitRemotes(): GitRemotes {
-    const { store, env } = this.#tools;
-    const environment: Record<string, string> = {};
-    for (const name of ['HOME', 'SSH_AUTH_SOCK']) if (env[name] !== undefined) environment[name] = env[name];
+    const { store, env, secret, sshAgent } = this.#tools;
     this.#remotes ??= new GitRemotes({
       git: new Git(),
       directory: join(store.directory, 'git'),
       rules: {},
-      environment,
+      environment: userEnvironment(env, sshAgent),
+      authorization: gitTokens(secret, () => this.#contextHost),
     });
     return this.#remotes;
   }

@@ -151,6 +151,8 @@ async function withOpened<T>(
       limits: config.limits,
       stdin,
       env,
+      secret: runSettings(build).secret,
+      sshAgent: build.ssh.get('default'),
       directory: build.directory,
       signal,
     });
@@ -165,7 +167,7 @@ async function withOpened<T>(
     const { sandboxDirectory: stateDir } = local.store;
     const sandbox = new LazySandbox({ stateDir, networkAllow: config.buildNetworkAllow });
     cleanup.defer(() => sandbox.close());
-    const context = await places.open(build.context, keepsGitDir(build));
+    const context = await places.open(build.context, { keepGitDir: keepsGitDir(build), isMain: true });
     const dockerfile = await dockerfileOf(build, places, context);
     onDockerfile(dockerfile);
     result = await action({ config, local, places, context, dockerfile, registry, sandbox });

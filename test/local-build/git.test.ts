@@ -1,7 +1,9 @@
 /** Local builds of git repositories. */
-import { readdir, utimes } from 'node:fs/promises';
+import { chmod, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { userEnvironment } from '../../src/local-build/git-access.js';
+import { GitServer } from '../support/git-server.js';
 import { newRepository } from '../support/remote-repository.js';
 import { LocalBuilds } from './support.js';
 
@@ -21,6 +23,35 @@ describe('slipway build of a git repository', () => {
     const plain = await builds.build(['./a#main', ...keeping('false')]);
     expect([plain.code, plain.err]).toEqual([0, expect.stringContaining(' there is none\n')]);
     expect((await builds.build(['./a#main', ...keeping('maybe')])).code).toBe(2);
+  });
+
+  test('reads a repository that wants a token, and one by ssh without asking anybody', async () => {
+    await newRepository(builds.path('secret'), { Dockerfile: 'FROM busybox\n' });
+    const authorization = `basic ${Buffer.from('x-access-token:sesame').toString('base64')}`;
+    const server = await GitServer.start(builds.path('secret'), { authorization });
+    try {
+      const env = { ...builds.terminal.env, GIT_AUTH_TOKEN: 'sesame' };
+      const url = `${server.url}#main`;
+      const refused = await builds.build([url]);
+      expect([refused.code, refused.err]).toEqual([2, expect.stringContaining('GIT_AUTH_TOKEN')]);
+      const built = await builds.build([url, '--secret', 'id=GIT_AUTH_TOKEN'], { env });
+      expect([built.code, built.err]).toEqual([0, expect.not.stringContaining('sesame')]);
+    } finally {
+      server.stop();
+    }
+    // In place of a server: what ssh is called with, and the repository that it would have reached.
+    const ssh = builds.path('ssh-here');
+    const said = builds.path('said');
+    await writeFile(
+      ssh,
+      `#!/bin/sh\necho "$SSH_AUTH_SOCK $@" >> ${said}\nexec git-upload-pack ${builds.path('secret')}\n`,
+    );
+    await chmod(ssh, 0o755);
+    const env = { ...builds.terminal.env, GIT_SSH: ssh };
+    const built = await builds.build(['git@example.com:x/y.git#main', '--ssh', 'default=/agent'], { env });
+    expect(built.code).toBe(0);
+    expect(await builds.read('said')).toMatch(/^\/agent .*git@example\.com git-upload-pack 'x\/y\.git'$/m);
+    expect(userEnvironment({}, undefined).GIT_SSH_COMMAND).toContain('BatchMode=yes');
   });
 
   test('forgets what it fetched and no build asked for in a day', async () => {

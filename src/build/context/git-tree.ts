@@ -135,7 +135,12 @@ async function openSubmodules(
       opened.set(path, { refused: refusedSubmodule(path, oid, address, options.submodules !== undefined) });
       continue;
     }
-    const fetched = await fetchSubmodule(path, address, oid, options.submodules, signal);
+    const wanted = {
+      remote: address,
+      ref: oid,
+      ...(source.remote === undefined ? {} : { from: source.remote }),
+    };
+    const fetched = await fetchSubmodule(path, wanted, options.submodules, signal);
     const tree = await openGitTree(
       oid,
       fetched.source,
@@ -161,13 +166,12 @@ function checkTotal(entries: number, { contextFiles }: ContextLimits): void {
 
 async function fetchSubmodule(
   path: string,
-  remote: string,
-  ref: string,
+  wanted: Parameters<SubmoduleFetcher['fetch']>[0],
   submodules: SubmoduleFetcher,
   signal: AbortSignal = new AbortController().signal,
 ): ReturnType<SubmoduleFetcher['fetch']> {
   try {
-    return await submodules.fetch({ remote, ref }, signal);
+    return await submodules.fetch(wanted, signal);
   } catch (thrown) {
     if (!(thrown instanceof SlipwayError)) throw thrown;
     const { code, message, hint, temporary } = thrown;

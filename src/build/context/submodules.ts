@@ -4,7 +4,7 @@ import type { ContextSource } from './git-tree.js';
 
 export interface SubmoduleFetcher {
   fetch(
-    source: { readonly remote: string; readonly ref: string },
+    source: { readonly remote: string; readonly ref: string; readonly from?: string },
     signal: AbortSignal,
   ): Promise<{ readonly source: ContextSource }>;
 }
