@@ -196,6 +196,43 @@ describe('what an archive finds at the destination', () => {
 });
 
 describe('a hostile archive', () => {
+  it('that leads from link to link stops no other build, and ends', { timeout: 60_000 }, async () => {
+    const detour = './'.repeat(1900);
+    const links: RawEntry[] = Array.from({ length: 250 }, (_, i) => ({
+      path: `l${i}`,
+      type: '2',
+      pax: { linkpath: `${detour}${i === 0 ? 'd' : `l${i - 1}`}` },
+    }));
+    const visits = Array.from({ length: 60 }, (_, i): RawEntry[] => [
+      { path: `s${i}`, type: '2', link: 'd' },
+      { path: `l249/f${i}`, data: 'x' },
+    ]).flat();
+    let late = 0;
+    let last = performance.now();
+    const beat = setInterval(() => {
+      late = Math.max(late, performance.now() - last);
+      last = performance.now();
+    }, 10);
+    const archive = tar([{ path: 'd/', type: '5' }, ...links, ...visits]);
+    await expect(build(archive, 'FROM scratch', 'ADD a.bin /x')).rejects.toMatchObject({
+      code: 'context_too_large',
+      message: expect.stringContaining('too entangled'),
+    });
+    clearInterval(beat);
+    expect(late).toBeLessThan(2000);
+  });
+
+  it('of deep directories takes no more memory than a layer may', { timeout: 60_000 }, async () => {
+    const deep = 'd/'.repeat(2000);
+    const entries = Array.from({ length: 400 }, (_, i): RawEntry => {
+      const path = `${i}/${deep}f`;
+      return { path: 'f', data: '', pax: { path } };
+    });
+    await expect(build(gzipSync(tar(entries)), 'FROM scratch', 'ADD a.bin /x')).rejects.toMatchObject({
+      code: 'context_too_large',
+    });
+  });
+
   it.each<[string, readonly RawEntry[], string]>([
     ['a path that leads out', [{ path: '../f', data: '1' }], 'leads out'],
     ['a path that leads out later', [{ path: 'a/../../f', data: '1' }], 'leads out'],

@@ -28,6 +28,7 @@ export interface CopyOptions {
   readonly chmod?: ModeChange;
   /** Time of directories that the copy has to make, seconds since the epoch. */
   readonly directoryMtime: number;
+  readonly signal?: AbortSignal;
 }
 
 /** A selection and the tree that holds it; taken apart already where it is an archive to be unpacked. */

@@ -3,6 +3,7 @@
  * destination, which is their root; nothing of the archive touches this machine's files.
  */
 import { posix } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { ArchivedEntry, LayerEntry } from '../../../native/index.js';
 import { SlipwayError } from '../../errors.js';
 import type { Owner } from './copy.js';
@@ -21,8 +22,13 @@ export interface ExtractOptions {
   readonly chown?: Owner;
   /** Of directories that the archive does not name, seconds since the epoch. */
   readonly directoryMtime: number;
+  readonly signal?: AbortSignal;
 }
 
+/** Parts of names that are walked: links after links make each of few entries as long a way as anybody likes. */
+const MAX_STEPS = 10_000_000;
+/** So many of them, and whatever else this process does has its turn. */
+const TURN_STEPS = 2_000;
 const MAX_LINKS = 255;
 const MAX_PARTS = 4096;
 const NAME_BYTES = 255;
@@ -50,6 +56,7 @@ class Extraction {
   readonly #options: ExtractOptions;
   /** Where a directory of the archive is, symlinks followed; forgotten when that may have changed. */
   readonly #resolved = new Map<string, string>();
+  #steps = 0;
 
   constructor(plan: LayerPlan, target: string, archive: Archive, options: ExtractOptions) {
     this.#plan = plan;
@@ -62,6 +69,7 @@ class Extraction {
     const { type } = archived;
     const name = this.#plainName(archived.path);
     if (name === '') return;
+    await this.#step();
     // Docker makes no devices and pipes either, and leaves what is there.
     if (type === 'char' || type === 'block' || type === 'fifo') return;
     const path = await this.#locate(name);
@@ -149,6 +157,7 @@ class Extraction {
     let at: string[] = [];
     let links = 0;
     for (let part = left.shift(); part !== undefined; part = left.shift()) {
+      await this.#step();
       if (part === '' || part === '.') continue;
       if (part === '..') {
         if (at.pop() === undefined) throw this.#invalid(path, 'leads out of the archive through a symlink');
@@ -169,6 +178,17 @@ class Extraction {
       left = [...to, ...left];
     }
     return at.join('/');
+  }
+
+  async #step(): Promise<void> {
+    this.#steps++;
+    if (this.#steps > MAX_STEPS)
+      throw new SlipwayError('context_too_large', `the archive ${this.#archive.name} is too entangled`, {
+        hint: 'its symlinks lead too far; copy it with ADD --unpack=false and unpack it in a RUN',
+      });
+    if (this.#steps % TURN_STEPS !== 0) return;
+    await setImmediate();
+    this.#options.signal?.throwIfAborted();
   }
 
   /** What is not UTF-8 arrives here with U+FFFD in it, and would be another file. */

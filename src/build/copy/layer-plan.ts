@@ -30,6 +30,10 @@ export interface MadeDirectory {
   readonly mtime: number;
 }
 
+/** Of all that is planned: directories above the files of an archive can be a thousand times as many as these. */
+const MAX_PLANNED = 2_000_000;
+const MAX_PATH_CHARS = 256 * 1024 * 1024;
+
 export class LayerPlan {
   readonly #onto: Destination;
   readonly #planned = new Map<string, Planned>();
@@ -37,6 +41,7 @@ export class LayerPlan {
   readonly #children = new Map<string, Set<string>>();
   /** Directories of the tree below that were removed with all that is in them. */
   readonly #removed = new Set<string>();
+  #pathChars = 0;
 
   constructor(onto: Destination) {
     this.#onto = onto;
@@ -62,7 +67,13 @@ export class LayerPlan {
     return followLinks((at) => this.lstat(at), path);
   }
 
+  /** Throws `context_too_large`. */
   put(path: string, planned: Planned): void {
+    if (!this.#planned.has(path)) this.#pathChars += path.length;
+    if (this.#planned.size >= MAX_PLANNED || this.#pathChars > MAX_PATH_CHARS)
+      throw new SlipwayError('context_too_large', 'the instruction makes too many files and directories', {
+        hint: `at most ${MAX_PLANNED}, and ${MAX_PATH_CHARS} characters of their paths, are in one layer: use several instructions`,
+      });
     this.#planned.set(path, planned);
     const above = parentPath(path);
     const names = this.#children.get(above);
@@ -75,9 +86,9 @@ export class LayerPlan {
     const below = this.#isRemoved(path) ? undefined : await this.#onto.lstat(path);
     const left = [path];
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
-      left.push(...(this.#children.get(next) ?? []));
+      for (const child of this.#children.get(next) ?? []) left.push(child);
       this.#children.delete(next);
-      this.#planned.delete(next);
+      if (this.#planned.delete(next)) this.#pathChars -= next.length;
     }
     this.#children.get(parentPath(path))?.delete(path);
     if (below?.type === 'directory') this.#removed.add(path);

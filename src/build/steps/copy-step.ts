@@ -32,6 +32,7 @@ export async function writeCopyLayer(
   const plan = await planCopy(sources, onto, {
     destination: step.destination,
     directoryMtime: CONTEXT_MTIME,
+    signal,
     ...(chown === undefined ? {} : { chown }),
     ...(step.chmod === undefined ? {} : { chmod: parseChmod(step.chmod) }),
   });
