@@ -1,9 +1,11 @@
 /** A build's events as lines of the log that the push shows: what runs, CACHED or why not, and how long it took. */
 import type { BuildLog } from '../logs/log-writer.js';
 import { seconds } from '../logs/seconds.js';
+import { oneLine } from '../one-line.js';
 import type { BuildListener } from './progress.js';
 
 const OUTPUT_PREFIX = '  | ';
+const INSTRUCTION_CHARS = 160;
 
 export function logEvents(log: BuildLog): BuildListener {
   return async (event) => {
@@ -11,7 +13,7 @@ export function logEvents(log: BuildLog): BuildListener {
       case 'stage':
         return log.body(event.title);
       case 'step':
-        return log.body(`[${event.step}/${event.total}] ${oneLine(event.text)}`);
+        return log.body(`[${event.step}/${event.total}] ${oneLine(event.text, INSTRUCTION_CHARS)}`);
       case 'cached':
         return log.body(event.from === undefined ? '  CACHED' : `  CACHED (${event.from})`);
       case 'missed':
@@ -30,9 +32,4 @@ export function logEvents(log: BuildLog): BuildListener {
         return log.body(`warning: ${event.rule}: ${event.text} (line ${event.line})`);
     }
   };
-}
-
-function oneLine(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length > 160 ? `${line.slice(0, 159)}…` : line;
 }

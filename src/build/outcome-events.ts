@@ -1,4 +1,5 @@
 /** A build's events as the record of its steps, which `builds:why` shows. */
+import { oneLine } from '../one-line.js';
 import { appendOutcome, type StepOutcome, startOutcomes } from '../records/step-outcomes.js';
 import type { BuildEvent, BuildListener } from './progress.js';
 
@@ -35,14 +36,14 @@ export function eachOf(...listeners: readonly BuildListener[]): BuildListener {
 function outcomeOf(event: BuildEvent, open: Map<number, StepOutcome>): StepOutcome | undefined {
   if (event.type === 'step') {
     const { step, total, stage, line } = event;
-    open.set(step, { step, total, stage, text: cut(event.text, TEXT_CHARS), line, result: 'running' });
+    open.set(step, { step, total, stage, text: oneLine(event.text, TEXT_CHARS), line, result: 'running' });
     return undefined;
   }
   const known = 'step' in event && event.step !== undefined ? open.get(event.step) : undefined;
   if (known === undefined) return undefined;
   switch (event.type) {
     case 'missed': {
-      const outcome: StepOutcome = { ...known, reason: cut(event.reason, REASON_CHARS) };
+      const outcome: StepOutcome = { ...known, reason: oneLine(event.reason, REASON_CHARS) };
       open.set(known.step, outcome);
       return outcome;
     }
@@ -62,9 +63,4 @@ function outcomeOf(event: BuildEvent, open: Map<number, StepOutcome>): StepOutco
     default:
       return undefined;
   }
-}
-
-function cut(text: string, chars: number): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length > chars ? `${line.slice(0, chars - 1)}…` : line;
 }

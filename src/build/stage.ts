@@ -8,6 +8,7 @@ import type { PlannedStage, StageInstruction, StageState, Step } from '../docker
 import { SlipwayError, toSlipwayError } from '../errors.js';
 import { translated } from '../layers/failures.js';
 import type { Layer } from '../layers/layer.js';
+import { oneLine } from '../one-line.js';
 import { MissReasons } from './cache/miss-reasons.js';
 import type { RemoteCache } from './cache/remote-cache.js';
 import type { CachedStep } from './cache/step-cache.js';
@@ -17,6 +18,9 @@ import { copyExecution } from './steps/copy.js';
 import type { Execution, StepPlace, StepTools } from './steps/execution.js';
 import { runExecution } from './steps/run.js';
 import { workdirExecution } from './steps/workdir.js';
+
+/** Of an instruction in an error. */
+const INSTRUCTION_CHARS = 80;
 
 export interface StageTools extends StepTools {
   readonly progress: Progress;
@@ -152,16 +156,11 @@ export class StageBuild {
     if (error.code === 'internal' || error.where?.startsWith(`${file}:`)) return error;
     const isNamed = error.where === undefined || error.message.includes(error.where);
     const message = isNamed ? error.message : `${error.where}: ${error.message}`;
-    return new SlipwayError(error.code, `${shortInstruction(instruction)}: ${message}`, {
+    return new SlipwayError(error.code, `${oneLine(instruction.text, INSTRUCTION_CHARS)}: ${message}`, {
       where: `${file}:${instruction.lines.start}`,
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       temporary: error.temporary,
       cause: error,
     });
   }
-}
-
-function shortInstruction(instruction: StageInstruction): string {
-  const text = instruction.text.replace(/\s+/g, ' ').trim();
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }

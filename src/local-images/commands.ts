@@ -13,6 +13,7 @@ import { withPulled, withStored } from '../images/open-image.js';
 import { pushBuilt } from '../images/push-built.js';
 import { saveImage } from '../images/save.js';
 import { registryClient } from '../local-build/registry.js';
+import { oneLine } from '../one-line.js';
 import type { RegistryClient } from '../registry/client.js';
 import { hostPlatform } from '../registry/pull.js';
 import { isRegistryHost } from '../registry/reference.js';
@@ -134,6 +135,5 @@ function exists(path: string): Promise<boolean> {
 const INSTRUCTION_CHARS = 60;
 
 function shortened(instruction: string, whole: boolean): string {
-  const text = instruction.replace(/\s+/g, ' ').trim();
-  return whole || text.length <= INSTRUCTION_CHARS ? text : `${text.slice(0, INSTRUCTION_CHARS - 1)}…`;
+  return oneLine(instruction, whole ? undefined : INSTRUCTION_CHARS);
 }

@@ -2,7 +2,7 @@
 import type { BuildEvent } from '../../build/progress.js';
 import type { PhaseEnd, Printer, Terminal } from './printer.js';
 import { stageTitle, stepTitle } from './printer.js';
-import { Lines, oneLine, shortSeconds, shownLine } from './text.js';
+import { Lines, shortSeconds, shownLine, shownOneLine } from './text.js';
 
 interface Running {
   readonly number: number;
@@ -24,7 +24,7 @@ export class PlainPrinter implements Printer {
     switch (event.type) {
       case 'stage':
         this.#line(
-          `#${++this.#numbers} [${[platform, stageTitle(event.stage)].filter(Boolean).join(' ')}] ${oneLine(event.title)}`,
+          `#${++this.#numbers} [${[platform, stageTitle(event.stage)].filter(Boolean).join(' ')}] ${shownOneLine(event.title)}`,
         );
         break;
       case 'step': {
@@ -34,7 +34,7 @@ export class PlainPrinter implements Printer {
           started: performance.now(),
           lines: new Lines(),
         });
-        this.#line(`#${number} ${oneLine(stepTitle(event, platform))}`);
+        this.#line(`#${number} ${shownOneLine(stepTitle(event, platform))}`);
         break;
       }
       case 'warning':
@@ -42,14 +42,14 @@ export class PlainPrinter implements Printer {
         break;
       case 'note': {
         const number = event.step === undefined ? this.#numbers : this.#step(event.step, platform).number;
-        this.#line(`#${number} ${oneLine(event.text)}`);
+        this.#line(`#${number} ${shownOneLine(event.text)}`);
         break;
       }
       case 'cached':
         this.#line(`#${this.#step(event.step, platform).number} CACHED`);
         break;
       case 'missed':
-        this.#line(`#${this.#step(event.step, platform).number} not cached: ${oneLine(event.reason)}`);
+        this.#line(`#${this.#step(event.step, platform).number} not cached: ${shownOneLine(event.reason)}`);
         break;
       case 'output': {
         const step = this.#step(event.step, platform);

@@ -1,5 +1,6 @@
 /** How a build is shown while it runs. Progress goes to stderr: stdout is the results'. */
 import type { BuildEvent } from '../../build/progress.js';
+import { oneLine } from '../../one-line.js';
 
 export interface Printer {
   /** `platform` is there when several are built, one after the other; step numbers begin anew with each. */
@@ -24,7 +25,7 @@ export function stepTitle(
   const place = [platform, stageTitle(event.stage), `${event.step}/${event.total}`].filter(
     (each) => each !== undefined,
   );
-  return `[${place.join(' ')}] ${event.text.replace(/\s+/g, ' ').trim()}`;
+  return `[${place.join(' ')}] ${oneLine(event.text)}`;
 }
 
 /** A stage without a name is called as buildx calls it. */

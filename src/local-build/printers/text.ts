@@ -1,5 +1,6 @@
 /** What printers share: lines out of a step's output, what a terminal would obey taken out, widths, times. Pure. */
 import { StringDecoder } from 'node:string_decoder';
+import { oneLine } from '../../one-line.js';
 
 /** A line longer than this is shown in parts, in characters. */
 const LINE_CHARS = 8_000;
@@ -47,8 +48,8 @@ export function shownLine(text: string): string {
 }
 
 /** An instruction in one line: continuation lines and runs of blanks are one blank. */
-export function oneLine(text: string): string {
-  return shownLine(text.replace(/\s+/g, ' ').trim());
+export function shownOneLine(text: string): string {
+  return shownLine(oneLine(text));
 }
 
 /** `0.1s`, `12.3s`, `2m05s`. */

@@ -5,7 +5,7 @@
 import type { BuildEvent } from '../../build/progress.js';
 import type { PhaseEnd, Printer, Terminal } from './printer.js';
 import { stageTitle, stepTitle } from './printer.js';
-import { fitted, Lines, oneLine, shortSeconds, shownLine, widthOf } from './text.js';
+import { fitted, Lines, shortSeconds, shownLine, shownOneLine, widthOf } from './text.js';
 
 const FRAME_MS = 100;
 /** Lines of a running step's output that are shown. */
@@ -52,7 +52,7 @@ export class TtyPrinter implements Printer {
     switch (event.type) {
       case 'stage':
         this.#draw([
-          ` => [${[platform, stageTitle(event.stage)].filter(Boolean).join(' ')}] ${oneLine(event.title)}`,
+          ` => [${[platform, stageTitle(event.stage)].filter(Boolean).join(' ')}] ${shownOneLine(event.title)}`,
         ]);
         break;
       case 'step':
@@ -65,10 +65,10 @@ export class TtyPrinter implements Printer {
         ]);
         break;
       case 'note':
-        this.#draw([` => => ${oneLine(event.text)}`]);
+        this.#draw([` => => ${shownOneLine(event.text)}`]);
         break;
       case 'missed':
-        this.#draw([` => => not cached: ${oneLine(event.reason)}`]);
+        this.#draw([` => => not cached: ${shownOneLine(event.reason)}`]);
         break;
       case 'cached':
         this.#ended++;
@@ -112,7 +112,7 @@ export class TtyPrinter implements Printer {
 
   #begin(name: string, title: string): void {
     this.#running.set(name, {
-      title: oneLine(title),
+      title: shownOneLine(title),
       started: performance.now(),
       lines: new Lines(),
       tail: [],
