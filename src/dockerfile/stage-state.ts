@@ -24,7 +24,15 @@ export function startStage(plan: BuildPlan, stage: PlannedStage, from: StageStar
   if (from.kind === 'stage') {
     // The image's ENV counts again: an ARG of the same name overrode it only to the end of that stage.
     const env = new Map([...from.state.env, ...(from.state.image.config?.Env ?? []).map(splitPair)]);
-    return { ...from.state, plan, stage, image: withoutTriggers(from.state.image), env, cmdSet: false };
+    return {
+      ...from.state,
+      plan,
+      stage,
+      image: withoutTriggers(from.state.image),
+      args: [],
+      env,
+      cmdSet: false,
+    };
   }
   const where = `${plan.dockerfile}:${stage.from.lines.start}`;
   const base = from.kind === 'image' ? checked(from.document, stage.from.image, where) : emptyImage(stage);

@@ -483,7 +483,7 @@ export interface StageState {
   readonly stage: PlannedStage;
   /** The image as it stands, but for `rootfs` and times, which the builder knows. */
   readonly image: ImageDocument;
-  /** In the order of declaration, those of a parent stage first. */
+  /** Of this stage, in the order of declaration. Those of a parent stage are in `env` only. */
   readonly args: readonly DeclaredArg[];
   /** What variables expand to: ENV and ARG, in order. */
   readonly env: ReadonlyMap<string, string>;
