@@ -55,6 +55,7 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
     git,
     directory: join(paths.store, 'git'),
     rules: { guard: () => AddressGuard.open(allowed) },
+    maxBytes: config.limits.stepDiskBytes,
   });
   const tools: BuilderTools = {
     config,

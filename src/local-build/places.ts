@@ -11,7 +11,7 @@ import type { ContextOrImage } from '../build/build-request.js';
 import type { BuilderStore } from '../build/builder-store.js';
 import type { BuildContext } from '../build/context/context.js';
 import { openDirectoryContext } from '../build/context/directory-context.js';
-import { GitRemotes } from '../build/context/git-remotes.js';
+import { GitRemotes, type WantedCommit } from '../build/context/git-remotes.js';
 import { openGitContext, parseGitContext } from '../build/context/git-url-context.js';
 import type { CopySource } from '../build/copy/copy-source.js';
 import type { RunSettings } from '../build/run-settings.js';
@@ -56,6 +56,8 @@ export class Places {
   readonly #scratches: string[] = [];
   #stdin: Promise<Buffer> | undefined;
   #remotes: GitRemotes | undefined;
+  /** What the Dockerfile names. */
+  #added: GitRemotes | undefined;
   /** Of the repository that is built, if it is one of another machine. */
   #contextHost: string | undefined;
 
@@ -64,8 +66,9 @@ export class Places {
   }
 
   async close(): Promise<void> {
-    await this.#remotes?.forget(REMOTE_KEEP_MS);
+    await (this.#remotes ?? this.#added)?.forget(REMOTE_KEEP_MS);
     this.#remotes?.close();
+    this.#added?.close();
     for (const scratch of this.#scratches.splice(0)) await this.#tools.store.layers.removeScratch(scratch);
   }
 
@@ -88,7 +91,8 @@ export class Places {
   /** For ADD. */
   gitSource(git: GitSource): Promise<CopySource> {
     const { limits, signal } = this.#tools;
-    return openGitSource(git, this.#gitRemotes(), limits, signal);
+    this.#added ??= this.#newRemotes(() => this.#tools.sshAgent !== undefined);
+    return openGitSource(git, this.#added, limits, signal);
   }
 
   named(contexts: ReadonlyMap<string, NamedPlace>): ReadonlyMap<string, ContextOrImage> {
@@ -132,17 +136,26 @@ export class Places {
     return openGitContext({ ...git, keepGitDir: asked }, this.#gitRemotes(), limits, signal);
   }
 
-  /** With this user's keys: it is this user who names the repositories. */
+  /** With this user's keys: it is this user who names the repositories, and those of theirs that trust each other. */
   #gitRemotes(): GitRemotes {
+    const { sshAgent } = this.#tools;
+    this.#remotes ??= this.#newRemotes(
+      ({ from }) => from === undefined || !/^(https?|git):\/\//i.test(from) || sshAgent !== undefined,
+    );
+    return this.#remotes;
+  }
+
+  /** As BuildKit, a Dockerfile or a stranger's submodule is given keys by `--ssh` alone: a RUN could send on what they open. */
+  #newRemotes(mayUseKeys: (wanted: WantedCommit) => boolean): GitRemotes {
     const { store, env, secret, sshAgent } = this.#tools;
-    this.#remotes ??= new GitRemotes({
+    return new GitRemotes({
       git: new Git(),
       directory: join(store.directory, 'git'),
       rules: {},
       environment: userEnvironment(env, sshAgent),
+      mayUseKeys,
       authorization: gitTokens(secret, () => this.#contextHost),
     });
-    return this.#remotes;
   }
 
   async #scratch(): Promise<string> {

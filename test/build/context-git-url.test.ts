@@ -1,5 +1,6 @@
 /** Repositories that are named by address, fetched by git from real ones: contexts, ADD, submodules, and what is refused. */
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -274,6 +275,17 @@ describe('what a service fetches', () => {
   ])('is nothing of this network: %s', async (remote) => {
     await expect((await service()).fetch({ remote }, never)).rejects.toMatchObject({ code: 'forbidden' });
   });
+});
+
+it('keeps no repository that is larger than a build may have', async () => {
+  const work = await repository('large', { f: 'x' });
+  await writeFile(join(work, 'noise'), randomBytes(3_000_000));
+  await commit(work, {});
+  const small = new GitRemotes({ git, directory: join(directory, 'small'), rules: {}, maxBytes: 1_000_000 });
+  await expect(small.fetch({ remote: `file://${work}` }, never)).rejects.toMatchObject({
+    code: 'context_too_large',
+  });
+  expect(await readdir(join(directory, 'small'))).toEqual([]);
 });
 
 it('asks no host that another program reads out of the address', async () => {

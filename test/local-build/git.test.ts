@@ -1,4 +1,5 @@
 /** Local builds of git repositories. */
+import { existsSync } from 'node:fs';
 import { chmod, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -52,6 +53,27 @@ describe('slipway build of a git repository', () => {
     expect(built.code).toBe(0);
     expect(await builds.read('said')).toMatch(/^\/agent .*git@example\.com git-upload-pack 'x\/y\.git'$/m);
     expect(userEnvironment({}, undefined).GIT_SSH_COMMAND).toContain('BatchMode=yes');
+  });
+
+  test('lets a Dockerfile use the keys of whoever builds only with --ssh', async () => {
+    await newRepository(builds.path('private'), { f: 'private' });
+    const ssh = builds.path('ssh-added');
+    const said = builds.path('said-added');
+    await writeFile(
+      ssh,
+      `#!/bin/sh\necho asked >> ${said}\nexec git-upload-pack ${builds.path('private')}\n`,
+    );
+    await chmod(ssh, 0o755);
+    await builds.write({
+      'hostile/Dockerfile': 'FROM scratch\nADD git@example.com:me/private.git#main /x\n',
+    });
+    const env = { ...builds.terminal.env, GIT_SSH: ssh };
+    const refused = await builds.build(['hostile'], { env });
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining('--ssh default')]);
+    expect(existsSync(said)).toBe(false);
+    expect((await builds.build(['hostile', '--ssh', 'default=/agent'], { env })).code).toBe(0);
+    // What is here by now is no way round it.
+    expect((await builds.build(['hostile'], { env })).code).toBe(2);
   });
 
   test('forgets what it fetched and no build asked for in a day', async () => {
