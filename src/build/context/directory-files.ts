@@ -1,6 +1,6 @@
 /** The bytes of a directory context: hashed on demand, several files at once, each at most once in a build. */
 import { lstat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { scanTree } from '../../../native/index.js';
 import { SlipwayError } from '../../errors.js';
 import type { ContextEntry, ContextFiles } from './context.js';
@@ -9,6 +9,8 @@ import { absent, readFailure, resolvedIn } from './directory-paths.js';
 
 /** Hashes that are computed at once, each on a thread of the addon. */
 const AT_ONCE = 4;
+/** Files up to this size are hashed together, those of a directory on one thread: a thread for each costs more. */
+const SMALL_BYTES = 1024 * 1024;
 
 export class DirectoryFiles implements ContextFiles {
   readonly described = 'the build context';
@@ -30,17 +32,19 @@ export class DirectoryFiles implements ContextFiles {
   }
 
   async identify(entries: readonly ContextEntry[]): Promise<readonly ContextEntry[]> {
-    const identified: ContextEntry[] = [...entries];
+    const wanted = entries.filter((entry) => entry.type === 'file' && entry.oid === '');
+    const batches = batchesOf(wanted);
     let next = 0;
     const worker = async (): Promise<void> => {
-      for (let at = next++; at < entries.length; at = next++) {
-        const entry = entries[at] as ContextEntry;
-        if (entry.type === 'file' && entry.oid === '')
-          identified[at] = { ...entry, oid: await this.#hash(entry) };
-      }
+      for (let batch = batches[next++]; batch !== undefined; batch = batches[next++])
+        await this.#hashAll(batch);
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
-    return identified;
+    return Promise.all(
+      entries.map(async (entry) =>
+        entry.type === 'file' && entry.oid === '' ? { ...entry, oid: await this.#hash(entry) } : entry,
+      ),
+    );
   }
 
   check(): void {}
@@ -50,10 +54,43 @@ export class DirectoryFiles implements ContextFiles {
     return { file: join(this.#root, entry.path), sha256: await this.#hash(entry) };
   }
 
+  /** Small files of one directory, or one file. */
+  async #hashAll(batch: readonly ContextEntry[]): Promise<void> {
+    const missing = batch.filter(({ path }) => !this.#hashes.has(path));
+    const [first] = missing;
+    if (first !== undefined && missing.length > 1) {
+      const found = this.#computeIn(dirname(first.path), missing);
+      for (const { path } of missing) {
+        const hash = found.then((hashes) => hashes.get(path) as string);
+        // Whoever waits for it is told.
+        hash.catch(() => undefined);
+        this.#hashes.set(path, hash);
+      }
+    }
+    await Promise.all(batch.map((entry) => this.#hash(entry)));
+  }
+
   #hash({ path }: ContextEntry): Promise<string> {
     const known = this.#hashes.get(path) ?? this.#compute(path);
     this.#hashes.set(path, known);
     return known;
+  }
+
+  /** Hashes of files that are directly in a directory, by path. */
+  async #computeIn(
+    directory: string,
+    entries: readonly ContextEntry[],
+  ): Promise<ReadonlyMap<string, string>> {
+    const inside = directory === '.' ? '' : directory;
+    const names = entries.map(({ path }) => basename(path));
+    const options = { hash: true, hashOnly: names, shallow: true, signal: this.#signal };
+    // Where that fails, each file by itself says why.
+    const found = await scanTree({ root: this.#root, path: inside, ...options }).catch(() => []);
+    const byName = new Map(found.map(({ path, sha256 }) => [path, sha256]));
+    const hashes = new Map<string, string>();
+    for (const { path } of entries)
+      hashes.set(path, byName.get(basename(path)) ?? (await this.#compute(path)));
+    return hashes;
   }
 
   async #compute(path: string): Promise<string> {
@@ -69,4 +106,16 @@ export class DirectoryFiles implements ContextFiles {
       hint: 'build again, and leave the files alone until the build has ended',
     });
   }
+}
+
+/** The small ones by directory, and each large one by itself, in the order of their first. */
+function batchesOf(entries: readonly ContextEntry[]): readonly (readonly ContextEntry[])[] {
+  const batches = new Map<string, ContextEntry[]>();
+  for (const entry of entries) {
+    const key = entry.sizeBytes > SMALL_BYTES ? `file ${entry.path}` : `in ${dirname(entry.path)}`;
+    const batch = batches.get(key);
+    if (batch === undefined) batches.set(key, [entry]);
+    else batch.push(entry);
+  }
+  return [...batches.values()];
 }
