@@ -9,6 +9,8 @@ export interface LazySandboxOptions {
 }
 
 export class LazySandbox implements StepRunner {
+  /** Whoever builds here is whose Dockerfile it is, as with Docker. */
+  readonly with32Bit = true;
   readonly #options: LazySandboxOptions;
   #sandbox: Promise<Sandbox> | undefined;
 
@@ -34,7 +36,11 @@ export class LazySandbox implements StepRunner {
       });
     }
     const { Sandbox } = await import('../build/sandbox/runtime.js');
-    const sandbox = await Sandbox.probe({ ...this.#options, measure: diskUsage });
+    const sandbox = await Sandbox.probe({
+      ...this.#options,
+      with32Bit: this.with32Bit,
+      measure: diskUsage,
+    });
     await sandbox.reap();
     return sandbox;
   }

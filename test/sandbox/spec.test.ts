@@ -3,7 +3,7 @@ import { advisoriesFor } from '../../src/build/sandbox/advisories.js';
 import { runtimeError, startExitCode } from '../../src/build/sandbox/oci-runtime.js';
 import { DENIED_SYSCALLS, seccompProfile } from '../../src/build/sandbox/seccomp.js';
 import { runtimeConfig } from '../../src/build/sandbox/spec.js';
-import { ALLOWED_SYSCALLS } from '../../src/build/sandbox/syscalls.js';
+import { ALLOWED_SYSCALLS, I386_SYSCALLS } from '../../src/build/sandbox/syscalls.js';
 import { shellStep } from './fixture.js';
 
 const MACHINE = {
@@ -106,6 +106,7 @@ describe('the seccomp profile', () => {
   it('allows no call that it denies, and denies nothing that programs cannot do without', () => {
     const denied = new Set(Object.values(DENIED_SYSCALLS).flat());
     expect(ALLOWED_SYSCALLS.filter((name) => denied.has(name))).toEqual([]);
+    expect(I386_SYSCALLS.filter((name) => denied.has(name) || ALLOWED_SYSCALLS.includes(name))).toEqual([]);
     expect(new Set(ALLOWED_SYSCALLS).size).toBe(ALLOWED_SYSCALLS.length);
     expect(ALLOWED_SYSCALLS).toEqual(
       expect.arrayContaining(['read', 'openat', 'execve', 'fork', 'futex', 'statx', 'getrandom', 'rseq']),
@@ -116,6 +117,8 @@ describe('the seccomp profile', () => {
 
   it('exists for the architectures that it was made for', () => {
     expect(seccompProfile('x64')?.architectures).toEqual(['SCMP_ARCH_X86_64']);
+    expect(seccompProfile('x64', { with32Bit: true })?.architectures).toContain('SCMP_ARCH_X86');
+    expect(seccompProfile('arm64', { with32Bit: true })?.architectures).toEqual(['SCMP_ARCH_AARCH64']);
     expect(seccompProfile('arm64')?.architectures).toEqual(['SCMP_ARCH_AARCH64']);
     expect(seccompProfile('mips')).toBeUndefined();
   });

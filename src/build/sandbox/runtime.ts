@@ -30,10 +30,12 @@ export interface SandboxOptions {
   readonly measure?: MeasureDisk;
   /** Refuse a runtime with a known weakness instead of warning: its number alone does not say what a distribution patched. */
   readonly refuseKnownBad?: boolean;
+  /** i386 programs on amd64, for those who trust what they build: see seccompProfile. */
+  readonly with32Bit?: boolean;
 }
 
 /** What runs a step: the sandbox, or one that is only looked for when the first step runs. */
-export type StepRunner = Pick<Sandbox, 'run'>;
+export type StepRunner = Pick<Sandbox, 'run'> & { readonly with32Bit?: boolean };
 
 export class Sandbox {
   readonly #owner: string;
@@ -60,7 +62,7 @@ export class Sandbox {
     const cgroups = await Cgroups.find();
     const runtime = await Runtime.choose(cgroups.unified);
     checkAdvisories(runtime, options);
-    const seccomp = seccompProfile(process.arch);
+    const seccomp = seccompProfile(process.arch, { with32Bit: options.with32Bit ?? false });
     if (seccomp === undefined) log?.warn({ arch: process.arch }, 'no seccomp profile for this architecture');
 
     const owner = await ownName();

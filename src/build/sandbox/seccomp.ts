@@ -3,7 +3,7 @@
  * it, so that libraries fall back; a call that is denied for a reason below answers EPERM, so that a person
  * understands. Format: OCI runtime spec, config-linux.md "Seccomp". Pure.
  */
-import { ALLOWED_SYSCALLS } from './syscalls.js';
+import { ALLOWED_SYSCALLS, I386_SYSCALLS } from './syscalls.js';
 
 interface SeccompArg {
   readonly index: number;
@@ -82,16 +82,24 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
   arm64: 'SCMP_ARCH_AARCH64',
 };
 
-/** The profile for a machine; `arch` as in `process.arch`. Undefined for an architecture that has no profile yet. */
-export function seccompProfile(arch: string): SeccompProfile | undefined {
+/**
+ * The profile for a machine; `arch` as in `process.arch`. Undefined for an architecture that has no profile yet.
+ * `with32Bit`: also for i386 programs on x64. They make sockets by socketcall(2), which has the family in memory, where no
+ * filter can look: with them a step reaches the address families that it otherwise may not.
+ */
+export function seccompProfile(
+  arch: string,
+  { with32Bit = false }: { readonly with32Bit?: boolean } = {},
+): SeccompProfile | undefined {
   const architecture = ARCHITECTURES[arch];
   if (architecture === undefined) return undefined;
+  const is32Bit = with32Bit && arch === 'x64';
   return {
     defaultAction: 'SCMP_ACT_ERRNO',
     defaultErrnoRet: ENOSYS,
-    architectures: [architecture],
+    architectures: [architecture, ...(is32Bit ? ['SCMP_ARCH_X86'] : [])],
     syscalls: [
-      allow(ALLOWED_SYSCALLS),
+      allow(is32Bit ? [...ALLOWED_SYSCALLS, ...I386_SYSCALLS] : ALLOWED_SYSCALLS),
       deny(Object.values(DENIED_SYSCALLS).flat(), EPERM),
       // clone3 has its flags in memory, where a filter cannot look: libc falls back to clone on ENOSYS.
       deny(['clone3'], ENOSYS),

@@ -41,3 +41,19 @@ export const ALLOWED_SYSCALLS: readonly string[] = `
 `
   .trim()
   .split(/\s+/);
+
+/** Those that i386 has besides (asm/unistd_32.h): old calls, and the same with wider ids, offsets and times. */
+export const I386_SYSCALLS: readonly string[] = `
+  _llseek _newselect break chown32 clock_getres_time64 clock_gettime64 clock_nanosleep_time64
+  fadvise64_64 fchown32 fcntl64 fstat64 fstatat64 fstatfs64 ftime ftruncate64 futex_time64 getegid32
+  geteuid32 getgid32 getgroups32 getresgid32 getresuid32 getuid32 idle io_pgetevents_time64 ipc
+  lchown32 lstat64 mmap2 mq_timedreceive_time64 mq_timedsend_time64 nice oldfstat oldlstat
+  oldolduname oldstat olduname ppoll_time64 pselect6_time64 readdir recvmmsg_time64
+  rt_sigtimedwait_time64 sched_rr_get_interval_time64 semtimedop_time64 sendfile64 setfsgid32
+  setfsuid32 setgid32 setgroups32 setregid32 setresgid32 setresuid32 setreuid32 setuid32 sgetmask
+  sigaction signal sigpending sigprocmask sigreturn sigsuspend socketcall ssetmask stat64 statfs64
+  timer_gettime64 timer_settime64 timerfd_gettime64 timerfd_settime64 truncate64 ugetrlimit
+  utimensat_time64 waitpid
+`
+  .trim()
+  .split(/\s+/);

@@ -48,7 +48,7 @@ export async function runExecution(
     ],
     pathOf: pathsOf(sources),
     run: async () => {
-      await refuseForeign(platform);
+      await refuseForeign(platform, tools.sandbox.with32Bit);
       await tree.layOut();
       const layer = await runStep(step, tree.layers, {
         ...tools,
