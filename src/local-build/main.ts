@@ -3,7 +3,8 @@ import { EXIT, type ExitCode, type Invocation, UsageError } from '../cli/usage.j
 import type { LintWarning } from '../dockerfile/lint/lint.js';
 import { type SlipwayError, toSlipwayError } from '../errors.js';
 import { explained } from './failure.js';
-import type { Linted } from './linted.js';
+import type { LocalDockerfile } from './local-dockerfile.js';
+import type { LocalSurroundings } from './opened.js';
 import { type LocalBuild, readLocalBuild } from './options.js';
 import { planOutputs } from './outputs.js';
 import { choosePrinter } from './printers/choose.js';
@@ -11,7 +12,7 @@ import { LastOutput } from './printers/last-output.js';
 import type { Printer } from './printers/printer.js';
 import { RawJsonPrinter } from './printers/rawjson.js';
 import { exitCodeOf, failureLines, metadataOf, writeResultFiles } from './report.js';
-import { checkLocalBuild, type LocalSurroundings, runLocalBuild } from './run.js';
+import { checkLocalBuild, runLocalBuild } from './run.js';
 
 /** Throws only a UsageError: every other failure is told here and becomes an exit code. */
 export async function localBuild(invocation: Invocation): Promise<ExitCode> {
@@ -20,7 +21,7 @@ export async function localBuild(invocation: Invocation): Promise<ExitCode> {
   const printer = choosePrinter(build.check ? 'quiet' : build.progress, output.streams.err, env);
   const last = new LastOutput(printer);
   using stop = new StopSignals(invocation.signal);
-  let dockerfile: Linted | undefined;
+  let dockerfile: LocalDockerfile | undefined;
   const surroundings: LocalSurroundings = {
     env,
     stdin,

@@ -6,7 +6,7 @@ import { excerpt } from '../dockerfile/excerpt.js';
 import { describeError, type SlipwayError } from '../errors.js';
 import { buildMetadata } from '../images/metadata.js';
 import { isWrittenWrong } from './failure.js';
-import type { Linted } from './linted.js';
+import type { LocalDockerfile } from './local-dockerfile.js';
 import type { LocalBuild } from './options.js';
 import type { LocalResult } from './run.js';
 
@@ -26,7 +26,7 @@ export async function writeResultFiles(build: LocalBuild, result: LocalResult): 
 export interface Failure {
   readonly error: SlipwayError;
   /** As far as it is known. */
-  readonly dockerfile: Linted | undefined;
+  readonly dockerfile: LocalDockerfile | undefined;
   /** The last lines that the failed step wrote, unless they can be read above. */
   readonly output: readonly string[];
 }

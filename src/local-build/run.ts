@@ -1,53 +1,29 @@
-/** `slipway build`: the builder as a command. Opens what a build needs, builds, writes the results, closes everything. */
+/** `slipway build`: the builder as a command. Builds for each platform and writes the results; opened.ts opens and closes. */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
-import type { Readable } from 'node:stream';
 import { buildImage } from '../build/build.js';
 import type { BuildRequest, BuildResult } from '../build/build-request.js';
 import type { RemoteCache } from '../build/cache/remote-cache.js';
 import { checkBuild } from '../build/check.js';
-import type { BuildContext } from '../build/context/context.js';
 import type { RunSettings } from '../build/run-settings.js';
 import type { Cidr } from '../build/sandbox/cidr.js';
-import { Cleanup } from '../build/sandbox/cleanup.js';
-import { type Config, loadConfig } from '../config.js';
 import { formatPlatform } from '../dockerfile/build-args.js';
 import type { LintResult } from '../dockerfile/lint/lint.js';
 import type { Platform } from '../dockerfile/types.js';
-import { SlipwayError } from '../errors.js';
 import type { ExportableImage } from '../images/exportable.js';
 import { squash } from '../images/squash.js';
-import type { RegistryClient } from '../registry/client.js';
 import { hostPlatform } from '../registry/pull.js';
 import { remoteCache } from './cache.js';
 import { exportMounts, importing } from './cache-mounts.js';
-import { findDockerfile } from './dockerfile-source.js';
 import { withLabels } from './labels.js';
-import { LazySandbox } from './lazy-sandbox.js';
-import { localConfig } from './limits.js';
-import type { Linted } from './linted.js';
+import { type LocalSurroundings, type Opened, withOpened } from './opened.js';
 import type { LocalBuild } from './options.js';
 import { type OutputPlan, type Written, writeOutputs } from './outputs.js';
-import { Places } from './places.js';
-import { inPhase, type Printer } from './printers/printer.js';
-import { registryClient } from './registry.js';
-import { checkSecrets, keepsGitDir, runSettings } from './run-values.js';
-import { defaultStore, type LocalStore, openLocalStore } from './store.js';
+import { inPhase } from './printers/printer.js';
+import { runSettings } from './run-values.js';
 
-const EMPTY = new Uint8Array();
 /** Whoever builds here may reach the network of this machine anyway. */
 const EVERYWHERE: readonly Cidr[] = [{ start: 0, bits: 0 }];
-
-export interface LocalSurroundings {
-  readonly env: NodeJS.ProcessEnv;
-  readonly stdin: Readable;
-  /** For outputs that go to stdout. */
-  readonly stdout: NodeJS.WritableStream;
-  readonly printer: Printer;
-  readonly signal: AbortSignal;
-  /** Told as soon as it is known, for what is said about a failure. */
-  readonly onDockerfile: (source: Linted) => void;
-}
 
 export interface LocalResult extends Written {
   readonly images: readonly ExportableImage[];
@@ -119,82 +95,6 @@ export async function checkLocalBuild(
       signal: surroundings.signal,
     }),
   );
-}
-
-interface Opened {
-  readonly config: Config;
-  readonly local: LocalStore;
-  readonly places: Places;
-  readonly context: BuildContext;
-  readonly dockerfile: Linted;
-  readonly registry: RegistryClient;
-  readonly sandbox: LazySandbox;
-}
-
-/** Everything is closed again, whatever happens; what fails to close is only told when nothing else failed. */
-async function withOpened<T>(
-  build: LocalBuild,
-  outputs: OutputPlan,
-  surroundings: LocalSurroundings,
-  action: (opened: Opened) => Promise<T>,
-): Promise<T> {
-  const { env, stdin, signal, onDockerfile } = surroundings;
-  const cleanup = new Cleanup();
-  let result: T;
-  try {
-    const config = localConfig(loadConfig(env), env);
-    await checkSecrets(build);
-    const local = await openLocalStore(build.store ?? defaultStore(env), config);
-    cleanup.defer(() => local.close());
-    const places = new Places({
-      store: local.store,
-      limits: config.limits,
-      stdin,
-      env,
-      secret: runSettings(build).secret,
-      sshAgent: build.ssh.get('default'),
-      directory: build.directory,
-      signal,
-    });
-    cleanup.defer(() => places.close());
-    const registry = registryClient(
-      build,
-      [...outputs.pushes, build.cacheTo, build.cacheMountsTo].filter((each) => each !== undefined),
-      config,
-      env,
-    );
-    cleanup.defer(() => registry.close());
-    const { sandboxDirectory: stateDir } = local.store;
-    const sandbox = new LazySandbox({ stateDir, networkAllow: config.buildNetworkAllow });
-    cleanup.defer(() => sandbox.close());
-    const context = await places.open(build.context, { keepGitDir: keepsGitDir(build), isMain: true });
-    const dockerfile = await dockerfileOf(build, places, context);
-    onDockerfile(dockerfile);
-    result = await action({ config, local, places, context, dockerfile, registry, sandbox });
-  } catch (error) {
-    await cleanup.run();
-    throw error;
-  }
-  const [failure] = await cleanup.run();
-  if (failure !== undefined) throw failure;
-  return result;
-}
-
-/** Throws `dockerfile_missing`. */
-async function dockerfileOf(build: LocalBuild, places: Places, context: BuildContext): Promise<Linted> {
-  const { context: place, dockerfile: given, directory } = build;
-  const found = await findDockerfile({ context: place, given, directory, stdin: () => places.stdin() });
-  const own = found.text ?? (await places.dockerfileOnStdin(place));
-  const text = own ?? (await context.read(found.name));
-  // The ignore file beside a Dockerfile that is elsewhere was looked for there: in the context only the common one counts.
-  const ignoreText =
-    own === undefined ? undefined : (found.ignoreText ?? (await context.read('.dockerignore')) ?? EMPTY);
-  if (text !== undefined) return { name: found.name, text, ignoreText };
-  const where =
-    place.kind === 'directory' ? place.path : place.kind === 'git' ? place.url : 'the tar on stdin';
-  throw new SlipwayError('dockerfile_missing', `there is no ${found.name} in ${where}`, {
-    hint: 'write one, or name another with -f FILE',
-  });
 }
 
 async function buildOne(
