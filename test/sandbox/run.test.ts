@@ -133,18 +133,23 @@ describe.skipIf(skipped('run'))('a step', () => {
     const outcome = await sh('cat /etc/hosts; ls -d /dev/null /proc/self /sys/class');
     expect(outcome).toMatchObject({ exitCode: 0 });
     expect(outcome.output).toContain('localhost buildkitsandbox');
-    expect(outcome.stubs).toEqual(['etc', 'etc/hosts', 'etc/resolv.conf', 'etc/hostname']);
+    expect(outcome.stubs).toEqual(['etc', 'etc/hosts', 'etc/resolv.conf']);
     expect((await readdir(rootfs)).sort()).toEqual(['bin', 'dev', 'proc', 'sys', 'tmp']);
     expect(Math.floor((await stat(rootfs)).mtimeMs / 1000)).toBe(Math.floor(before / 1000));
   });
 
   it('sees our /etc/hosts, and the image keeps its own', async () => {
     const { sh, rootfs } = await fixture();
-    const { output } = await sh('cat /etc/hosts; echo x > /etc/hosts; rm /etc/hostname');
+    const { output } = await sh('cat /etc/hosts; echo x > /etc/hosts; rm /etc/hosts');
     expect(output).toContain('buildkitsandbox');
     expect(output).toContain('Read-only file system');
     expect(await readFile(join(rootfs, 'etc/hosts'), 'utf8')).toBe('of the image\n');
-    expect(await readFile(join(rootfs, 'etc/hostname'), 'utf8')).toBe('of the image\n');
+  });
+
+  it('may write /etc/hostname, which is the image’s', async () => {
+    const { sh, rootfs } = await fixture();
+    expect((await sh('cat /etc/hostname; echo mine > /etc/hostname')).output).toBe('of the image\n');
+    expect(await readFile(join(rootfs, 'etc/hostname'), 'utf8')).toBe('mine\n');
   });
 
   it.each(['dev', 'proc', 'sys'])('is refused when /%s in the image is a symbolic link', async (name) => {

@@ -164,13 +164,15 @@ function checkWords(step: StepSpec): void {
   throw new SlipwayError('step_failed', message, { where: 'RUN' });
 }
 
-/** The files that depend on where a step runs, and so must never be part of what it makes. */
+/**
+ * The files that depend on where a step runs, and so must never be part of what it makes. As with BuildKit, /etc/hostname is
+ * the image's: a step may write it.
+ */
 function etcFiles(hostname: string, nameServers: string): StepFile[] {
   const hosts = `127.0.0.1\tlocalhost ${hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n`;
   return [
     { path: '/etc/hosts', mode: 0o644, content: hosts },
     { path: '/etc/resolv.conf', mode: 0o644, content: nameServers },
-    { path: '/etc/hostname', mode: 0o644, content: `${hostname}\n` },
   ];
 }
 
