@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { choosePrinter } from '../../src/local-build/printers/choose.js';
 import { PlainPrinter } from '../../src/local-build/printers/plain.js';
+import { RawJsonPrinter } from '../../src/local-build/printers/rawjson.js';
 import { fitted, Lines, shownLine, widthOf } from '../../src/local-build/printers/text.js';
 import { TtyPrinter } from '../../src/local-build/printers/tty.js';
 
@@ -185,4 +186,12 @@ describe('a terminal', () => {
     expect(screen.written.startsWith(`${ESC}[3A\r`)).toBe(true);
     printer.close();
   });
+});
+
+test('rawjson is text that no terminal obeys, and says all the same what was there', () => {
+  const screen = new Screen();
+  const hostile = `${ESC}[2J\u009b2J\u007f`;
+  new RawJsonPrinter(screen).event(step(1, hostile));
+  expect(screen.written.trim()).not.toMatch(/\p{Cc}/u);
+  expect(JSON.parse(screen.written)).toMatchObject({ text: hostile });
 });

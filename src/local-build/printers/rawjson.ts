@@ -54,6 +54,11 @@ export class RawJsonPrinter implements Printer {
       ...(platform === undefined ? {} : { platform }),
       ...fields,
     };
-    this.#stream.write(`${JSON.stringify(line)}\n`);
+    this.#stream.write(`${escaped(JSON.stringify(line))}\n`);
   }
+}
+
+/** JSON leaves C1 controls as they are, which terminals obey. */
+function escaped(json: string): string {
+  return json.replace(/[\u007f-\u009f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
