@@ -29,13 +29,22 @@ export async function readInput(request: BuildRequest, limits: Limits): Promise<
     });
   }
   const plan = planBuild(parseDockerfile(text, name, limits), {
-    buildArgs: request.buildArgs,
+    buildArgs: await withContextTime(request.buildArgs, context),
     platform: request.platform,
     buildPlatform: hostPlatform(),
     ...(request.target === undefined ? {} : { target: request.target }),
     ...(request.contexts === undefined ? {} : { contexts: request.contexts }),
   });
   return { text, plan, ...(await readIgnore(name, context, ignoreText)) };
+}
+
+/** SOURCE_DATE_EPOCH=context is the time of the commit; a directory has none, and the image is made as without. */
+async function withContextTime(
+  buildArgs: Readonly<Record<string, string>>,
+  context: BuildContext,
+): Promise<Readonly<Record<string, string>>> {
+  if (buildArgs.SOURCE_DATE_EPOCH !== 'context' || context.time === undefined) return buildArgs;
+  return { ...buildArgs, SOURCE_DATE_EPOCH: String(await context.time()) };
 }
 
 /** More lines make more work for each of the context's paths than anybody means to ask for. */

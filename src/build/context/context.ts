@@ -9,6 +9,8 @@ export interface BuildContext {
   read(path: string): Promise<Buffer | undefined>;
   /** What COPY sees: the context without what is ignored. `ignoreFile` is named in errors. */
   source(ignore: IgnoreMatcher, ignoreFile: string, signal?: AbortSignal): Promise<CopySource>;
+  /** When its commit was made, seconds since the epoch; absent where it is of no commit. */
+  time?(): Promise<number>;
   /** The first file below `path` that differs from the context with the id `since`; undefined when that cannot be told. */
   firstChange(since: string, path: string): Promise<string | undefined>;
 }

@@ -56,6 +56,13 @@ export class GitContext implements BuildContext {
     return 'data' in content ? Buffer.from(content.data) : readFile(content.file);
   }
 
+  async time(): Promise<number> {
+    const { git, gitDir } = this.#source;
+    const [commit = ''] = this.id.split(':');
+    const text = await git.text(['cat-file', 'commit', commit], { gitDir });
+    return Number(/^committer .*> (\d+) [+-]\d{4}$/m.exec(text)?.[1] ?? 0);
+  }
+
   /** The first file below `path` that differs from another commit of the repository; undefined when that commit is gone. */
   async firstChange(since: string, path: string): Promise<string | undefined> {
     const { git, gitDir } = this.#source;
