@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, readlink, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BuilderStore, openBuilderStore } from '../../src/build/builder-store.js';
@@ -43,6 +43,19 @@ async function fill(store: BuilderStore, id: string, text: string): Promise<void
 }
 
 describe('cache mounts in the registry', () => {
+  it('may hold a large file of zeros', async () => {
+    const [first, second] = [await newStore(), await newStore()];
+    const held = await take(first, 'database');
+    await writeFile(join(held.directory, 'pages'), '');
+    await truncate(join(held.directory, 'pages'), 100 << 20);
+    await held.release();
+    await exportCacheMounts('app', place('zeros'), tools(first));
+    expect([...(await importCacheMounts('app', place('zeros'), tools(second)))]).toEqual(['database']);
+    const again = await take(second, 'database');
+    expect((await lstat(join(again.directory, 'pages'))).size).toBe(100 << 20);
+    await again.release();
+  });
+
   it('come to a builder that has none, with owner, mode and links', async () => {
     const [first, second] = [await newStore(), await newStore()];
     await fill(first, '/root/.npm', 'modules');

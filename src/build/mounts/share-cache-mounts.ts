@@ -144,6 +144,11 @@ async function readShared(
   return parsed.success ? parsed.data.mounts : [];
 }
 
+/** More than fetching would be worth. */
+const MOUNT_BYTES = 64 * 1024 ** 3;
+/** What zstd makes of a database's file that is empty yet. */
+const MOUNT_RATIO = 1_000_000;
+
 async function fetchInto(
   directory: string,
   mount: SharedMount,
@@ -156,7 +161,16 @@ async function fetchInto(
     const source = { registry, repository };
     await tools.registry.fetchBlob(source, descriptorOf(mount), blob, tools.signal);
     const { diffId, digest } = mount;
-    await applyLayer({ blob, digest, diffId, target: directory, lowers: [], signal: tools.signal });
+    const limits = { maxBytes: MOUNT_BYTES, maxRatio: MOUNT_RATIO };
+    await applyLayer({
+      blob,
+      digest,
+      diffId,
+      target: directory,
+      lowers: [],
+      ...limits,
+      signal: tools.signal,
+    });
   } finally {
     await blobs.discard(blob);
   }
