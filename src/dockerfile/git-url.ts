@@ -109,8 +109,9 @@ function agreed(key: string, before: string, value: string): string {
 
 function nameRef(options: Options, key: 'tag' | 'branch', value: string | undefined): void {
   if (value === undefined) return;
-  if (options.ref !== '') throw new BadGitUrl(`${key} and another ref are given`);
-  options.ref = `refs/${key === 'tag' ? 'tags' : 'heads'}/${value}`;
+  const ref = `refs/${key === 'tag' ? 'tags' : 'heads'}/${value}`;
+  if (options.ref !== '' && options.ref !== ref) throw new BadGitUrl(`${key} and another ref are given`);
+  options.ref = ref;
 }
 
 function decoded(text: string): string {

@@ -107,6 +107,7 @@ describe('a source of ADD', () => {
         keepGitDir: true,
       }),
     ],
+    ['https://x/y.git?tag=v1#refs/tags/v1', git({ remote: 'https://x/y.git', ref: 'refs/tags/v1' })],
     ['https://x/y.git?branch=b', git({ remote: 'https://x/y.git', ref: 'refs/heads/b' })],
     ['https://x/y.git?ref=b&mtime=commit', git({ remote: 'https://x/y.git', ref: 'b' })],
     [`https://x/y.git?checksum=${commit}`, git({ remote: 'https://x/y.git', ref: commit, checksum: commit })],
@@ -125,6 +126,7 @@ describe('a source of ADD', () => {
   it.each([
     'https://x/y.git?ref=a#b',
     'https://x/y.git?tag=a&branch=b',
+    'https://x/y.git?tag=a#refs/heads/a',
     'https://x/y.git?tag=a&tag=a',
     'https://x/y.git?subdir=a#:b',
     'https://x/y.git?submodules=perhaps',
