@@ -291,7 +291,8 @@ export class WordLexer {
     const value = this.settings.lookUp(name);
     if (value === undefined && this.settings.keepUnset)
       return `\${${name}/${all ? '/' : ''}${pattern}/${replacement}}`;
-    const literal = replacement.replaceAll(/\\(.)/gs, '$1');
+    // As in BuildKit, escapes stay in a replacement; but for the one that keeps a `$` from being a variable's.
+    const literal = replacement.replaceAll('\\$', () => '$');
     return replace(value ?? '', this.pattern(pattern), literal, all, this.settings.budget);
   }
 
