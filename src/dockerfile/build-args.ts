@@ -46,15 +46,21 @@ export function givenArg(buildArgs: Readonly<Record<string, string>>, name: stri
   return Object.hasOwn(buildArgs, name) ? buildArgs[name] : undefined;
 }
 
-/** Seconds since 1970; undefined when there is none, or when it is to be the context's. Throws `dockerfile_invalid`. */
-export function sourceDateEpoch(buildArgs: Readonly<Record<string, string>>): number | undefined {
-  const given = givenArg(buildArgs, 'SOURCE_DATE_EPOCH') ?? '';
-  if (given === '' || given === 'context') return undefined;
+/**
+ * Seconds since 1970; undefined when there is none, or when it is to be that of the context, or of a stage or context with
+ * one of the `names`. Throws `dockerfile_invalid`.
+ */
+export function sourceDateEpoch(
+  given: string | undefined,
+  names: Iterable<string | undefined>,
+): number | undefined {
+  if (given === undefined || given === '' || given === 'context') return undefined;
+  if ([...names].includes(given.toLowerCase())) return undefined;
   const seconds = Number(given);
   // The last second of the year 9999, the last that an image can write.
   if (/^\d{1,12}$/.test(given) && seconds <= 253_402_300_799) return seconds;
   throw invalid(
-    '--build-arg SOURCE_DATE_EPOCH',
+    'SOURCE_DATE_EPOCH',
     `SOURCE_DATE_EPOCH: ${quoted(given)} is no number of seconds`,
     'give whole seconds since 1970, as git log -1 --format=%ct prints them',
   );

@@ -1,6 +1,6 @@
 /** A Dockerfile and a target → the stages that the target needs, and what each needs before it. */
 import { SlipwayError } from '../errors.js';
-import { automaticArgs, globalArgs, isKnownArg, sourceDateEpoch } from './build-args.js';
+import { automaticArgs, givenArg, globalArgs, isKnownArg, sourceDateEpoch } from './build-args.js';
 import { ExpansionBudget, expandWord } from './expand.js';
 import { mountFrom } from './mount-options.js';
 import { copySource, mountOrigin, namedContext } from './origin.js';
@@ -27,7 +27,11 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): BuildPl
   const names = dockerfile.stages.map((stage) => stage.from.stageName);
   const targetIndex = findTarget(dockerfile, names, options.target);
   const automatic = automaticArgs(platform, buildPlatform, names[targetIndex] ?? 'default');
-  const epoch = sourceDateEpoch(buildArgs);
+  const globals = globalArgs(dockerfile, automatic, buildArgs);
+  const epoch = sourceDateEpoch(
+    givenArg(buildArgs, 'SOURCE_DATE_EPOCH') ?? globals.get('SOURCE_DATE_EPOCH'),
+    [...names, ...contexts.keys()],
+  );
   const scope: PlanScope = {
     dockerfile: dockerfile.name,
     file: dockerfile,
@@ -35,7 +39,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): BuildPl
     platform,
     buildArgs,
     contexts,
-    globalArgs: globalArgs(dockerfile, automatic, buildArgs),
+    globalArgs: globals,
     stageNames: names,
     ...(epoch === undefined ? {} : { epoch }),
   };

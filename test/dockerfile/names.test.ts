@@ -162,6 +162,14 @@ describe('SOURCE_DATE_EPOCH', () => {
     expect(problem(() => epoch(value))).toContain('is no number of seconds');
   });
 
+  it('may be the default of an ARG before the first FROM', () => {
+    const text = 'ARG SOURCE_DATE_EPOCH=7\nFROM a';
+    expect(plan(text).epoch).toBe(7);
+    expect(plan(text, { buildArgs: { SOURCE_DATE_EPOCH: '8' } }).epoch).toBe(8);
+    expect(plan('ARG SOURCE_DATE_EPOCH=src\nFROM a AS src').epoch).toBeUndefined();
+    expect(problem(() => plan('ARG SOURCE_DATE_EPOCH=soon\nFROM a'))).toContain('"soon" is no number');
+  });
+
   it('is an argument as others are', () => {
     const text = 'FROM a\nARG SOURCE_DATE_EPOCH\nRUN x';
     const [step] = walk(plan(text, { buildArgs: { SOURCE_DATE_EPOCH: '1' } })).steps as RunStep[];
