@@ -145,8 +145,7 @@ function apply(state: StageState, instruction: StageInstruction): Evaluated {
 /** Makes a layer for every directory but `/`, as in BuildKit: what is there already makes an empty one. */
 function workdir(state: StageState, instruction: WorkdirInstruction, where: string): Evaluated {
   const written = expandWord(instruction.path, expansionFor(state, where));
-  if (written === '')
-    throw invalid(where, `WORKDIR ${instruction.path}: the path is empty`, 'give the variable a value');
+  // What a variable without a value leaves is where one is already.
   const path = cleanDirectory(posix.resolve('/', workingDirectory(state), written));
   const history = `WORKDIR ${path}`;
   const next = commit(state, { config: { WorkingDir: path }, history, layer: path !== '/' }, where);

@@ -171,7 +171,6 @@ describe('the config', () => {
 
   it.each([
     ['USER $nobody', 'USER $nobody: the user is empty'],
-    ['WORKDIR $x', 'WORKDIR $x: the path is empty'],
     ['ENV $x=1', 'ENV $x: the name is empty'],
     ['VOLUME $x', 'VOLUME: a path is empty'],
     ['STOPSIGNAL SIGFOO', '"SIGFOO" is not a signal'],
@@ -353,10 +352,18 @@ describe('COPY and ADD', () => {
   it('takes everything where a variable leaves a source empty', () =>
     expect(copyOf('COPY $x b', {}).sources).toEqual([{ kind: 'path', path: '.' }]));
 
+  it('leaves it to the copy whether what wildcards match needs a directory', () =>
+    expect(copyOf('COPY no* a c', {})).toMatchObject({ destination: '/c' }));
+
   it('says where the slash belongs', () => expect(hint(() => run('COPY a b c'))).toContain('"c/"'));
 });
 
 describe('WORKDIR', () => {
+  it('stays where it is when a variable is empty', () => {
+    const { steps } = run('WORKDIR /a\nWORKDIR $x');
+    expect(steps.at(-1)).toMatchObject({ kind: 'workdir', path: '/a' });
+  });
+
   it('is a step but for the root, owned by the user of that moment', () => {
     const { steps } = run('WORKDIR /a\nUSER u\nWORKDIR b\nWORKDIR /');
     expect(steps).toEqual([
