@@ -53,7 +53,9 @@ export class StageTree {
 
   /** What a COPY or WORKDIR writes onto: the lay-outs, and over them what is only in memory. */
   async destination(): Promise<Destination> {
-    return new Destination(new StackView(await this.#laidOut()), this.#written);
+    const fileAt = async (path: string): Promise<string | undefined> =>
+      new StackView(await this.layOut()).fileAt(path);
+    return new Destination(new StackView(await this.#laidOut()), this.#written, fileAt);
   }
 
   /** All layers as directories, for a RUN. */

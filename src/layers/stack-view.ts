@@ -79,6 +79,13 @@ export class StackView {
     }
   }
 
+  /** Where the bytes of the file at exactly this path are; undefined when there is none. Follows no symlink. */
+  async fileAt(path: string): Promise<string | undefined> {
+    const entry = await this.#entry(path);
+    const layout = entry?.type === 'file' ? this.#layouts[entry.layer] : undefined;
+    return layout === undefined ? undefined : join(layout, path);
+  }
+
   async #entry(path: string): Promise<MergedEntry | undefined> {
     const slash = path.lastIndexOf('/');
     const directory = await this.#directory(path.slice(0, Math.max(slash, 0)));

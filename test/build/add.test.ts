@@ -181,6 +181,25 @@ describe('what an archive finds at the destination', () => {
     expect(files.has('real')).toBe(false);
   });
 
+  it('is where a hard link finds what the archive has not, and has its bytes', async () => {
+    const entries: readonly RawEntry[] = [
+      { path: 'new', type: '1', link: 'old', mode: 0o640, uid: 3 },
+      { path: 'again', type: '1', link: 'copied', mode: 0o644 },
+    ];
+    const run = 'RUN mkdir /x && echo old > /x/old';
+    const files = await added(entries, 'FROM busybox', run, 'COPY Dockerfile /x/copied', 'ADD a.bin /x');
+    expect(files.get('x/new')).toMatchObject({ text: 'old\n', mode: 0o640, uid: 3 });
+    expect(files.get('x/old')).toMatchObject({ text: 'old\n', uid: 0 });
+    expect(files.get('x/again')?.text).toContain('FROM busybox');
+    const replaced: readonly RawEntry[] = [
+      { path: 'd', data: 'no directory any more' },
+      { path: 'h', type: '1', link: 'd/old' },
+    ];
+    await expect(added(replaced, ...there('mkdir d && echo old > d/old'))).rejects.toMatchObject({
+      code: 'context_invalid',
+    });
+  });
+
   it('may be the root, or be a symlink to a directory', async () => {
     expect(
       (await added([{ path: 'etc/new', data: '1' }], 'FROM busybox', 'ADD a.bin /')).get('etc/new')?.text,
@@ -255,8 +274,8 @@ describe('a hostile archive', () => {
     ],
     ['a hard link out', [{ path: 'h', type: '1', link: '../../etc/passwd' }], 'leads out'],
     [
-      'a hard link to a file of the image',
-      [{ path: 'h', type: '1', link: 'etc/passwd' }],
+      'a hard link to a directory of the image',
+      [{ path: 'h', type: '1', link: 'etc' }],
       'no file of the archive',
     ],
     ['a hard link to nothing', [{ path: 'h', type: '1', link: 'h' }], 'no file of the archive'],

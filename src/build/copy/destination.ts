@@ -28,10 +28,17 @@ const MAX_LINKS = 40;
 export class Destination {
   readonly #laidOut: LaidOutTree;
   readonly #written: ReadonlyMap<string, TreeEntry>;
+  readonly fileAt: (path: string) => Promise<string | undefined>;
 
-  constructor(laidOut: LaidOutTree, written: ReadonlyMap<string, TreeEntry>) {
+  /** `fileAt`: where on this machine the bytes of a file are, also of one that is only in memory until then. */
+  constructor(
+    laidOut: LaidOutTree,
+    written: ReadonlyMap<string, TreeEntry>,
+    fileAt: (path: string) => Promise<string | undefined> = async () => undefined,
+  ) {
     this.#laidOut = laidOut;
     this.#written = written;
+    this.fileAt = fileAt;
   }
 
   /** The entry at exactly this path; symlinks are not followed. */

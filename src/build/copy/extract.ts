@@ -97,11 +97,21 @@ class Extraction {
     else this.#plan.put(path, { entry, from: { source: this.#archive.source, file: file(entry, archived) } });
   }
 
-  /** To a file, of which both names then say the same; to a symlink, which is then there twice. */
+  /**
+   * To a file, of which both names then say the same; to a symlink, which is then there twice. No link reaches into the
+   * layers below, so that the new name of a file that is only there has its bytes again.
+   */
   async #link(path: string, archived: ArchivedEntry): Promise<void> {
     const name = this.#plainName(archived.linkname ?? '');
     const to = name === '' ? '' : await this.#locate(name);
     const linked = this.#plan.planned(to);
+    const below = linked === undefined && to !== '' ? await this.#plan.fileBelow(to) : undefined;
+    if (below !== undefined) {
+      const entry = { ...this.#entry(path, archived), type: 'file' as const };
+      const source = { select: async () => [], content: async () => ({ file: below }) };
+      this.#plan.put(path, { entry, from: { source, file: file(entry, archived) } });
+      return;
+    }
     if (linked === undefined || linked.entry.type === 'directory') {
       throw this.#invalid(archived.path, `is a hard link to "${name}", which is no file of the archive`);
     }

@@ -58,6 +58,11 @@ export class LayerPlan {
     return this.#planned.get(path);
   }
 
+  /** Where on this machine the bytes of a file of the tree below are, if it is still there. */
+  async fileBelow(path: string): Promise<string | undefined> {
+    return this.#planned.has(path) || this.#isRemoved(path) ? undefined : this.#onto.fileAt(path);
+  }
+
   async isDirectory(path: string): Promise<boolean> {
     return path === '' || (await this.lstat(path))?.type === 'directory';
   }
