@@ -140,7 +140,7 @@ function requestOf(
     noCacheStages: build.noCacheStages,
     policy: () => {},
     run,
-    scope: scopeOf(build),
+    scope: scopeOf(build, platform),
   };
 }
 
@@ -166,13 +166,13 @@ async function finished(
   return squash(labelled, { blobs, layers, signal });
 }
 
-/** Builds of the same Dockerfile of the same place explain each other's misses. */
-function scopeOf({ context, dockerfile, directory, target }: LocalBuild): string {
+/** Builds of the same Dockerfile of the same place for the same platform explain each other's misses. */
+function scopeOf({ context, dockerfile, directory, target }: LocalBuild, platform: Platform): string {
   const place =
     context.kind === 'directory' ? context.path : context.kind === 'git' ? context.url.split('#')[0] : '-';
   const file = dockerfile === undefined || dockerfile === '-' ? dockerfile : resolve(directory, dockerfile);
   return `local-${createHash('sha256')
-    .update(JSON.stringify([place, file, target]))
+    .update(JSON.stringify([place, file, target, formatPlatform(platform)]))
     .digest('hex')
     .slice(0, 16)}`;
 }

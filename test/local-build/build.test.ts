@@ -234,6 +234,26 @@ describe('slipway build', () => {
     );
   });
 
+  test('several platforms explain their misses each by their own builds, and make one index', async () => {
+    await builds.write({
+      'pl/Dockerfile': 'FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /arch\n',
+      'pl/amd64': 'a',
+      'pl/arm64': 'b',
+    });
+    const argv = [
+      'pl',
+      '--platform',
+      'linux/amd64,linux/arm64',
+      '-o',
+      `type=oci,dest=${builds.path('pl.tar')}`,
+    ];
+    const { code, err } = await builds.build([...argv, '--progress', 'plain']);
+    expect([code, err.match(/not cached: .*/g)]).toEqual([
+      0,
+      ['not cached: it has not been built before', 'not cached: it has not been built before'],
+    ]);
+  });
+
   test('rawjson is one object on each line', async () => {
     await builds.write({ 'j/Dockerfile': 'FROM busybox\nRUN echo ü\n' });
     const { code, err } = await builds.build(['j', '--progress', 'rawjson', '--no-cache']);
