@@ -277,17 +277,20 @@ Napi::Object fromEntry(Napi::Env env, const TarEntry& entry) {
   return value;
 }
 
+void setXattrs(Napi::Env env, Napi::Object& value, const TarEntry& entry) {
+  if (entry.xattrs.empty()) return;
+  Napi::Object xattrs = Napi::Object::New(env);
+  for (const auto& [name, bytes] : entry.xattrs) {
+    xattrs.Set(name, Napi::Buffer<char>::Copy(env, bytes.data(), bytes.size()));
+  }
+  value.Set("xattrs", xattrs);
+}
+
 Napi::Object fromScanned(Napi::Env env, const ScannedEntry& scanned) {
   Napi::Object value = fromEntry(env, scanned.entry);
   if (!scanned.sha256.empty()) value.Set("sha256", scanned.sha256);
   if (!scanned.inode.empty()) value.Set("inode", scanned.inode);
-  if (!scanned.entry.xattrs.empty()) {
-    Napi::Object xattrs = Napi::Object::New(env);
-    for (const auto& [name, bytes] : scanned.entry.xattrs) {
-      xattrs.Set(name, Napi::Buffer<char>::Copy(env, bytes.data(), bytes.size()));
-    }
-    value.Set("xattrs", xattrs);
-  }
+  setXattrs(env, value, scanned.entry);
   return value;
 }
 
@@ -347,6 +350,7 @@ Napi::Value merged(Args args) {
       Napi::Array all = Napi::Array::New(env, (*found)->size());
       for (uint32_t i = 0; i < (*found)->size(); i++) {
         Napi::Object value = fromEntry(env, (**found)[i].entry);
+        setXattrs(env, value, (**found)[i].entry);
         value.Set("layer", static_cast<double>((**found)[i].layer));
         all.Set(i, value);
       }

@@ -101,8 +101,8 @@ export interface ArchivedEntry extends Omit<ScannedEntry, 'type' | 'sha256' | 'i
   readonly offset: number;
 }
 
-/** An entry of a directory in a stack of lay-outs; `path` is its name. */
-export interface MergedEntry extends Omit<ScannedEntry, 'xattrs' | 'sha256' | 'inode'> {
+/** An entry of a directory in a stack of lay-outs; `path` is its name. Only directories have their `xattrs`. */
+export interface MergedEntry extends Omit<ScannedEntry, 'sha256' | 'inode'> {
   /** Index of the lay-out that it is in. */
   readonly layer: number;
 }

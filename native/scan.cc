@@ -176,6 +176,10 @@ std::optional<std::vector<MergedEntry>> mergedDirectory(const std::vector<std::s
       const std::string inside = joinPath(path, name);
       merged.entry.link = readLinkAt(stack.rootOf(found.layer), inside.c_str(), inside);
     }
+    if (S_ISDIR(found.st.st_mode)) {
+      const std::string inside = joinPath(path, name);
+      merged.entry.xattrs = layerXattrs(stack.open(found, inside).get(), inside);
+    }
     entries.push_back(std::move(merged));
   }
   return entries;

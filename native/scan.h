@@ -28,7 +28,7 @@ struct ScannedEntry {
 std::vector<ScannedEntry> scanTree(const ScanRequest& request, const CancelFlag& cancel);
 
 struct MergedEntry {
-  TarEntry entry;    // its path is the name in the directory; attributes are left out
+  TarEntry entry;    // its path is the name in the directory; only directories have their attributes
   size_t layer = 0;  // index of the lay-out that it is in
 };
 

@@ -54,6 +54,13 @@ export async function planCopy(
   return plan;
 }
 
+/** A directory that is copied onto another takes its mode and owner, and adds to its attributes. */
+function withXattrs(entry: LayerEntry, existing: TreeEntry | undefined): LayerEntry {
+  return existing?.xattrs === undefined
+    ? entry
+    : { ...entry, xattrs: { ...existing.xattrs, ...entry.xattrs } };
+}
+
 /** Written with a slash, or a slash and a dot, at its end. */
 export function isDirectoryPath(destination: string): boolean {
   return /(^|\/)\.?$/.test(destination);
@@ -118,7 +125,7 @@ class Copy {
       else {
         const existing = await this.#directoryAt(path);
         if (file.implied && existing !== undefined) this.#plan.keep(path, { ...existing, mode: file.mode });
-        else this.#plan.put(path, { entry: this.#entry(path, file) });
+        else this.#plan.put(path, { entry: withXattrs(this.#entry(path, file), existing) });
       }
     }
   }

@@ -15,6 +15,8 @@ export interface TreeEntry {
   readonly gid: number;
   readonly mtime: number;
   readonly linkname?: string;
+  /** Of a directory: what the layer that shows it again must say again. */
+  readonly xattrs?: LayerEntry['xattrs'];
 }
 
 /** The lay-outs' side: a path without leading slash, no symlink followed. */

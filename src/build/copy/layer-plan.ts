@@ -125,8 +125,9 @@ export class LayerPlan {
   }
 
   /** A directory of the tree below, as it is. */
-  keep(path: string, { mode, uid, gid, mtime }: TreeEntry): void {
-    this.put(path, { entry: { path, type: 'directory', mode, uid, gid, mtime } });
+  keep(path: string, { mode, uid, gid, mtime, xattrs }: TreeEntry): void {
+    const kept = xattrs === undefined ? {} : { xattrs };
+    this.put(path, { entry: { path, type: 'directory', mode, uid, gid, mtime, ...kept } });
   }
 
   /** True when the layer takes away something that a reader of its entries alone would still see. */

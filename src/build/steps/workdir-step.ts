@@ -24,8 +24,9 @@ export async function planWorkdir(
       );
     }
     isNew = there === undefined;
+    const kept = there?.xattrs === undefined ? {} : { xattrs: there.xattrs };
     const { mode, uid, gid, mtime } = there ?? { mode: 0o755, ...owner, mtime: CONTEXT_MTIME };
-    planned.push({ entry: { path: at, type: 'directory', mode, uid, gid, mtime } });
+    planned.push({ entry: { path: at, type: 'directory', mode, uid, gid, mtime, ...kept } });
   }
   return isNew ? planned : [];
 }
