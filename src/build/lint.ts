@@ -17,7 +17,8 @@ export function lintInput(
   return lintDockerfile(text, plan.dockerfile, {
     limits,
     ...(check === undefined ? {} : { check }),
-    isIgnored: (path) => ignore.ignores(path),
+    // Of an ignored directory an exception may bring something back.
+    isIgnored: (path) => ignore.ignores(path) && !ignore.canMatchBelow(path),
     baseVariables: (stage) =>
       bases.get(stage)?.document.config?.Env?.map((pair) => pair.split('=', 1)[0] ?? ''),
   });

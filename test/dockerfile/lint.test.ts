@@ -138,7 +138,7 @@ const FOUND: readonly [string, string, readonly string[]][] = [
   ],
   [
     'secrets in ARG and ENV',
-    'ARG NPM_TOKEN\nFROM alpine\nENV AWS_SECRET_ACCESS_KEY=x PUBLIC_KEY=y MONKEY=z\n',
+    'ARG NPM_TOKEN\nFROM alpine\nENV AWS_SECRET_ACCESS_KEY=x PUBLIC_KEY=y MONKEY=z SECRET_FILE=f AUTH_VERSION=1\n',
     [
       '1 SecretsUsedInArgOrEnv: Do not use ARG or ENV instructions for sensitive data (ARG "NPM_TOKEN")',
       '3 SecretsUsedInArgOrEnv: Do not use ARG or ENV instructions for sensitive data (ENV "AWS_SECRET_ACCESS_KEY")',
@@ -194,14 +194,19 @@ describe('the linter', () => {
     expect(lint(text)).toEqual(expected);
   });
 
-  it('names files that the ignore file excludes, when asked for, whatever is skipped', () => {
+  it('names files that the ignore file excludes', () => {
     const isIgnored = (path: string): boolean => path === 'node_modules';
     const text = 'FROM alpine AS a\nCOPY ./node_modules/ /m\nCOPY src /s\nCOPY --from=a /node_modules /x\n';
-    expect(lint(text, { isIgnored })).toEqual([]);
-    const check = '# check=skip=all;experimental=CopyIgnoredFile';
-    expect(lint(`${check}\n${text}`, { isIgnored })).toEqual([
-      '3 CopyIgnoredFile: Attempting to Copy file "./node_modules/" that is excluded by .dockerignore',
+    expect(lint(text, { isIgnored })).toEqual([
+      '2 CopyIgnoredFile: Attempting to Copy file "./node_modules/" that is excluded by .dockerignore',
     ]);
+    expect(lint(`# check=skip=CopyIgnoredFile\n${text}`, { isIgnored })).toEqual([]);
+  });
+
+  it('takes a reason after what is skipped above an instruction, and skips no rule that it is asked for', () => {
+    expect(lint('FROM a\n# check=skip=SecretsUsedInArgOrEnv // a default\nENV password=x\n')).toEqual([]);
+    const text = '# check=skip=all;experimental=InvalidDefinitionDescription\n\n# x\nFROM a AS base\n';
+    expect(lint(text)).toHaveLength(1);
   });
 
   it('follows what is given instead of what the file asks for', () => {

@@ -41,6 +41,8 @@ function ofInstruction(lines: SourceLines, line: number): ReturnType<typeof pars
   const settings = lines
     .commentsAbove(line)
     .map((comment) => /^check\s*=\s*(.*)$/i.exec(comment)?.[1])
-    .filter((text) => text !== undefined);
+    .filter((text) => text !== undefined)
+    // A reason may follow.
+    .map((text) => text.replace(/\s+\/\/.*$/, ''));
   return parseCheck(settings.join(';'));
 }

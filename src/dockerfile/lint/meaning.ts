@@ -86,7 +86,8 @@ function* workdirs(stage: SourceStage, earlier: readonly SourceStage[]): Generat
 }
 
 const SECRET = /(?:_|^)(?:apikey|auth|credential|credentials|key|password|pword|passwd|secret|token)(?:_|$)/i;
-const PUBLIC = /(?:_|^)public(?:_|$)/i;
+/** Names of what is no secret itself: a public key, the path of a file, a version. */
+const PUBLIC = /(?:_|^)public(?:_|$)|_(?:file|version)$/i;
 
 function* secrets(instruction: StageInstruction): Generator<Finding> {
   const names =
