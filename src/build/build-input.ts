@@ -39,7 +39,7 @@ export async function readInput(request: BuildRequest, limits: Limits): Promise<
 }
 
 /** SOURCE_DATE_EPOCH=context is the time of the commit; a directory has none, and the image is made as without. */
-async function withContextTime(
+export async function withContextTime(
   buildArgs: Readonly<Record<string, string>>,
   context: BuildContext,
 ): Promise<Readonly<Record<string, string>>> {

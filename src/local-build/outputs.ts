@@ -31,7 +31,10 @@ export function planOutputs(build: LocalBuild): OutputPlan {
     throw new UsageError('pushing needs a name', 'give one with -t REGISTRY/NAME:TAG');
   if (specs.filter((spec) => 'dest' in spec && spec.dest === '-').length > 1)
     throw new UsageError('only one output can go to stdout');
-  for (const spec of specs) checkOutput(spec, build.platforms.map(formatPlatform), epochOf(build.buildArgs));
+  // A commit has a time, which is known when it was fetched.
+  const isOfCommit = build.buildArgs.SOURCE_DATE_EPOCH === 'context' && build.context.kind === 'git';
+  const epoch = isOfCommit ? 0 : epochOf(build.buildArgs);
+  for (const spec of specs) checkOutput(spec, build.platforms.map(formatPlatform), epoch);
   return { specs, annotations: build.annotations.flatMap(parseAnnotation), pushes };
 }
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { buildImage } from '../build/build.js';
+import { withContextTime } from '../build/build-input.js';
 import type { BuildRequest, BuildResult } from '../build/build-request.js';
 import type { RemoteCache } from '../build/cache/remote-cache.js';
 import { checkBuild } from '../build/check.js';
@@ -61,8 +62,9 @@ export async function runLocalBuild(
       steps.total += result.steps.total;
       images.push(await finished(exportable(result, platform), build, opened, surroundings.signal));
     }
+    const buildArgs = await withContextTime(build.buildArgs, opened.context);
     const written = await writeOutputs(outputs, images, {
-      build,
+      build: { ...build, buildArgs },
       registry: opened.registry,
       store: opened.local.store,
       printer: surroundings.printer,

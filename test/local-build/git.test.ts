@@ -76,6 +76,16 @@ describe('slipway build of a git repository', () => {
     expect((await builds.build(['hostile'], { env })).code).toBe(2);
   });
 
+  test('dates an output by its commit', async () => {
+    await newRepository(builds.path('dated'), { Dockerfile: 'FROM busybox\nRUN touch /now\n' });
+    const argv = ['--build-arg', 'SOURCE_DATE_EPOCH=context'];
+    const output = ['-o', 'type=oci,dest=dated.tar,rewrite-timestamp=true'];
+    const built = await builds.build(['./dated#main', ...argv, ...output]);
+    expect([built.code, built.err]).toEqual([0, expect.stringContaining('exporting')]);
+    const refused = await builds.build(['dated', ...argv, ...output]);
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining('SOURCE_DATE_EPOCH')]);
+  });
+
   test('forgets what it fetched and no build asked for in a day', async () => {
     await newRepository(builds.path('old'), { Dockerfile: 'FROM busybox\n' });
     await newRepository(builds.path('new'), { Dockerfile: 'FROM busybox\n' });
