@@ -29,15 +29,6 @@ export function copyStep(state: StageState, instruction: CopyInstruction, where:
   });
   const destination = expandWord(instruction.destination, expansion);
   const absolute = resolveDestination(workingDirectory(state), destination);
-  // A wildcard may match nothing, or directories only: then it is seen when it is copied.
-  const isLiteral = !written.some((source) => /[*?[]/.test(source));
-  if (written.length + heredocs.length > 1 && isLiteral && !absolute.endsWith('/')) {
-    throw invalid(
-      where,
-      `${kind}: several sources need a directory as destination`,
-      `end the destination with a slash: ${quoted(`${destination}/`)}`,
-    );
-  }
   const from = copySource(instruction, state.stage.index, state.plan, where);
   return {
     kind: 'copy',

@@ -71,7 +71,6 @@ describe('the flags of COPY and ADD', () => {
     ['ADD ftp://x/y b', 'ftp is not supported'],
     ['ADD https:// b', 'that is not a URL'],
     ['ADD https://x/y.git?tga=1 b', 'there is no option "tga"'],
-    ['ADD https://x/y https://x/z b', 'several sources need a directory'],
   ])('%s is refused', (text, message) => {
     expect(problem(() => run(text))).toMatch(/^dockerfile_invalid Dockerfile:2: /);
     expect(problem(() => run(text))).toContain(message);
