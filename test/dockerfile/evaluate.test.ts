@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { evaluate } from '../../src/dockerfile/evaluate.js';
 import type { CopyStep, RunStep, WorkdirStep } from '../../src/dockerfile/types.js';
-import { hint, history, plan, problem, run, walk } from './support.js';
+import { history, plan, problem, run, walk } from './support.js';
 
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const config = (text: string, buildArgs = {}, base = {}) => run(text, buildArgs, base).state.image.config;
