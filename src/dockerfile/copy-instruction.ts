@@ -30,7 +30,7 @@ export function parseCopy(raw: RawInstruction, kind: 'COPY' | 'ADD', where: stri
     );
   }
   if (parsed?.some((word) => word.includes('\0'))) throw invalid(where, `${kind}: a path holds a NUL byte`);
-  const words = parsed ?? splitWords(raw.rest);
+  const words = parsed ?? joinHeredocs(splitWords(raw.rest));
   const destination = words.at(-1);
   if (destination === undefined || words.length < 2) {
     throw invalid(
@@ -46,7 +46,7 @@ export function parseCopy(raw: RawInstruction, kind: 'COPY' | 'ADD', where: stri
   }
   const sources = words.slice(0, -1).filter((word) => !isHeredoc(word));
   if (words.length - 1 - sources.length !== raw.heredocs.length) {
-    throw invalid(where, `${kind}: a heredoc's name must follow << at once`, `${kind} <<NAME DESTINATION`);
+    throw invalid(where, `${kind}: a heredoc's name must be one word`, `${kind} <<NAME DESTINATION`);
   }
   for (const heredoc of raw.heredocs) checkFileName(heredoc, kind, where);
   const from = flags.text('from');
@@ -81,6 +81,17 @@ export function parseCopy(raw: RawInstruction, kind: 'COPY' | 'ADD', where: stri
     ...(keepGitDir === undefined ? {} : { keepGitDir }),
     ...(unpack === undefined ? {} : { unpack }),
   };
+}
+
+/** `<< EOF` → `<<EOF`: blanks may come before a heredoc's name. */
+function joinHeredocs(words: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const word of words) {
+    const arrows = joined.at(-1);
+    if (arrows !== undefined && /^\d*<<$/.test(arrows)) joined[joined.length - 1] = arrows + word;
+    else joined.push(word);
+  }
+  return joined;
 }
 
 /** The delimiter becomes a file's name. */

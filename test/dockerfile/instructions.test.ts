@@ -159,6 +159,9 @@ describe('COPY and ADD', () => {
     ['ADD --chown=$u a b', { kind: 'ADD', chown: '$u' }],
     ['COPY --link=false a b', { sources: ['a'] }],
     ['COPY <<EOF a /d/\nx\nEOF', { sources: ['a'], heredocs: [{ name: 'EOF', content: 'x\n' }] }],
+    ['COPY << EOF a /d/\nx\nEOF', { sources: ['a'], heredocs: [{ name: 'EOF', content: 'x\n' }] }],
+    ['ADD <<\t EOF /d\nx\nEOF', { sources: [], heredocs: [{ name: 'EOF', content: 'x\n' }] }],
+    ['COPY <<- EOF /d', { sources: ['<<-', 'EOF'], heredocs: [] }],
   ])('%j', (text, expected) => {
     expect(instruction(text)).toMatchObject(expected);
     expect(instruction(text).unsupported).toBeUndefined();
@@ -176,7 +179,8 @@ describe('COPY and ADD', () => {
     ['COPY --link=maybe a b', '--link must be true or false'],
     ['COPY --chown=a --chown=b c d', 'given twice'],
     ['COPY a <<EOF\nEOF', 'a heredoc cannot be the destination'],
-    ['COPY << EOF /x\nEOF', "a heredoc's name must follow << at once"],
+    ['COPY << EOF\nEOF', 'COPY needs at least one source'],
+    ['COPY <<"a b" /x\na b', "a heredoc's name must be one word"],
     ['COPY <<a/b /x\na/b', 'cannot become a file'],
   ])('%j is refused', (text, message) => expect(problem(() => instruction(text))).toContain(message));
 });
