@@ -68,9 +68,9 @@ describe('COPY --from', () => {
     expect(await listing(built, 'x')).toEqual({
       x: 'directory 755 0:0',
       'x/one': 'file 4751 5:6 1',
-      'x/two': 'directory 1770 0:0',
+      // Made for the copy, whatever mode the source has.
+      'x/two': 'directory 755 0:0',
       'x/two/q': 'file 644 0:0',
-      // Made before the copy, as it is written as a directory; `two` is made by it.
       'x/three': 'directory 755 0:0',
       'x/three/q': 'file 644 0:0',
       'x/four': 'directory 755 0:0',

@@ -7,13 +7,16 @@ import { printable, table } from '../../src/cli/output.js';
 import { json } from '../api/support/deployer.js';
 import { Platform } from '../api/support/platform.js';
 import { importsOf, readSources } from '../rules/sources.js';
+import { startRegistry, type TestRegistry } from '../support/registry.js';
 import { Terminal } from './support/terminal.js';
 
 let platform: Platform;
 let terminal: Terminal;
+let registry: TestRegistry;
 
 beforeAll(async () => {
   platform = await Platform.start();
+  registry = await startRegistry();
   for (const app of ['hello', 'gone']) await platform.createApp(app);
   await platform.live('hello', 'FROM a');
   await platform.live('hello', 'FROM b');
@@ -21,12 +24,18 @@ beforeAll(async () => {
 beforeEach(async () => {
   terminal = await Terminal.at(await platform.url(), platform.token('admin'));
 });
-afterAll(() => platform.stop());
+afterAll(async () => {
+  await registry.stop();
+  await platform.stop();
+});
 
 const COMMANDS = [
   'login',
   'whoami',
   'build',
+  'image:history',
+  'image:load',
+  'image:save',
   'apps:create',
   'apps:list',
   'apps:info',
@@ -54,6 +63,9 @@ const WITHOUT_APP = [
   'login',
   'whoami',
   'build',
+  'image:history',
+  'image:load',
+  'image:save',
   'apps:create',
   'apps:list',
   'tokens:create',
@@ -226,7 +238,8 @@ describe('with --json', () => {
     const { id } = (await platform.store.list('hello'))[0]!;
     const waiting = await platform.push('hello', 'FROM waiting');
     const token = await terminal.run(['tokens:create', 'x', '--apps', 'hello', '--json']);
-    await writeFile(join(terminal.directory, 'Dockerfile'), 'FROM scratch\n');
+    await writeFile(join(terminal.directory, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n');
+    const image = `${registry.host}/made:1`;
     const runs: string[][] = [
       ['apps:create', 'made'],
       ['apps:list'],
@@ -252,7 +265,10 @@ describe('with --json', () => {
       ['tokens:list'],
       ['tokens:revoke', token.json.id],
       ['git:credential', 'get'],
-      ['build', '--check', '--store', join(terminal.home, 'store'), '.'],
+      ['build', '-q', '--store', join(terminal.home, 'store'), '-o', 'type=oci,dest=made.tar', '.'],
+      ['image:history', 'made.tar'],
+      ['image:load', 'made.tar', image],
+      ['image:save', image, 'saved.tar'],
     ];
     expect([...new Set(runs.map(([name]) => name))].sort()).toEqual([...COMMANDS].sort());
     for (const argv of runs) {
