@@ -6,6 +6,7 @@
  *   --only PATTERN  only the cases whose `topic: name` matches
  *   --peer NAME     only this peer (docker, buildah); may be repeated
  *   --peers-only    does not build here
+ *   --reasons       prints the differences that have a reason, too
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -33,6 +34,7 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: '' },
     peer: { type: 'string', multiple: true, default: ['docker', 'buildah'] },
     'peers-only': { type: 'boolean', default: false },
+    reasons: { type: 'boolean', default: false },
   },
 });
 
@@ -102,8 +104,10 @@ async function compare(
   if (lines.length === 0) return console.log(`same      ${name}`);
   const unexplained = lines.filter(({ peer, line }) => {
     const known = explanation(peer, name, line);
-    if (known !== undefined) tally.used.add(known);
-    return known === undefined;
+    if (known === undefined) return true;
+    tally.used.add(known);
+    if (options.reasons) console.log(`          ${peer}: ${line}\n            ${known.reason}`);
+    return false;
   });
   tally.explained += lines.length - unexplained.length;
   tally.unexplained += unexplained.length;
@@ -152,9 +156,9 @@ function record(one: Case, results: ReadonlyMap<Peer, Result>, records: Record<s
 }
 
 function kept(cases: readonly Case[], records: Record<string, Recorded>): Record<string, Recorded> {
-  const known = cases.flatMap(({ name }): [string, Recorded][] => {
+  const known = cases.flatMap(({ name, peers }): [string, Recorded][] => {
     const found = records[name];
-    return found === undefined ? [] : [[name, found]];
+    return found === undefined || peers?.length === 0 ? [] : [[name, found]];
   });
   return Object.fromEntries(known);
 }

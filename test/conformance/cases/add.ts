@@ -98,6 +98,14 @@ export const ADD: Topic = {
     add('a tar through a link at the destination', 'RUN mkdir /real && ln -s real /link\nADD a.tar /link/', {
       'a.tar': ARCHIVE,
     }),
+    add(
+      'extended attributes of an archive are kept',
+      'ADD a.tar /to/\nFROM REGISTRY/busybox\nCOPY --from=0 /to /copy',
+      {
+        'a.tar': writeTar([{ path: 'f', data: 'x', xattrs: { 'user.kind': Buffer.from('v') } }]),
+      },
+      { truth: 'buildah' },
+    ),
     add('an empty tar', 'ADD a.tar /to/', { 'a.tar': writeTar([]) }),
     add(
       '--unpack=false keeps the archive',

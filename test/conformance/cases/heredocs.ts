@@ -114,6 +114,24 @@ export const HEREDOCS: Topic = {
         '/out': file('# no comment\nRUN false\n\n  indented\n'),
       },
     ),
+    make('COPY: a backslash at the end of a line escapes the line end', 'COPY <<EOF /out\na \\\nb\nEOF\n', {
+      '/out': file('a \nb\n'),
+    }),
+    make(
+      'COPY: a backslash at the end of a line is text behind a quoted word',
+      'COPY <<"EOF" /out\na \\\nb\nEOF\n',
+      { '/out': file('a \\\nb\n') },
+    ),
+    make(
+      'COPY: the end of a body is found after a line with a backslash at its end',
+      'COPY <<EOF /out\na \\\nEOF\nRUN echo next > /next\n',
+      { '/out': file('a \n'), '/next': file('next\n') },
+    ),
+    make(
+      'RUN: a backslash at the end of a line is left to the shell',
+      'RUN cat <<EOF > /a && cat <<"END" > /b\none \\\ntwo\nEOF\none \\\ntwo\nEND\nRUN <<EOF\necho one \\\n two > /c\nEOF\n',
+      { '/a': file('one two\n'), '/b': file('one \\\ntwo\n'), '/c': file('one two\n') },
+    ),
     make('COPY: carriage returns in a body stay', 'COPY <<EOF /out\r\na\r\nb\nEOF\r\n', {
       '/out': file('a\r\nb\n'),
     }),

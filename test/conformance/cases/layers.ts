@@ -54,7 +54,7 @@ export const LAYERS: Topic = {
     ),
     run('COPY over what RUN removed', 'RUN rm -r /data/dir', 'COPY d /data/dir'),
     run('a file made and removed in one step', 'RUN touch /t && rm /t'),
-    run('a whole tree is removed', 'RUN rm -r /data', 'RUN test ! -e /data && echo gone > /out'),
+    run('a whole tree is removed', 'WORKDIR /', 'RUN rm -r /data', 'RUN test ! -e /data && echo gone > /out'),
     run('the capability of a file is kept when it is moved', 'RUN mv /data/capable /capable'),
     run('a change of owner drops setuid', 'RUN chown 1:1 /data/setuid'),
     run('special files of the base are kept and moved', 'RUN mv /data/pipe /pipe && mv /data/null /null'),

@@ -64,6 +64,17 @@ export const MOUNTS: Topic = {
       { peers: DOCKER_ONLY },
     ),
     run(
+      'bind: from a stage by its index',
+      'RUN echo made > /made\nFROM REGISTRY/busybox\nRUN --mount=from=0,source=/made,target=/tmp/made cat /tmp/made > /out',
+      {
+        peers: NO_PEER,
+        expect: {
+          source: 'as COPY --from=0; BuildKit looks for an image of that name',
+          files: { '/out': file('made\n') },
+        },
+      },
+    ),
+    run(
       'bind: from an image',
       'RUN --mount=from=REGISTRY/rich,source=/data,target=/mnt cat /mnt/file > /out',
       { peers: DOCKER_ONLY },
