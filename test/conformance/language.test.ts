@@ -1,4 +1,4 @@
-/** A Dockerfile's cases as other builders build them: what its text means and what becomes of an image's config. */
+/** A Dockerfile's cases as other builders build them: what its text means. */
 import { LANGUAGE } from './cases/topics.js';
 import { testCases } from './suite.js';
 

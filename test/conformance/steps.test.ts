@@ -1,4 +1,4 @@
-/** A Dockerfile's cases as other builders build them: commands, mounts, stages and the layers of them. */
+/** A Dockerfile's cases as other builders build them: commands, mounts, and the layers of them. */
 import { STEPS } from './cases/topics.js';
 import { testCases } from './suite.js';
 

@@ -1,4 +1,4 @@
-/** All cases, in three groups. */
+/** All cases, in four groups. */
 import type { Topic } from '../case.js';
 import { ADD } from './add.js';
 import { ARGS_ENV } from './args-env.js';
@@ -19,8 +19,9 @@ import { VARIABLES } from './variables.js';
 import { WORKDIR_USER } from './workdir-user.js';
 
 /** One test file for each group, so that several run at once. Their times are about the same. */
-export const LANGUAGE: readonly Topic[] = [LEXING, HEREDOCS, VARIABLES, ARGS_ENV, METADATA, ONBUILD, ERRORS];
-export const FILES: readonly Topic[] = [COPY, COPY_FLAGS, ADD, IGNORE, WORKDIR_USER, IMAGES];
-export const STEPS: readonly Topic[] = [RUN, MOUNTS, STAGES, LAYERS];
+export const LANGUAGE: readonly Topic[] = [LEXING, HEREDOCS, VARIABLES, ARGS_ENV];
+export const CONFIG: readonly Topic[] = [METADATA, ONBUILD, WORKDIR_USER, ERRORS, STAGES, IMAGES];
+export const FILES: readonly Topic[] = [COPY, COPY_FLAGS, ADD, IGNORE];
+export const STEPS: readonly Topic[] = [RUN, MOUNTS, LAYERS];
 
-export const TOPICS: readonly Topic[] = [...LANGUAGE, ...FILES, ...STEPS];
+export const TOPICS: readonly Topic[] = [...LANGUAGE, ...CONFIG, ...FILES, ...STEPS];
