@@ -50,7 +50,8 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     peer: 'docker',
     cases: /^copy-flags: --chmod (of a directory|does not touch links)/,
     line: /^\/(src|d): directory 0755 0:0 ≠ directory 0[67]0/,
-    reason: 'leaves the topmost directory out of --chmod; the documentation says files and directories',
+    reason:
+      'leaves the topmost directory out of --chmod; newer BuildKit gives the mode to all that it makes, as documented',
   },
   {
     peer: 'docker',
@@ -178,7 +179,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     peer: 'buildah',
     cases: /^errors: (no FROM first|ENV with an empty name|several sources|EXPOSE of )/,
     line: /^outcome: built ≠ failed$/,
-    reason: 'takes what BuildKit refuses, and what the documentation calls an error',
+    reason: 'takes what BuildKit refuses, or the documentation calls an error',
   },
   {
     peer: 'docker',
