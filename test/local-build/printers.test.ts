@@ -175,6 +175,18 @@ describe('a terminal', () => {
     expect(process.listenerCount('exit')).toBe(listeners);
   });
 
+  test('that nobody told its size is taken for 80 columns wide', () => {
+    const screen = new Screen();
+    screen.columns = 0;
+    const printer = new TtyPrinter(screen, { colours: false });
+    printer.event(step(1, 'RUN make everything that there is to make'));
+    screen.written = '';
+    vi.advanceTimersByTime(100);
+    expect(screen.written.startsWith(`${ESC}[2A\r`)).toBe(true);
+    expect(screen.written).toContain(' => [stage-0 1/3] RUN make everything that there is to make  ');
+    printer.close();
+  });
+
   test('that became narrower: the wrapped rows are drawn over', () => {
     const screen = new Screen();
     const printer = new TtyPrinter(screen, { colours: false });

@@ -180,12 +180,17 @@ export class TtyPrinter implements Printer {
 
   /** One less than the terminal has: a full line makes some of them wrap. */
   #columns(): number {
-    return Math.max(20, (this.#stream.columns ?? 80) - 1);
+    return Math.max(20, this.#width() - 1);
+  }
+
+  /** A terminal that nobody told its size says 0. */
+  #width(): number {
+    return this.#stream.columns || 80;
   }
 
   /** Rows that the lines take on the terminal as wide as it is now. */
   #rows(lines: readonly string[]): number {
-    const columns = Math.max(1, this.#stream.columns ?? 80);
+    const columns = this.#width();
     return lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(shownLine(line)) / columns)), 0);
   }
 }
