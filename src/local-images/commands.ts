@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { table } from '../cli/output.js';
 import { EXIT, type ExitCode, type Invocation, UsageError } from '../cli/usage.js';
 import { loadConfig } from '../config.js';
-import { parsePlatform } from '../dockerfile/platform.js';
+import { formatPlatform, parsePlatform } from '../dockerfile/platform.js';
 import type { Platform } from '../dockerfile/types.js';
 import type { ExportableImage } from '../images/exportable.js';
 import { ageText, historyRows, sizeText } from '../images/history-rows.js';
@@ -81,13 +81,7 @@ async function withImage<T>(invocation: Invocation, use: (image: ExportableImage
   const isPath = place === '-' || /^\.{0,2}\//.test(place) || (await exists(path));
   if (isPath)
     return withStored(path, storedOptions(invocation), async ({ images }) => {
-      const wanted = platformOf(invocation) ?? hostPlatform();
-      const chosen =
-        images.find(
-          ({ platform }) => platform.os === wanted.os && platform.architecture === wanted.architecture,
-        ) ?? images[0];
-      if (chosen === undefined) throw new UsageError(`${place} holds no image`);
-      return use(chosen);
+      return use(imageFor(platformOf(invocation), images, place));
     });
   const client = clientOf(invocation, []);
   try {
@@ -95,6 +89,29 @@ async function withImage<T>(invocation: Invocation, use: (image: ExportableImage
   } finally {
     client.close();
   }
+}
+
+/** Without a platform that of this machine, else the first. */
+function imageFor(
+  asked: Platform | undefined,
+  images: readonly ExportableImage[],
+  place: string,
+): ExportableImage {
+  const wanted = asked ?? hostPlatform();
+  const fitting = images.filter(
+    ({ platform: { os, architecture, variant } }) =>
+      os === wanted.os &&
+      architecture === wanted.architecture &&
+      (asked?.variant === undefined || variant === undefined || variant === asked.variant),
+  );
+  const chosen = fitting[0] ?? (asked === undefined ? images[0] : undefined);
+  if (chosen !== undefined) return chosen;
+  if (asked === undefined) throw new UsageError(`${place} holds no image`);
+  const there = images.map(({ platform }) => formatPlatform(platform)).join(', ');
+  throw new UsageError(
+    `${place} holds no image for ${formatPlatform(asked)}`,
+    `give --platform one of: ${there}`,
+  );
 }
 
 function storedOptions({ stdin, options, signal }: Invocation): Parameters<typeof withStored>[1] {

@@ -108,6 +108,9 @@ test('the history tells the instructions, newest first, of a registry and of a f
   const shown = await cli('image:history', './told.tar');
   expect(shown.out).toMatch(/^LAYER +CREATED +CREATED BY +SIZE/);
   expect(shown.out).toMatch(/\d+ years ago +RUN /);
+  const other = await cli('image:history', './told.tar', '--platform', 'linux/s390x');
+  expect(other).toMatchObject({ code: 2, out: '' });
+  expect(other.err).toMatch(/no image for linux\/s390x\n.*--platform one of: linux\//);
 });
 
 function hostile(entries: Parameters<typeof tar>[0]): Promise<unknown> {
