@@ -5,7 +5,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { writeUpperLayer } from '../../native/index.js';
-import { SlipwayError } from '../errors.js';
+import { isErrno, SlipwayError } from '../errors.js';
 import { translated } from '../layers/failures.js';
 import type { LayerStore } from '../layers/layer-store.js';
 import { mountedOverlay } from '../layers/overlay.js';
@@ -31,6 +31,20 @@ export async function withRoot<T>(
   }
 }
 
+/** A person chose the place: what is in its way is theirs to change. */
+function notDirectory(error: unknown, dest: string): unknown {
+  const say = (problem: string, hint: string): SlipwayError =>
+    new SlipwayError('bad_request', `the files cannot be written to ${dest}: ${problem}`, {
+      hint,
+      cause: error,
+    });
+  if (isErrno(error, 'EEXIST') || isErrno(error, 'ENOTDIR'))
+    return say('there is a file in its place', 'name a directory, new or empty');
+  if (isErrno(error, 'EACCES') || isErrno(error, 'EROFS'))
+    return say('the directory cannot be made there', 'name a place that you may write to');
+  return error;
+}
+
 /**
  * Copies the root over what is in `dest`, with owners, modes, times, links, devices and attributes. No symlink that is
  * there already is followed.
@@ -41,7 +55,9 @@ export async function copyRoot(
   store: LayerStore,
   signal: AbortSignal,
 ): Promise<void> {
-  await mkdir(dest, { recursive: true });
+  await mkdir(dest, { recursive: true }).catch((error: unknown) => {
+    throw notDirectory(error, dest);
+  });
   await withRoot(image, store, signal, async (root) => {
     try {
       // Without --remove-destination, cp would write through a symlink that is there.

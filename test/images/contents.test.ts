@@ -221,6 +221,17 @@ test('type=local never writes through a symlink that is there', async () => {
   await expect(readFile(join(outside, 'above'))).rejects.toThrow();
 });
 
+test('type=local says what is in the way', async () => {
+  const file = join(directory, 'a-file');
+  await writeFile(file, '');
+  for (const dest of [file, join(file, 'below')])
+    await expect(write(builder, exportable(built), dest)).rejects.toMatchObject({
+      code: 'bad_request',
+      message: `the files cannot be written to ${dest}: there is a file in its place`,
+      hint: 'name a directory, new or empty',
+    });
+});
+
 test('a layer of zeros is repacked like any other', async () => {
   const commit = await builder.commit({
     Dockerfile: 'FROM busybox\nRUN dd if=/dev/zero of=/zeros bs=1M count=100 2>/dev/null\n',
