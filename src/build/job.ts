@@ -117,7 +117,7 @@ class BuildJob {
       return buildApp(this.#tools, { app, id, context, noCache, remote, log }, signal);
     });
     const { cached, total } = built.steps;
-    await log.body(`${total} steps, ${cached} cached: ${built.image.digest}`);
+    await log.body(`${total} ${total === 1 ? 'step' : 'steps'}, ${cached} cached: ${built.image.digest}`);
 
     await log.headline('Pushing the image');
     const pushed = await this.#phase('push', signal, () =>

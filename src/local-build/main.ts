@@ -73,7 +73,7 @@ async function buildAndTell(
     printer.other({ type: 'result', digest, names: result.names, steps: result.steps });
   else if (build.progress !== 'quiet') {
     const { cached, total } = result.steps;
-    output.note(`${total} steps, ${cached} cached: ${digest}`);
+    output.note(`${total} ${total === 1 ? 'step' : 'steps'}, ${cached} cached: ${digest}`);
     for (const name of result.names) output.note(`named ${name}`);
     if (plan.specs.length === 0)
       output.note(

@@ -140,7 +140,7 @@ describe('a push that is built', () => {
           ' {9}busybox is sha256:[0-9a-f]{64}',
           ' {7}\\[1/1\\] RUN echo built > /built',
           ' {9}(CACHED|not cached: [^\\n]*\\n {9}done in N)',
-          ' {7}1 steps, [01] cached: sha256:[0-9a-f]{64}',
+          ' {7}1 step, [01] cached: sha256:[0-9a-f]{64}',
           '-----> Pushing the image',
           ' {7}sent N, N were there',
         ].join('\\n'),

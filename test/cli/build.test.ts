@@ -125,7 +125,7 @@ describe.skipIf(!isCompiled)('bin/slipway build', () => {
     const again = names.map((name) => start(name, '--store', own));
     for (const { ended, shown } of again) {
       expect(await ended).toBe(0);
-      expect(shown()).toContain('1 steps, 1 cached');
+      expect(shown()).toContain('1 step, 1 cached');
     }
   });
 

@@ -330,6 +330,6 @@ describe('slipway build', () => {
     const first = await builds.build(['n', '--cache-to', `type=registry,ref=${cache}`]);
     expect([first.code, first.err]).toEqual([0, expect.stringContaining('exporting the cache')]);
     const other = await builds.build(['n', '--cache-from', cache, '--store', builds.path('other-store')]);
-    expect([other.code, other.err]).toEqual([0, expect.stringContaining('1 steps, 1 cached')]);
+    expect([other.code, other.err]).toEqual([0, expect.stringContaining('1 step, 1 cached')]);
   });
 });
