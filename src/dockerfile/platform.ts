@@ -2,7 +2,11 @@
 import { invalid, quoted, unsupported } from './problems.js';
 import type { Platform } from './types.js';
 
-export function formatPlatform({ os, architecture, variant }: Platform): string {
+export function formatPlatform({
+  os,
+  architecture,
+  variant,
+}: Omit<Platform, 'variant'> & { readonly variant?: string | undefined }): string {
   return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/');
 }
 
