@@ -2,6 +2,7 @@
 import type { CachePlace } from '../build/cache/cache-place.js';
 import { RemoteCache } from '../build/cache/remote-cache.js';
 import { UsageError } from '../cli/usage.js';
+import { describeError, toSlipwayError } from '../errors.js';
 import type { RegistryClient } from '../registry/client.js';
 import { parseReference } from '../registry/reference.js';
 import { readFields } from './fields.js';
@@ -27,6 +28,28 @@ export function cacheReference(option: CacheOption, given: string): string {
       'add ref=REGISTRY/NAME:TAG',
     );
   return checked(option, reference);
+}
+
+/** `ignore-error=true`: the image is the result, whatever becomes of the cache. Throws a UsageError. */
+export function ignoresErrors(option: CacheOption, given: string): boolean {
+  const value = given.includes('=') ? readFields(option, given, FIELDS).get('ignore-error') : undefined;
+  if (value === undefined || /^(0|f|false)$/i.test(value)) return false;
+  if (/^(1|t|true)$/i.test(value)) return true;
+  throw new UsageError(`--${option}: ignore-error is true or false, not ${JSON.stringify(value)}`);
+}
+
+/** Writes a cache. Throws what the registry says, or only tells it where the cache `mayFail`. */
+export async function exporting(
+  action: () => Promise<unknown>,
+  { mayFail, note, signal }: { mayFail: boolean; note: (text: string) => void; signal: AbortSignal },
+): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!mayFail) throw error;
+    note(`the cache was not written: ${describeError(toSlipwayError(error))[0]}`);
+  }
 }
 
 function checked(option: CacheOption, reference: string): string {

@@ -5,7 +5,7 @@ import { parsePlatform } from '../dockerfile/platform.js';
 import type { NetworkMode, Platform } from '../dockerfile/types.js';
 import { hostPlatform } from '../registry/pull.js';
 import { isRegistryHost, parseReference } from '../registry/reference.js';
-import { cacheReference } from './cache.js';
+import { cacheReference, ignoresErrors } from './cache.js';
 import { isGitUrl } from './context-names.js';
 import { readFields } from './fields.js';
 
@@ -44,8 +44,11 @@ export interface LocalBuild {
   readonly store?: string;
   readonly cacheFrom: readonly string[];
   readonly cacheTo?: string;
+  /** With `ignore-error=true`. */
+  readonly cacheToMayFail: boolean;
   readonly cacheMountsFrom: readonly string[];
   readonly cacheMountsTo?: string;
+  readonly cacheMountsToMayFail: boolean;
 }
 
 export type ContextPlace =
@@ -114,6 +117,8 @@ export function readLocalBuild({ args, options, lists, env, directory }: GivenOp
     mirrors: list('mirror').map(mirror),
     cacheFrom: list('cache-from').map((given) => cacheReference('cache-from', given)),
     cacheMountsFrom: list('cache-mounts-from').map((given) => cacheReference('cache-mounts-from', given)),
+    cacheToMayFail: list('cache-to').some((given) => ignoresErrors('cache-to', given)),
+    cacheMountsToMayFail: list('cache-mounts-to').some((given) => ignoresErrors('cache-mounts-to', given)),
     ...optional('cacheTo', cacheTo('cache-to', list('cache-to'))),
     ...optional('cacheMountsTo', cacheTo('cache-mounts-to', list('cache-mounts-to'))),
     ...optional('dockerfile', dockerfile),

@@ -14,7 +14,7 @@ import type { Platform } from '../dockerfile/types.js';
 import type { ExportableImage } from '../images/exportable.js';
 import { squash } from '../images/squash.js';
 import { hostPlatform } from '../registry/pull.js';
-import { remoteCache } from './cache.js';
+import { exporting, remoteCache } from './cache.js';
 import { exportMounts, importing } from './cache-mounts.js';
 import { withLabels } from './labels.js';
 import { type LocalSurroundings, type Opened, withOpened } from './opened.js';
@@ -39,12 +39,14 @@ export async function runLocalBuild(
 ): Promise<LocalResult> {
   return withOpened(build, outputs, surroundings, async (opened) => {
     const platforms = build.platforms.length === 0 ? [hostPlatform()] : build.platforms;
+    const { signal } = surroundings;
+    const note = (text: string): void => surroundings.printer.event({ type: 'note', text });
     const remote = remoteCache({
       from: build.cacheFrom,
       to: build.cacheTo,
       registry: opened.registry,
-      note: (text) => surroundings.printer.event({ type: 'note', text }),
-      signal: surroundings.signal,
+      note,
+      signal,
     });
     const mountTools = {
       registry: opened.registry,
@@ -60,7 +62,7 @@ export async function runLocalBuild(
       const result = await buildOne(build, { ...opened, remote, settings }, which, surroundings);
       steps.cached += result.steps.cached;
       steps.total += result.steps.total;
-      images.push(await finished(exportable(result, platform), build, opened, surroundings.signal));
+      images.push(await finished(exportable(result, platform), build, opened, signal));
     }
     const buildArgs = await withContextTime(build.buildArgs, opened.context);
     const written = await writeOutputs(outputs, images, {
@@ -69,15 +71,20 @@ export async function runLocalBuild(
       store: opened.local.store,
       printer: surroundings.printer,
       stdout: surroundings.stdout,
-      signal: surroundings.signal,
+      signal,
     });
     if (remote !== undefined && build.cacheTo !== undefined) {
-      const { printer, signal } = surroundings;
-      await inPhase(printer, `exporting the cache to ${build.cacheTo}`, () =>
-        remote.export(opened.local.store.blobs, signal),
+      const title = `exporting the cache to ${build.cacheTo}`;
+      await exporting(
+        () => inPhase(surroundings.printer, title, () => remote.export(opened.local.store.blobs, signal)),
+        { mayFail: build.cacheToMayFail, note, signal },
       );
     }
-    await exportMounts(build, mountTools, surroundings.signal);
+    await exporting(() => exportMounts(build, mountTools, signal), {
+      mayFail: build.cacheMountsToMayFail,
+      note,
+      signal,
+    });
     return { ...written, images, steps };
   });
 }

@@ -332,4 +332,17 @@ describe('slipway build', () => {
     const other = await builds.build(['n', '--cache-from', cache, '--store', builds.path('other-store')]);
     expect([other.code, other.err]).toEqual([0, expect.stringContaining('1 step, 1 cached')]);
   });
+
+  test('a cache that cannot be written fails the build, but not with ignore-error', async () => {
+    await builds.write({ 'o/Dockerfile': 'FROM busybox\nRUN --mount=type=cache,target=/c echo > /c/x\n' });
+    const nobody = 'type=registry,ref=127.0.0.1:1/cache';
+    for (const option of ['--cache-to', '--cache-mounts-to']) {
+      const failed = await builds.build(['o', option, nobody]);
+      expect([failed.code, failed.err]).toEqual([1, expect.stringContaining('127.0.0.1:1')]);
+      const ignored = await builds.build(['o', option, `${nobody},ignore-error=true`]);
+      expect([ignored.code, ignored.err]).toEqual([0, expect.stringContaining('the cache was not written')]);
+      const odd = await builds.build(['o', option, `${nobody},ignore-error=maybe`]);
+      expect([odd.code, odd.err]).toEqual([2, expect.stringContaining('"maybe"')]);
+    }
+  });
 });
