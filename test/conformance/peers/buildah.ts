@@ -35,7 +35,10 @@ export async function startBuildah(): Promise<Builder> {
       '--tls-verify=false',
       `--tag=${tag}`,
     ];
-    const ran = await buildah(['bud', ...options, ...buildOptions(one, context), context.directory]);
+    const args = ['bud', ...options, ...buildOptions(one, context), context.directory];
+    let ran = await buildah(args);
+    // A race of buildah with itself when it copies its own program, which a busy machine loses now and then.
+    if (ran.stderr.includes('sealing memfd copy')) ran = await buildah(args);
     if (ran.code !== 0) return { kind: 'failed', said: ran.stderr.slice(-1500) };
     const output = join(home, 'image');
     const pushed = await buildah(['push', '--quiet', '--', tag, `dir:${output}`]);
