@@ -73,12 +73,15 @@ export async function imageSave(invocation: Invocation): Promise<ExitCode> {
   }
 }
 
+/** What is no reference to a person, even where it is not there. */
+const PATH = /^\.{0,2}\/|\.(tar|tgz|tar\.(gz|zst|xz|bz2))$/;
+
 /** Of a path that is there, of stdin, or of a registry. */
 async function withImage<T>(invocation: Invocation, use: (image: ExportableImage) => Promise<T>): Promise<T> {
   const { args, directory, signal } = invocation;
   const [place = ''] = args;
   const path = pathOf(place, directory);
-  const isPath = place === '-' || /^\.{0,2}\//.test(place) || (await exists(path));
+  const isPath = place === '-' || PATH.test(place) || (await exists(path));
   if (isPath)
     return withStored(path, storedOptions(invocation), async ({ images }) => {
       return use(imageFor(platformOf(invocation), images, place));

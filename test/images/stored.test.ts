@@ -110,6 +110,8 @@ test('the history tells the instructions, newest first, of a registry and of a f
   expect(shown.out).toMatch(/\d+ years ago +RUN /);
   const other = await cli('image:history', './told.tar', '--platform', 'linux/s390x');
   expect(other).toMatchObject({ code: 2, out: '' });
+  const missing = await cli('image:history', 'missing.tar.gz');
+  expect(missing).toMatchObject({ code: 1, err: expect.stringContaining('there is no file') });
   expect(other.err).toMatch(/no image for linux\/s390x\n.*--platform one of: linux\//);
 });
 
