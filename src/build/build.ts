@@ -1,5 +1,5 @@
 /**
- * A build: commit and Dockerfile → image. It knows nothing of apps, queues or hosts.
+ * A build: context and Dockerfile → image. It knows nothing of apps, queues or hosts.
  *
  *   context → Dockerfile → plan → stages in order → image
  */

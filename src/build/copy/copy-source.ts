@@ -1,6 +1,6 @@
 /**
- * Where a COPY takes its files from: the build context (git objects) or the result of another stage (a directory tree).
- * Both answer the same two questions: what does this source argument select, and what are an entry's bytes.
+ * Where a COPY takes its files from: a context (git objects or a directory), or the tree of a stage or an image.
+ * All answer the same two questions: what does this source argument select, and what are an entry's bytes.
  */
 export type SourceType = 'file' | 'directory' | 'symlink' | 'fifo' | 'char' | 'block';
 
