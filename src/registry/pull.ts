@@ -298,7 +298,7 @@ function wrongPlatform(where: string, wanted: WantedPlatform, has: readonly stri
   const shown = has.length === 0 ? 'no platform at all' : has.slice(0, 20).join(', ');
   return new SlipwayError(
     'image_not_found',
-    `there is no image for ${platformName(wanted)}; it is for ${shown}`,
+    `${where} is no image for ${platformName(wanted)}; it is for ${shown}`,
     {
       where,
       hint: `use an image that is built for ${platformName(wanted)}`,

@@ -114,7 +114,9 @@ describe('resolving a reference', () => {
         }),
       );
       expect(error.code).toBe('image_not_found');
-      expect(error.message).toBe('there is no image for linux/s390x; it is for linux/arm64/v8, linux/amd64');
+      expect(error.message).toBe(
+        `${server.host}/a:v1 is no image for linux/s390x; it is for linux/arm64/v8, linux/amd64`,
+      );
     }
   });
 
