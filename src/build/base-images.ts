@@ -1,6 +1,7 @@
 /** The images that a build starts from or copies from: resolved once a build, their layers fetched only when needed. */
 import { formatPlatform } from '../dockerfile/build-args.js';
-import type { ImageDocument, Platform } from '../dockerfile/types.js';
+import type { Platform } from '../dockerfile/build-plan.js';
+import type { ImageDocument } from '../dockerfile/image-document.js';
 import type { Layer } from '../layers/layer.js';
 import type { RegistryClient } from '../registry/client.js';
 import { asDigest, type Descriptor } from '../registry/image.js';

@@ -1,9 +1,9 @@
 /** What a build reads from its context before it does anything: the Dockerfile as a plan, and the ignore file. */
 import type { Limits } from '../config.js';
+import type { BuildPlan } from '../dockerfile/build-plan.js';
 import { type IgnoreMatcher, ignoreFiles, parseIgnore } from '../dockerfile/ignore.js';
 import { parseDockerfile } from '../dockerfile/parse.js';
 import { planBuild } from '../dockerfile/plan.js';
-import type { BuildPlan } from '../dockerfile/types.js';
 import { SlipwayError } from '../errors.js';
 import { hostPlatform } from '../registry/pull.js';
 import type { BuildRequest } from './build-request.js';

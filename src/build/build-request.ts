@@ -1,6 +1,7 @@
 /** What a build is asked for, what it works with, and what comes of it. */
 import type { Limits } from '../config.js';
-import type { GitSource, NamedContext, Platform } from '../dockerfile/types.js';
+import type { NamedContext, Platform } from '../dockerfile/build-plan.js';
+import type { GitSource } from '../dockerfile/step.js';
 import type { RegistryClient } from '../registry/client.js';
 import type { BaseImages } from './base-images.js';
 import type { BuilderStore } from './builder-store.js';

@@ -3,9 +3,11 @@
  *
  *   context → Dockerfile → plan → stages in order → image
  */
+
+import type { BuildPlan, Origin, PlannedStage, Platform } from '../dockerfile/build-plan.js';
 import { type StageStartsFrom, startStage, withTriggers } from '../dockerfile/evaluate.js';
 import { stageOf } from '../dockerfile/plan.js';
-import type { BuildPlan, GitSource, Origin, PlannedStage, Platform } from '../dockerfile/types.js';
+import type { GitSource } from '../dockerfile/step.js';
 import { SlipwayError, toSlipwayError } from '../errors.js';
 import { shownUrl } from './add/download.js';
 import { type BaseImage, BaseImages } from './base-images.js';

@@ -2,7 +2,7 @@
 
 import { givenArg } from '../dockerfile/build-args.js';
 import { type LintResult, type LintWarning, lintDockerfile } from '../dockerfile/lint/lint.js';
-import type { ParseLimits } from '../dockerfile/types.js';
+import type { ParseLimits } from '../dockerfile/syntax.js';
 import { SlipwayError } from '../errors.js';
 import type { BaseImage } from './base-images.js';
 import type { BuildInput } from './build-input.js';

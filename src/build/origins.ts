@@ -2,7 +2,7 @@
  * Where the steps of a build take bytes from besides the build context: other stages, images, named contexts. Each is
  * mounted once, when something first looks into it, and stays until the build ends.
  */
-import type { Origin } from '../dockerfile/types.js';
+import type { Origin } from '../dockerfile/build-plan.js';
 import { chainId, type Layer } from '../layers/layer.js';
 import { mountedOverlay } from '../layers/overlay.js';
 import type { BaseImages } from './base-images.js';

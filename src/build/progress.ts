@@ -2,7 +2,8 @@
  * How a build tells what it does: events, which the log of a push (log-events.ts) and the terminal of `slipway build`
  * show each in its own way.
  */
-import type { PlannedStage, StageInstruction } from '../dockerfile/types.js';
+import type { PlannedStage } from '../dockerfile/build-plan.js';
+import type { StageInstruction } from '../dockerfile/syntax.js';
 
 export type BuildEvent =
   /** A stage begins; `title` is its FROM. */

@@ -1,5 +1,5 @@
 /** What a build allows and gives its RUN steps, beyond what their instructions say. */
-import type { NetworkMode } from '../dockerfile/types.js';
+import type { NetworkMode } from '../dockerfile/syntax.js';
 
 export interface RunSettings {
   /** Where the instruction names no network. */

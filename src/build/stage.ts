@@ -3,8 +3,10 @@
  * key that is known gives the layer without running anything.
  */
 import { formatPlatform } from '../dockerfile/build-args.js';
+import type { PlannedStage } from '../dockerfile/build-plan.js';
 import { evaluate } from '../dockerfile/evaluate.js';
-import type { PlannedStage, StageInstruction, StageState, Step } from '../dockerfile/types.js';
+import type { StageState, Step } from '../dockerfile/step.js';
+import type { StageInstruction } from '../dockerfile/syntax.js';
 import { SlipwayError, toSlipwayError } from '../errors.js';
 import { translated } from '../layers/failures.js';
 import type { Layer } from '../layers/layer.js';

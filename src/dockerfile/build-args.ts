@@ -1,9 +1,10 @@
 /** Which build arguments exist without an ARG, and what the ARGs before the first FROM are worth. */
+
+import type { Platform } from './build-plan.js';
 import { ExpansionBudget, expandWord } from './expand.js';
 import { formatPlatform } from './platform.js';
 import { invalid, quoted } from './problems.js';
-
-import type { Dockerfile, Platform } from './types.js';
+import type { Dockerfile } from './syntax.js';
 
 export { formatPlatform } from './platform.js';
 

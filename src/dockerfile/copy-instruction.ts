@@ -3,8 +3,8 @@ import { type FlagKind, Flags } from './flags.js';
 import { heredocStart } from './heredoc.js';
 import { parsePatterns } from './ignore.js';
 import { invalid, quoted } from './problems.js';
+import type { CopyInstruction, Heredoc, RawInstruction } from './syntax.js';
 import { splitWords } from './text.js';
-import type { CopyInstruction, Heredoc, RawInstruction } from './types.js';
 import { jsonStrings } from './words.js';
 
 const COMMON: Readonly<Record<string, FlagKind>> = {

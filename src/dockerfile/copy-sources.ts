@@ -2,7 +2,8 @@
 import { posix } from 'node:path';
 import { BadGitUrl, parseGitUrl } from './git-url.js';
 import { invalid, quoted } from './problems.js';
-import type { CopyInstruction, GitSource, StepSource } from './types.js';
+import type { GitSource, StepSource } from './step.js';
+import type { CopyInstruction } from './syntax.js';
 
 /** Variables are expanded already. Throws `dockerfile_invalid`. */
 export function sourceOf(written: string, instruction: CopyInstruction, where: string): StepSource {

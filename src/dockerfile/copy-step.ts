@@ -6,7 +6,8 @@ import { heredocBody } from './heredoc.js';
 import { copySource } from './origin.js';
 import { invalid, quoted } from './problems.js';
 import { expansionFor, workingDirectory } from './stage-state.js';
-import type { CopyInstruction, CopyStep, HeredocFile, StageState, StepSource } from './types.js';
+import type { CopyStep, HeredocFile, StageState, StepSource } from './step.js';
+import type { CopyInstruction } from './syntax.js';
 
 export function copyStep(state: StageState, instruction: CopyInstruction, where: string): CopyStep {
   const { kind } = instruction;

@@ -1,7 +1,7 @@
 /** Parser directives: `# escape=`, `# syntax=`, `# check=` at the very top of a Dockerfile. */
 import { invalid, quoted, unsupported } from './problems.js';
+import type { Directives, EscapeCharacter } from './syntax.js';
 import { trim } from './text.js';
-import type { Directives, EscapeCharacter } from './types.js';
 
 const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S(?:.*\S)?)\s*$/;
 const KNOWN = new Set(['syntax', 'escape', 'check']);

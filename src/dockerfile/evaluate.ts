@@ -12,18 +12,16 @@ import { invalid, quoted, unsupported } from './problems.js';
 import { runStep, withShell } from './run-step.js';
 import { isSignal } from './signals.js';
 import { commit, expansionFor, pairs, placeOf, splitPair, workingDirectory } from './stage-state.js';
-import { inTrigger } from './triggers.js';
+import type { DeclaredArg, Evaluated, StageState } from './step.js';
 import type {
   ArgInstruction,
-  DeclaredArg,
   EnvInstruction,
-  Evaluated,
   KeyValue,
   LabelInstruction,
   StageInstruction,
-  StageState,
   WorkdirInstruction,
-} from './types.js';
+} from './syntax.js';
+import { inTrigger } from './triggers.js';
 
 export { type StageStartsFrom, startStage } from './stage-state.js';
 export { withTriggers } from './triggers.js';

@@ -1,6 +1,6 @@
 /** The Dockerfile around the line that an error names, as buildx prints it. Pure. */
 import { parseDockerfile } from './parse.js';
-import type { ParseLimits } from './types.js';
+import type { ParseLimits } from './syntax.js';
 
 /** Lines around those of the instruction. */
 const AROUND = 3;

@@ -6,8 +6,8 @@
  */
 import { invalid, quoted } from './problems.js';
 import { parsePattern, replace, type StepBudget, trimPrefix, trimSuffix } from './substitute.js';
+import type { EscapeCharacter } from './syntax.js';
 import { isSpace } from './text.js';
-import type { EscapeCharacter } from './types.js';
 
 /** A step of `ENV a=$a$a` doubles; without a bound a short file fills the memory. */
 const MAX_EXPANDED_CHARS = 1024 * 1024;

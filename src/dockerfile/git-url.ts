@@ -3,7 +3,7 @@
  * whoever takes a repository as a build's context.
  */
 import { parseBool } from './mount-options.js';
-import type { GitSource } from './types.js';
+import type { GitSource } from './step.js';
 
 /** A repository that is written so, but not well: the message says how. */
 export class BadGitUrl extends Error {}

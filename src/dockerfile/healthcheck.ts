@@ -1,9 +1,10 @@
 /** HEALTHCHECK → Docker's `Healthcheck` of the image config. */
 import { parseDuration } from './duration.js';
 import { Flags } from './flags.js';
+import type { Healthcheck } from './image-document.js';
 import { invalid, quoted } from './problems.js';
+import type { RawInstruction } from './syntax.js';
 import { trim, WORD_GAP } from './text.js';
-import type { Healthcheck, RawInstruction } from './types.js';
 import { jsonStrings } from './words.js';
 
 const MILLISECOND = 1_000_000;

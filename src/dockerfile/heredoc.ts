@@ -1,7 +1,7 @@
 /** Heredocs: finding `<<NAME` among the shell words of a line, and what becomes of a body. */
 import { ExpansionBudget, WordLexer } from './expand.js';
+import type { Heredoc } from './syntax.js';
 import { trimStart } from './text.js';
-import type { Heredoc } from './types.js';
 
 export type HeredocStart = Omit<Heredoc, 'content'>;
 

@@ -1,6 +1,6 @@
 /** The words of an image's history, as BuildKit writes them: tools read them, and `docker history` shows them. */
 import { formatDuration } from './duration.js';
-import type { Healthcheck } from './types.js';
+import type { Healthcheck } from './image-document.js';
 
 export const HISTORY_COMMENT = 'buildkit.dockerfile.v0';
 

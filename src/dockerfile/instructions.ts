@@ -4,7 +4,6 @@ import { Flags } from './flags.js';
 import { parseHealthcheck } from './healthcheck.js';
 import { mountFields } from './mount-options.js';
 import { invalid, nearest, quoted, suggest } from './problems.js';
-import { splitWords, trim } from './text.js';
 import type {
   CommandLine,
   EscapeCharacter,
@@ -16,7 +15,8 @@ import type {
   RunInstruction,
   SecurityMode,
   Unsupported,
-} from './types.js';
+} from './syntax.js';
+import { splitWords, trim } from './text.js';
 import { jsonStrings, quotedWords } from './words.js';
 
 const KEYWORDS = [

@@ -3,8 +3,8 @@ import { readDirectives } from './directives.js';
 import { takeFlags } from './flags.js';
 import { type HeredocStart, heredocsOf } from './heredoc.js';
 import { invalid } from './problems.js';
+import type { Directives, EscapeCharacter, Heredoc, RawInstruction } from './syntax.js';
 import { trim, trimStart, WORD_GAP } from './text.js';
-import type { Directives, EscapeCharacter, Heredoc, RawInstruction } from './types.js';
 
 /** Docker's scanner stops here. */
 const MAX_LINE_BYTES = 65_535;

@@ -1,7 +1,7 @@
 /** `--mount=type=cache,target=/x,…` → its options, each checked by itself. What they mean together is mounts.ts's. */
 import { csvFields } from './csv.js';
 import { invalid, quoted, suggest } from './problems.js';
-import type { Mount, MountSharing } from './types.js';
+import type { Mount, MountSharing } from './step.js';
 
 export interface MountOptions {
   type: Mount['kind'];

@@ -1,12 +1,14 @@
 /** `RUN --mount` → Mounts: variables expanded, defaults filled in, paths absolute. As BuildKit's, but for `cachekey`. */
 import { posix } from 'node:path';
 import { givenArg } from './build-args.js';
+import type { Origin } from './build-plan.js';
 import { expandWord } from './expand.js';
 import { type MountOptions, mountOptions } from './mount-options.js';
 import { mountOrigin } from './origin.js';
 import { invalid, quoted } from './problems.js';
 import { expansionFor, workingDirectory } from './stage-state.js';
-import type { CacheMount, Mount, Origin, RunInstruction, SshMount, StageState } from './types.js';
+import type { CacheMount, Mount, SshMount, StageState } from './step.js';
+import type { RunInstruction } from './syntax.js';
 
 /** In the order in which they are written. Throws `dockerfile_invalid`. */
 export function mountsOf(state: StageState, instruction: RunInstruction, where: string): readonly Mount[] {

@@ -1,6 +1,8 @@
 /** What a name after FROM, `--from` or `from=` means: a named context goes before a stage, a stage before an image. */
+
+import type { BuildPlan, NamedContext, Origin, StageBase } from './build-plan.js';
 import { invalid, quoted } from './problems.js';
-import type { BuildPlan, CopyInstruction, NamedContext, Origin, StageBase } from './types.js';
+import type { CopyInstruction } from './syntax.js';
 
 /** What names are looked up in. */
 export type NameScope = Pick<BuildPlan, 'stageNames' | 'contexts'>;

@@ -2,7 +2,7 @@
 import { parseInstruction } from './instructions.js';
 import { lexDockerfile } from './lines.js';
 import { invalid } from './problems.js';
-import type { ArgInstruction, Dockerfile, FromInstruction, ParseLimits, StageInstruction } from './types.js';
+import type { ArgInstruction, Dockerfile, FromInstruction, ParseLimits, StageInstruction } from './syntax.js';
 
 /**
  * Throws `dockerfile_invalid` with file and line. `name` is what errors call the file.

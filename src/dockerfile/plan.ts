@@ -1,22 +1,13 @@
 /** A Dockerfile and a target → the stages that the target needs, and what each needs before it. */
 import { SlipwayError } from '../errors.js';
 import { automaticArgs, givenArg, globalArgs, isKnownArg, sourceDateEpoch } from './build-args.js';
+import type { BuildPlan, Origin, PlannedStage, PlanOptions, Platform, StageBase } from './build-plan.js';
 import { ExpansionBudget, expandWord } from './expand.js';
 import { mountFrom } from './mount-options.js';
 import { copySource, mountOrigin, namedContext } from './origin.js';
 import { formatPlatform, normalPlatform, parsePlatform } from './platform.js';
 import { invalid, nearest, quoted, suggest, unsupported } from './problems.js';
-import type {
-  BuildPlan,
-  Dockerfile,
-  Origin,
-  PlannedStage,
-  PlanOptions,
-  Platform,
-  SourceStage,
-  StageBase,
-  StageInstruction,
-} from './types.js';
+import type { Dockerfile, SourceStage, StageInstruction } from './syntax.js';
 
 /**
  * Throws `dockerfile_invalid` (unknown target, reference to a later stage, FROM without an image) and

@@ -1,6 +1,7 @@
 /** Platforms as people write them: `linux/arm64`, `arm/v7`, `x86_64`. The rules are containerd's. */
+
+import type { Platform } from './build-plan.js';
 import { invalid, quoted, unsupported } from './problems.js';
-import type { Platform } from './types.js';
 
 export function formatPlatform({
   os,

@@ -3,7 +3,8 @@ import { givenArg, isProxyArg, proxyEnv } from './build-args.js';
 import { heredocBody, heredocStart } from './heredoc.js';
 import { mountsOf } from './mounts.js';
 import { pairs, workingDirectory } from './stage-state.js';
-import type { RunInstruction, RunStep, StageState } from './types.js';
+import type { RunStep, StageState } from './step.js';
+import type { RunInstruction } from './syntax.js';
 
 const DEFAULT_SHELL = ['/bin/sh', '-c'];
 /** Where BuildKit mounts a script that a heredoc holds. */

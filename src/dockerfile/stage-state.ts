@@ -2,10 +2,12 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
+import type { BuildPlan, PlannedStage } from './build-plan.js';
 import { type Expansion, ExpansionBudget } from './expand.js';
 import { HISTORY_COMMENT } from './history.js';
+import type { ContainerConfig, ImageDocument } from './image-document.js';
 import { invalid } from './problems.js';
-import type { BuildPlan, ContainerConfig, ImageDocument, PlannedStage, StageState } from './types.js';
+import type { StageState } from './step.js';
 
 /** What Docker gives a container that has none; written into the image too. */
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

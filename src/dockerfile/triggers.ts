@@ -1,11 +1,12 @@
 /** ONBUILD: the instructions that a base brought for whoever builds on it, and the stages that only they need. */
 import { SlipwayError } from '../errors.js';
+import type { BuildPlan, PlannedStage } from './build-plan.js';
 import { parseInstruction } from './instructions.js';
 import { lexDockerfile } from './lines.js';
 import { originsOf } from './plan.js';
 import { invalid } from './problems.js';
 import { checked, type StageStartsFrom } from './stage-state.js';
-import type { BuildPlan, PlannedStage, StageInstruction } from './types.js';
+import type { StageInstruction } from './syntax.js';
 
 const MAX_TRIGGER_BYTES = 1024 * 1024;
 const MAX_TRIGGERS = 500;

@@ -1,6 +1,7 @@
 /** How the text after a keyword is split: JSON arrays, and words that keep their quotes until they are expanded. */
+
+import type { EscapeCharacter } from './syntax.js';
 import { isSpace } from './text.js';
-import type { EscapeCharacter } from './types.js';
 
 /**
  * The strings of a JSON array; undefined when the text is no JSON array at all (then it is shell form, as in Docker);

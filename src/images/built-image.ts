@@ -2,7 +2,7 @@
  * The image that a build ends with: its config and its manifest, byte for byte the same for the same content
  * (OCI image-spec config.md and manifest.md).
  */
-import type { ImageDocument } from '../dockerfile/types.js';
+import type { ImageDocument } from '../dockerfile/image-document.js';
 import { SlipwayError } from '../errors.js';
 import type { Layer } from '../layers/layer.js';
 import { digestOf, MEDIA_TYPES } from '../registry/image.js';

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { repackLayer } from '../../native/index.js';
-import type { ImageDocument } from '../dockerfile/types.js';
+import type { ImageDocument } from '../dockerfile/image-document.js';
 import { SlipwayError } from '../errors.js';
 import { translated } from '../layers/failures.js';
 import type { Layer } from '../layers/layer.js';

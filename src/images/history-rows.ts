@@ -1,5 +1,5 @@
 /** An image's layers as `docker history` tells them: the newest first. Pure. */
-import type { HistoryEntry } from '../dockerfile/types.js';
+import type { HistoryEntry } from '../dockerfile/image-document.js';
 import type { BuiltImage } from './built-image.js';
 
 export interface HistoryRow {

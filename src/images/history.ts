@@ -1,5 +1,5 @@
 /** The history of a finished image: as many entries that stand for a layer as there are layers (image-spec config.md). Pure. */
-import type { HistoryEntry } from '../dockerfile/types.js';
+import type { HistoryEntry } from '../dockerfile/image-document.js';
 
 /**
  * The first `baseEntries` are the base image's and stay as they are; the others get `created`. A base that says too

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { ImageDocument } from '../dockerfile/types.js';
+import type { ImageDocument } from '../dockerfile/image-document.js';
 import { SlipwayError } from '../errors.js';
 import type { Layer } from '../layers/layer.js';
 import type { RegistryClient } from '../registry/client.js';

@@ -1,6 +1,6 @@
 /** `--squash`: everything above the base image becomes one layer. */
 import { writeUpperLayer } from '../../native/index.js';
-import type { HistoryEntry } from '../dockerfile/types.js';
+import type { HistoryEntry } from '../dockerfile/image-document.js';
 import type { BlobStore } from '../layers/blob-store.js';
 import { translated } from '../layers/failures.js';
 import type { LayerStore } from '../layers/layer-store.js';

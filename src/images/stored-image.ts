@@ -1,5 +1,5 @@
 /** Images from files: an OCI layout, its tar, or what `docker save` writes. Nothing in them is believed unverified. */
-import type { ImageDocument } from '../dockerfile/types.js';
+import type { ImageDocument } from '../dockerfile/image-document.js';
 import { SlipwayError } from '../errors.js';
 import type { Layer } from '../layers/layer.js';
 import {

@@ -1,8 +1,9 @@
 /** What `slipway build` was asked for: its options, checked and resolved against the directory and the environment. */
 import { resolve } from 'node:path';
 import { UsageError } from '../cli/usage.js';
+import type { Platform } from '../dockerfile/build-plan.js';
 import { parsePlatform } from '../dockerfile/platform.js';
-import type { NetworkMode, Platform } from '../dockerfile/types.js';
+import type { NetworkMode } from '../dockerfile/syntax.js';
 import { hostPlatform } from '../registry/pull.js';
 import { isRegistryHost, parseReference } from '../registry/reference.js';
 import { cacheReference, ignoresErrors } from './cache.js';

@@ -17,7 +17,7 @@ import type { CopySource } from '../build/copy/copy-source.js';
 import type { RunSettings } from '../build/run-settings.js';
 import { UsageError } from '../cli/usage.js';
 import type { Limits } from '../config.js';
-import type { GitSource } from '../dockerfile/types.js';
+import type { GitSource } from '../dockerfile/step.js';
 import { SlipwayError } from '../errors.js';
 import { Git } from '../git/git.js';
 import { gitTokens, userEnvironment } from './git-access.js';

@@ -16,7 +16,7 @@ import { type CopySource, plainSelector } from '../../src/build/copy/copy-source
 import { parseCidr } from '../../src/build/sandbox/cidr.js';
 import { DEFAULT_LIMITS } from '../../src/config.js';
 import { parseIgnore } from '../../src/dockerfile/ignore.js';
-import type { GitSource } from '../../src/dockerfile/types.js';
+import type { GitSource } from '../../src/dockerfile/step.js';
 import { temporaryDirectory } from '../support/directories.js';
 import { git } from '../support/repository.js';
 

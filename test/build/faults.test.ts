@@ -8,7 +8,7 @@ import { type LayerEntry, openLayerWriter } from '../../native/index.js';
 import { type BuilderStore, openBuilderStore } from '../../src/build/builder-store.js';
 import { assembleImage } from '../../src/build/image.js';
 import { DEFAULT_LIMITS } from '../../src/config.js';
-import type { ContainerConfig } from '../../src/dockerfile/types.js';
+import type { ContainerConfig } from '../../src/dockerfile/image-document.js';
 import type { SlipwayError } from '../../src/errors.js';
 import { asDigest } from '../../src/registry/image.js';
 import { hostPlatform } from '../../src/registry/pull.js';

@@ -14,7 +14,7 @@ import { assembleImage } from '../../src/build/image.js';
 import { writeLayer } from '../../src/build/steps/copy-step.js';
 import { DEFAULT_LIMITS } from '../../src/config.js';
 import { evaluate, startStage, withTriggers } from '../../src/dockerfile/evaluate.js';
-import type { ImageDocument } from '../../src/dockerfile/types.js';
+import type { ImageDocument } from '../../src/dockerfile/image-document.js';
 import { SlipwayError } from '../../src/errors.js';
 import { historyRows } from '../../src/images/history-rows.js';
 import { dockerCredentials } from '../../src/local-build/credentials.js';

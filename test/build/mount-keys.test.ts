@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { runKey } from '../../src/build/cache/keys.js';
 import { inMountOrder, type MountIdentities, mountKeys } from '../../src/build/mounts/mount-keys.js';
-import type { BindMount, CacheMount, Mount, RunStep, SecretMount } from '../../src/dockerfile/types.js';
+import type { BindMount, CacheMount, Mount, RunStep, SecretMount } from '../../src/dockerfile/step.js';
 
 const bind: BindMount = { kind: 'bind', target: '/src', source: '.', readWrite: false };
 const cache: CacheMount = {

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 import { describe, expect, it } from 'vitest';
 import { parseGitUrl } from '../../src/dockerfile/git-url.js';
-import type { CopyStep } from '../../src/dockerfile/types.js';
+import type { CopyStep } from '../../src/dockerfile/step.js';
 import { history, problem, run } from './support.js';
 
 const copyOf = (text: string) => run(text).steps.at(-1) as CopyStep;

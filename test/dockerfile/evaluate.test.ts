@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 import { describe, expect, it } from 'vitest';
 import { evaluate } from '../../src/dockerfile/evaluate.js';
-import type { CopyStep, RunStep, WorkdirStep } from '../../src/dockerfile/types.js';
+import type { CopyStep, RunStep, WorkdirStep } from '../../src/dockerfile/step.js';
 import { history, plan, problem, run, walk } from './support.js';
 
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

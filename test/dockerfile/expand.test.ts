@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 import { describe, expect, it } from 'vitest';
 import { ExpansionBudget, expandWord, expandWords } from '../../src/dockerfile/expand.js';
-import type { EscapeCharacter } from '../../src/dockerfile/types.js';
+import type { EscapeCharacter } from '../../src/dockerfile/syntax.js';
 import { problem } from './support.js';
 
 const env = new Map([

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 import { describe, expect, it } from 'vitest';
 import { csvFields } from '../../src/dockerfile/csv.js';
-import type { RunStep } from '../../src/dockerfile/types.js';
+import type { RunStep } from '../../src/dockerfile/step.js';
 import { hint, plan, problem, run, walk } from './support.js';
 
 const mountsOf = (text: string, buildArgs = {}, base = {}) =>

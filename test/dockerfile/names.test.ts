@@ -1,7 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 import { describe, expect, it } from 'vitest';
+import type { NamedContext } from '../../src/dockerfile/build-plan.js';
 import { normalPlatform, parsePlatform } from '../../src/dockerfile/platform.js';
-import type { CopyStep, NamedContext, RunStep } from '../../src/dockerfile/types.js';
+import type { CopyStep, RunStep } from '../../src/dockerfile/step.js';
 import { AMD64, hint, plan, problem, walk } from './support.js';
 
 const image = (reference: string): NamedContext => ({ kind: 'image', reference });

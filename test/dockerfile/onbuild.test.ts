@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { BuildPlan } from '../../src/dockerfile/build-plan.js';
 import { evaluate, startStage, withTriggers } from '../../src/dockerfile/evaluate.js';
+import type { ImageDocument } from '../../src/dockerfile/image-document.js';
 import { stageOf } from '../../src/dockerfile/plan.js';
-import type { BuildPlan, CopyStep, ImageDocument, RunStep, Step } from '../../src/dockerfile/types.js';
+import type { CopyStep, RunStep, Step } from '../../src/dockerfile/step.js';
 import { history, plan, problem, run, walk } from './support.js';
 
 const onBuild = (...OnBuild: string[]): ImageDocument => ({ config: { OnBuild } });

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { CopyStep, RunStep } from '../../src/dockerfile/types.js';
+import type { CopyStep, RunStep } from '../../src/dockerfile/step.js';
 import { plan, walk } from './support.js';
 
 const DIRECTORY = join(import.meta.dirname, 'realistic');

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 import { describe, expect, it } from 'vitest';
-import type { CopyStep, RunStep } from '../../src/dockerfile/types.js';
+import type { CopyStep, RunStep } from '../../src/dockerfile/step.js';
 import { history, plan, walk } from './support.js';
 
 const paths = (...all: string[]) => all.map((path) => ({ kind: 'path', path }));

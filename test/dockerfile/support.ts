@@ -1,18 +1,12 @@
 /** What the tests of this room share: parsing with roomy limits, and walking a whole plan as a builder would. */
+
+import type { BuildPlan, PlanOptions, Platform } from '../../src/dockerfile/build-plan.js';
 import { evaluate, startStage } from '../../src/dockerfile/evaluate.js';
+import type { ImageDocument } from '../../src/dockerfile/image-document.js';
 import { parseDockerfile } from '../../src/dockerfile/parse.js';
 import { planBuild } from '../../src/dockerfile/plan.js';
-import type {
-  BuildPlan,
-  Dockerfile,
-  ImageDocument,
-  ParseLimits,
-  PlanOptions,
-  Platform,
-  StageInstruction,
-  StageState,
-  Step,
-} from '../../src/dockerfile/types.js';
+import type { StageState, Step } from '../../src/dockerfile/step.js';
+import type { Dockerfile, ParseLimits, StageInstruction } from '../../src/dockerfile/syntax.js';
 import { SlipwayError } from '../../src/errors.js';
 
 export const LIMITS: ParseLimits = { dockerfileBytes: 1024 * 1024, instructions: 500, stages: 50 };

@@ -1,6 +1,6 @@
 /** ADD of a git repository: the files of a commit, with its submodules. What is the same tree is the same step. */
 import { parseIgnore } from '../../dockerfile/ignore.js';
-import type { GitSource } from '../../dockerfile/types.js';
+import type { GitSource } from '../../dockerfile/step.js';
 import type { ContextLimits } from '../context/context-limits.js';
 import type { GitRemotes } from '../context/git-remotes.js';
 import { openGitContext } from '../context/git-url-context.js';

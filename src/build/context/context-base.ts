@@ -1,5 +1,5 @@
 /** FROM a directory or a repository that `--build-context` named: all of it, as one layer on nothing. */
-import type { StageState } from '../../dockerfile/types.js';
+import type { StageState } from '../../dockerfile/step.js';
 import { SlipwayError, toSlipwayError } from '../../errors.js';
 import { translated } from '../../layers/failures.js';
 import type { Layer } from '../../layers/layer.js';

@@ -6,7 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, stat, utimes } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { diskUsage, removeTree } from '../../../native/index.js';
-import type { GitSource } from '../../dockerfile/types.js';
+import type { GitSource } from '../../dockerfile/step.js';
 import { SlipwayError } from '../../errors.js';
 import type { Git } from '../../git/git.js';
 import { ObjectReader } from '../../git/objects.js';

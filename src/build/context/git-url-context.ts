@@ -1,7 +1,7 @@
 /** A git repository named on a command line, as a build context: `https://host/x.git#ref:directory`, `./x.git#HEAD`. */
 import { resolve } from 'node:path';
 import { BadGitUrl, parseGitUrl } from '../../dockerfile/git-url.js';
-import type { GitSource } from '../../dockerfile/types.js';
+import type { GitSource } from '../../dockerfile/step.js';
 import { SlipwayError } from '../../errors.js';
 import type { BuildContext } from './context.js';
 import type { ContextLimits } from './context-limits.js';

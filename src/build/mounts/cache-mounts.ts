@@ -15,7 +15,7 @@ import { chmod, chown, mkdir, readdir, readFile, rename, stat, utimes, writeFile
 import { basename, join } from 'node:path';
 import { diskUsage } from '../../../native/index.js';
 import { sleep } from '../../clock.js';
-import type { MountSharing } from '../../dockerfile/types.js';
+import type { MountSharing } from '../../dockerfile/step.js';
 import { isErrno } from '../../errors.js';
 import { Temporaries } from '../../layers/temporaries.js';
 import { countUses, endUse, tryUse, type Use, useNew } from './use-marks.js';

@@ -2,7 +2,7 @@
  * What of a mount belongs into a step's key, as BuildKit has it but for caches, whose id it leaves out: what a cache
  * holds never counts, and neither does a secret's value, unless the mount asks for it. Pure.
  */
-import type { Mount, RunStep } from '../../dockerfile/types.js';
+import type { Mount, RunStep } from '../../dockerfile/step.js';
 import { type KeyPart, keyPart } from '../cache/explain.js';
 import type { MountKey } from '../cache/keys.js';
 

@@ -1,7 +1,8 @@
 /** What the mounts of a RUN take from the context, a stage or an image: what names it in the key, and where it is. */
 import { join } from 'node:path';
 import { resolveIn } from '../../../native/index.js';
-import type { BindMount, CacheMount, Mount, Origin } from '../../dockerfile/types.js';
+import type { Origin } from '../../dockerfile/build-plan.js';
+import type { BindMount, CacheMount, Mount } from '../../dockerfile/step.js';
 import { SlipwayError } from '../../errors.js';
 import { type CopySource, cleanSourcePath, plainSelector, type Selection } from '../copy/copy-source.js';
 import type { Origins } from '../origins.js';

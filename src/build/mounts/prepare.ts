@@ -1,7 +1,7 @@
 /** Everything that the mounts of a RUN need while it runs: taken here, given back when the step has ended. */
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BindMount, CacheMount, Mount, RunStep } from '../../dockerfile/types.js';
+import type { BindMount, CacheMount, Mount, RunStep } from '../../dockerfile/step.js';
 import { SlipwayError } from '../../errors.js';
 import { mountedOverlay } from '../../layers/overlay.js';
 import type { BuilderStore } from '../builder-store.js';

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unmount } from '../../../native/index.js';
-import type { SecretMount } from '../../dockerfile/types.js';
+import type { SecretMount } from '../../dockerfile/step.js';
 import { SlipwayError } from '../../errors.js';
 import type { RunSettings } from '../run-settings.js';
 import type { Cleanup } from '../sandbox/cleanup.js';

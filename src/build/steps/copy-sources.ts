@@ -1,5 +1,5 @@
 /** What the words of a COPY or ADD name: paths of a tree, files of URLs, repositories, and heredocs. */
-import type { CopyStep, StepSource } from '../../dockerfile/types.js';
+import type { CopyStep, StepSource } from '../../dockerfile/step.js';
 import { openArchive } from '../add/archive.js';
 import { shownUrl } from '../add/download.js';
 import { openUrl } from '../add/url-source.js';

@@ -1,6 +1,6 @@
 /** Writes the layer of a COPY or ADD, straight from the sources' bytes. */
 import { type LayerEntry, openLayerWriter } from '../../../native/index.js';
-import type { CopyStep } from '../../dockerfile/types.js';
+import type { CopyStep } from '../../dockerfile/step.js';
 import type { Layer } from '../../layers/layer.js';
 import type { BuilderStore } from '../builder-store.js';
 import { CONTEXT_MTIME } from '../context/context-selection.js';

@@ -1,5 +1,6 @@
 /** COPY and ADD as a step: what the instruction selects is its key; the layer is written straight from the selection. */
-import type { CopyStep, StageInstruction } from '../../dockerfile/types.js';
+import type { CopyStep } from '../../dockerfile/step.js';
+import type { StageInstruction } from '../../dockerfile/syntax.js';
 import { SlipwayError } from '../../errors.js';
 import { keyPart } from '../cache/explain.js';
 import { copyKey } from '../cache/keys.js';

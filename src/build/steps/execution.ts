@@ -1,6 +1,6 @@
 /** What every kind of step gives the stage that walks over it (stage.ts), and what it is given. */
 import type { Limits } from '../../config.js';
-import type { GitSource } from '../../dockerfile/types.js';
+import type { GitSource } from '../../dockerfile/step.js';
 import type { Layer } from '../../layers/layer.js';
 import type { BaseImages } from '../base-images.js';
 import type { BuilderStore } from '../builder-store.js';

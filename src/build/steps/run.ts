@@ -1,5 +1,6 @@
 /** RUN as a step: its key, and its execution in the sandbox (run-step.ts). */
-import type { Mount, NetworkMode, RunStep, StageInstruction } from '../../dockerfile/types.js';
+import type { Mount, RunStep } from '../../dockerfile/step.js';
+import type { NetworkMode, StageInstruction } from '../../dockerfile/syntax.js';
 import { SlipwayError } from '../../errors.js';
 import { keyPart } from '../cache/explain.js';
 import { runKey } from '../cache/keys.js';

@@ -1,5 +1,5 @@
 /** WORKDIR as a step: a layer with the directories that were missing. */
-import type { WorkdirStep } from '../../dockerfile/types.js';
+import type { WorkdirStep } from '../../dockerfile/step.js';
 import { keyPart } from '../cache/explain.js';
 import { workdirKey } from '../cache/keys.js';
 import { resolveWorkdirOwner } from '../sandbox/user.js';

@@ -1,8 +1,9 @@
 /** Rules on FROM: the args in it, and its platform. Pure. */
 import { automaticArgs, globalArgs } from '../build-args.js';
+import type { Platform } from '../build-plan.js';
 import { ExpansionBudget, expandWord } from '../expand.js';
 import { nearest } from '../problems.js';
-import type { Dockerfile, Platform } from '../types.js';
+import type { Dockerfile } from '../syntax.js';
 import type { LintedFile } from './linted-file.js';
 import type { Finding } from './rules.js';
 import { usedVariables } from './variables.js';

@@ -1,6 +1,6 @@
 /** What `docker build --check` would say of a Dockerfile, by the same rules. Pure: what needs images or files is given. */
 import { parseDockerfile } from '../parse.js';
-import type { ParseLimits } from '../types.js';
+import type { ParseLimits } from '../syntax.js';
 import { checkFrom } from './base-images.js';
 import { isReported, parseCheck } from './check-settings.js';
 import type { LintedFile } from './linted-file.js';

@@ -1,5 +1,5 @@
 /** What the rules look at. */
-import type { Dockerfile } from '../types.js';
+import type { Dockerfile } from '../syntax.js';
 import type { SourceLines } from './source-lines.js';
 
 export interface LintedFile {

@@ -1,6 +1,6 @@
 /** Rules on what instructions mean together: what is overwritten, undefined, ignored, or secret. Pure. */
 import { nearest } from '../problems.js';
-import type { SourceStage, StageInstruction } from '../types.js';
+import type { SourceStage, StageInstruction } from '../syntax.js';
 import type { LintedFile } from './linted-file.js';
 import type { Finding } from './rules.js';
 import { usedVariables } from './variables.js';

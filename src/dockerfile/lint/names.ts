@@ -1,5 +1,5 @@
 /** Rules on how things are written and named: casing, stage names, formats that are old. Pure. */
-import type { SourceStage, StageInstruction } from '../types.js';
+import type { SourceStage, StageInstruction } from '../syntax.js';
 import type { LintedFile } from './linted-file.js';
 import type { Finding } from './rules.js';
 

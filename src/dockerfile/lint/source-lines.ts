@@ -1,5 +1,5 @@
 /** What the parser drops and the linter needs: comments above an instruction, and empty lines inside one. Pure. */
-import type { EscapeCharacter } from '../types.js';
+import type { EscapeCharacter } from '../syntax.js';
 
 export class SourceLines {
   readonly #lines: readonly string[];

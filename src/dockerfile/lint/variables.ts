@@ -1,5 +1,5 @@
 /** Which variables a word uses without a default: what expands to nothing when nobody set them. Pure. */
-import type { EscapeCharacter } from '../types.js';
+import type { EscapeCharacter } from '../syntax.js';
 
 /** Single quotes and escapes hide a `$`; `${x:-default}` and its kin say themselves what an unset variable means. */
 export function usedVariables(word: string, escapeCharacter: EscapeCharacter): readonly string[] {
