@@ -3,7 +3,7 @@
  * a document of any kind. One place is asked, no mirror.
  */
 import { SlipwayError } from '../errors.js';
-import { type Descriptor, type Digest, digestOf, parseManifest } from './image.js';
+import { type Descriptor, type Digest, digestOf, MEDIA_TYPES, parseManifest } from './image.js';
 import { MANIFEST_BYTES } from './pull.js';
 import { formatReference, isTag } from './reference.js';
 import type { Place, Transport } from './transport.js';
@@ -21,6 +21,19 @@ export interface Artifact {
   readonly digest: Digest;
   readonly config: Buffer;
   readonly layers: readonly Descriptor[];
+}
+
+/** The manifest of an artifact whose config is a document of the kind `type`: its bytes. */
+export function artifactManifest(type: string, config: Buffer, layers: readonly Descriptor[]): Buffer {
+  return Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPES.ociManifest,
+      artifactType: type,
+      config: { mediaType: type, digest: digestOf(config), size: config.length },
+      layers,
+    }),
+  );
 }
 
 /** Undefined when there is no such tag. Throws `image_invalid`, `registry_denied`, `registry_unavailable`. */

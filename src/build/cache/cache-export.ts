@@ -6,9 +6,9 @@ import { sleep } from '../../clock.js';
 import { SlipwayError, toSlipwayError } from '../../errors.js';
 import type { BlobStore } from '../../layers/blob-store.js';
 import type { Layer } from '../../layers/layer.js';
-import type { Artifact } from '../../registry/artifact.js';
+import { type Artifact, artifactManifest } from '../../registry/artifact.js';
 import type { RegistryClient } from '../../registry/client.js';
-import { asDigest, type Descriptor, type Digest, digestOf, MEDIA_TYPES } from '../../registry/image.js';
+import { asDigest, type Descriptor, type Digest, digestOf } from '../../registry/image.js';
 import type { PushLayer } from '../../registry/push.js';
 import { formatReference } from '../../registry/reference.js';
 import type { CachePlace } from './cache-place.js';
@@ -50,7 +50,11 @@ export async function exportCache(work: CacheExport): Promise<boolean> {
     const { document, layers } = await exportable(work, merged, doubtful ? undefined : there);
     if (document.steps.length === 0) return false;
     const config = formatIndex(document);
-    const manifest = manifestOf(config, layers);
+    const manifest = artifactManifest(
+      CACHE_TYPE,
+      config,
+      layers.map(({ descriptor }) => descriptor),
+    );
     try {
       await registry.pushImage({ ...place(to), layers, config, manifest, tags: [], signal });
     } catch (error) {
@@ -130,16 +134,4 @@ function carried(
 
 function descriptorOf({ mediaType, digest, sizeBytes }: Layer): Descriptor {
   return { mediaType, digest: asDigest(digest), size: sizeBytes };
-}
-
-function manifestOf(config: Buffer, layers: readonly PushLayer[]): Buffer {
-  return Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: MEDIA_TYPES.ociManifest,
-      artifactType: CACHE_TYPE,
-      config: { mediaType: CACHE_TYPE, digest: digestOf(config), size: config.length },
-      layers: layers.map(({ descriptor }) => descriptor),
-    }),
-  );
 }

@@ -6,8 +6,9 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { applyLayer, type WrittenLayer, writeUpperLayer } from '../../../native/index.js';
 import { toSlipwayError } from '../../errors.js';
+import { artifactManifest } from '../../registry/artifact.js';
 import type { RegistryClient } from '../../registry/client.js';
-import { asDigest, type Descriptor, digestOf, MEDIA_TYPES } from '../../registry/image.js';
+import { asDigest, type Descriptor } from '../../registry/image.js';
 import type { PushLayer } from '../../registry/push.js';
 import type { BuilderStore } from '../builder-store.js';
 import type { CachePlace } from '../cache/cache-place.js';
@@ -125,7 +126,11 @@ async function pushMounts(
 ): Promise<void> {
   const layers = uniqueLayers(mounts, files, new Set(there.map(({ digest }) => digest)));
   const config = Buffer.from(JSON.stringify({ mounts }));
-  const manifest = manifestOf(config, layers);
+  const manifest = artifactManifest(
+    CACHE_MOUNTS_TYPE,
+    config,
+    layers.map(({ descriptor }) => descriptor),
+  );
   await registry.pushImage({ registry: host, repository, layers, config, manifest, tags: [tag], signal });
 }
 
@@ -245,18 +250,6 @@ function nameOf({ id, seed }: { readonly id: string; readonly seed?: string }): 
 
 function descriptorOf({ digest, sizeBytes }: SharedMount): Descriptor {
   return { mediaType: LAYER_TYPE, digest: asDigest(digest), size: sizeBytes };
-}
-
-function manifestOf(config: Buffer, layers: readonly PushLayer[]): Buffer {
-  return Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: MEDIA_TYPES.ociManifest,
-      artifactType: CACHE_MOUNTS_TYPE,
-      config: { mediaType: CACHE_MOUNTS_TYPE, digest: digestOf(config), size: config.length },
-      layers: layers.map(({ descriptor }) => descriptor),
-    }),
-  );
 }
 
 function parseJson(text: string): unknown {
