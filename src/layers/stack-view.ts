@@ -7,11 +7,9 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type MergedEntry, mergedDirectory } from '../../native/index.js';
 import { SlipwayError } from '../errors.js';
+import { followLinks } from './follow-links.js';
 
 export type ViewEntry = Omit<MergedEntry, 'layer' | 'path'>;
-
-/** path_resolution(7). */
-const MAX_LINKS = 40;
 
 export class StackView {
   readonly #layouts: readonly string[];
@@ -38,25 +36,11 @@ export class StackView {
    * `context_invalid` after 40 symlinks.
    */
   async resolve(path: string): Promise<string> {
-    const left = parts(path);
-    let at: string[] = [];
-    let links = 0;
-    for (let part = left.shift(); part !== undefined; part = left.shift()) {
-      if (part === '..') {
-        at.pop();
-        continue;
-      }
-      const entry = await this.#entry([...at, part].join('/'));
-      if (entry?.linkname === undefined) {
-        at.push(part);
-        continue;
-      }
-      if (++links > MAX_LINKS)
-        throw new SlipwayError('context_invalid', 'too many levels of symbolic links', { where: path });
-      if (entry.linkname.startsWith('/')) at = [];
-      left.unshift(...parts(entry.linkname));
-    }
-    return at.join('/');
+    return followLinks(
+      path,
+      async (at) => (await this.#entry(at))?.linkname,
+      () => new SlipwayError('context_invalid', 'too many levels of symbolic links', { where: path }),
+    );
   }
 
   /** Names in byte order; undefined when it is not a directory. Follows symlinks. */
@@ -107,8 +91,4 @@ export class StackView {
     const entries = await mergedDirectory(this.#layouts, path);
     return entries === undefined ? undefined : new Map(entries.map((entry) => [entry.path, entry]));
   }
-}
-
-function parts(path: string): string[] {
-  return path.split('/').filter((part) => part !== '' && part !== '.');
 }

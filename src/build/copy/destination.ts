@@ -5,6 +5,7 @@
  */
 import type { LayerEntry } from '../../../native/index.js';
 import { SlipwayError } from '../../errors.js';
+import { followLinks } from '../../layers/follow-links.js';
 
 /** What is known of a path in the merged tree; a whiteout never shows up here. */
 export interface TreeEntry {
@@ -23,9 +24,6 @@ export interface TreeEntry {
 export interface LaidOutTree {
   lstat(path: string): Promise<TreeEntry | undefined>;
 }
-
-/** path_resolution(7). */
-const MAX_LINKS = 40;
 
 export class Destination {
   readonly #laidOut: LaidOutTree;
@@ -53,39 +51,26 @@ export class Destination {
    * exist yet stays as it is written. Throws `context_invalid` for a loop.
    */
   resolve(path: string): Promise<string> {
-    return followLinks((at) => this.lstat(at), path);
+    return resolveLinks((at) => this.lstat(at), path);
   }
 }
 
 /** See {@link Destination.resolve}. */
-export async function followLinks(
+export function resolveLinks(
   lstat: (path: string) => Promise<TreeEntry | undefined>,
   path: string,
 ): Promise<string> {
-  let rest = path.split('/').filter((part) => part !== '' && part !== '.');
-  let at: string[] = [];
-  let links = 0;
-  for (let part = rest.shift(); part !== undefined; part = rest.shift()) {
-    if (part === '..') {
-      at.pop();
-      continue;
-    }
-    const next = [...at, part];
-    const entry = await lstat(next.join('/'));
-    if (entry?.type !== 'symlink') {
-      at = next;
-      continue;
-    }
-    if (++links > MAX_LINKS) {
-      throw new SlipwayError('context_invalid', `"${path}" leads through too many symlinks in the image`, {
+  return followLinks(
+    path,
+    async (at) => {
+      const entry = await lstat(at);
+      return entry?.type === 'symlink' ? (entry.linkname ?? '') : undefined;
+    },
+    () =>
+      new SlipwayError('context_invalid', `"${path}" leads through too many symlinks in the image`, {
         hint: 'is there a loop of symlinks?',
-      });
-    }
-    const to = entry.linkname ?? '';
-    if (to.startsWith('/')) at = [];
-    rest = [...to.split('/').filter((step) => step !== '' && step !== '.'), ...rest];
-  }
-  return at.join('/');
+      }),
+  );
 }
 
 /** Nothing at all: what a COPY that does not look at the layers below writes onto. */

@@ -6,7 +6,7 @@ import type { LayerEntry } from '../../../native/index.js';
 import { SlipwayError } from '../../errors.js';
 import { type CopySource, parentPath, type SourceEntry } from './copy-source.js';
 import type { Destination, TreeEntry } from './destination.js';
-import { followLinks } from './destination.js';
+import { resolveLinks } from './destination.js';
 
 /** An entry of the new layer, and the source that holds its bytes. */
 export interface PlannedEntry {
@@ -69,7 +69,7 @@ export class LayerPlan {
 
   /** As `Destination.resolve`. */
   resolve(path: string): Promise<string> {
-    return followLinks((at) => this.lstat(at), path);
+    return resolveLinks((at) => this.lstat(at), path);
   }
 
   /** Throws `context_too_large`. */

@@ -3,7 +3,7 @@
  * which directory of the host holds it.
  */
 import { join } from 'node:path';
-import { followLinks } from './rootfs.js';
+import { resolveThrough } from './rootfs.js';
 
 interface Mounted {
   /** Absolute and resolved, as seen inside. */
@@ -26,7 +26,7 @@ export class InsideView {
 
   /** The path without symbolic links that `path` leads to; what is missing or unknown is kept as it is. */
   resolve(path: string): Promise<string> {
-    return followLinks(path, (inside) => {
+    return resolveThrough(path, (inside) => {
       const place = this.place(inside);
       return place.directory === undefined ? undefined : join(place.directory, place.path);
     });

@@ -7,44 +7,30 @@ import type { Stats } from 'node:fs';
 import { lstat, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno, SlipwayError } from '../../errors.js';
-
-const MAX_LINKS = 40;
+import { followLinks } from '../../layers/follow-links.js';
 
 /**
  * The path without symbolic links that `path` leads to inside `root`; absolute, as seen inside. What is missing at the
  * end is kept as it is. Throws `step_failed` for a loop of links.
  */
 export function resolveInRoot(root: string, path: string): Promise<string> {
-  return followLinks(path, (inside) => join(root, inside));
+  return resolveThrough(path, (inside) => join(root, inside));
 }
 
 /** As `resolveInRoot`, with `hostPath` saying where a path inside is on the host; undefined when that is not known. */
-export async function followLinks(
+export async function resolveThrough(
   path: string,
   hostPath: (inside: string) => string | undefined,
 ): Promise<string> {
-  const pending = path.split('/').reverse();
-  const done: string[] = [];
-  let links = 0;
-  while (pending.length > 0) {
-    const name = pending.pop();
-    if (name === undefined || name === '' || name === '.') continue;
-    if (name === '..') {
-      done.pop();
-      continue;
-    }
-    const host = hostPath(`/${[...done, name].join('/')}`);
-    const target = host === undefined ? undefined : await linkTarget(host);
-    if (target === undefined) {
-      done.push(name);
-      continue;
-    }
-    if (++links > MAX_LINKS)
-      throw new SlipwayError('step_failed', 'too many symbolic links', { where: path });
-    if (target.startsWith('/')) done.length = 0;
-    pending.push(...target.split('/').reverse());
-  }
-  return `/${done.join('/')}`;
+  const inside = await followLinks(
+    path,
+    async (at) => {
+      const host = hostPath(`/${at}`);
+      return host === undefined ? undefined : await linkTarget(host);
+    },
+    () => new SlipwayError('step_failed', 'too many symbolic links', { where: path }),
+  );
+  return `/${inside}`;
 }
 
 async function linkTarget(path: string): Promise<string | undefined> {
