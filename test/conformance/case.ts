@@ -72,3 +72,8 @@ export function file(text: string, mode = '0644', owner = '0:0'): string {
 export function directory(mode = '0755', owner = '0:0'): string {
   return `directory ${mode} ${owner}`;
 }
+
+/** A case whose Dockerfile goes on from busybox. */
+export function onBusybox(name: string, lines: string, more: Partial<Case> = {}): Case {
+  return { name, dockerfile: `FROM REGISTRY/busybox\n${lines}\n`, ...more };
+}

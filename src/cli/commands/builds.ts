@@ -100,8 +100,7 @@ const output: Command = {
       throw new UsageError(`--offset must be a whole number of bytes, not ${JSON.stringify(offset)}`);
     const app = await invocation.app();
     const client = await invocation.client();
-    const id = encodeURIComponent(invocation.args[0] ?? 'current');
-    const build = await client.get<BuildView>(`/v1/apps/${app}/builds/${id}`);
+    const build = await client.get<BuildView>(await buildPath(invocation));
     if (invocation.options.follow) return followBuild(invocation, build, Number(offset));
     await client.readAll(`/v1/apps/${app}/builds/${build.id}/output`, offset, (data) =>
       invocation.output.bytes(data),
@@ -110,6 +109,12 @@ const output: Command = {
     return EXIT.done;
   },
 };
+
+/** Of the build that the command names; of the newest one when it names none. */
+async function buildPath(invocation: Invocation): Promise<string> {
+  const id = encodeURIComponent(invocation.args[0] ?? 'current');
+  return `/v1/apps/${await invocation.app()}/builds/${id}`;
+}
 
 /** Of an instruction in the table; `--json` has more. */
 const TEXT_CHARS = 60;
@@ -121,11 +126,9 @@ const why: Command = {
   examples: ['slipway builds:why', 'slipway builds:why b1k5xw3f9aq7m2c -a hello --json'],
   args: { min: 0, max: 1 },
   async run(invocation) {
-    const app = await invocation.app();
     const client = await invocation.client();
-    const id = encodeURIComponent(invocation.args[0] ?? 'current');
     const found = await client.get<{ build: BuildView; steps: StepOutcome[] }>(
-      `/v1/apps/${app}/builds/${id}/steps`,
+      `${await buildPath(invocation)}/steps`,
     );
     const { build, steps } = found;
     const rows = steps.map((step) => [
@@ -160,11 +163,8 @@ const cancel: Command = {
   examples: ['slipway builds:cancel', 'slipway builds:cancel b1k5xw3f9aq7m2c -a hello'],
   args: { min: 0, max: 1 },
   async run(invocation) {
-    const app = await invocation.app();
     const client = await invocation.client();
-    const build = await client.post<BuildView>(
-      `/v1/apps/${app}/builds/${encodeURIComponent(invocation.args[0] ?? 'current')}/cancel`,
-    );
+    const build = await client.post<BuildView>(`${await buildPath(invocation)}/cancel`);
     invocation.output.result(build, [
       build.state === 'cancelled' ? `build ${build.id} is cancelled` : `build ${build.id} is being cancelled`,
     ]);

@@ -1,6 +1,6 @@
 /** ADD: archives by content, URLs, checksums, and what it has in common with COPY. */
 import { BZIP2_TAR, gzipArchive, XZ_TAR, ZSTD_TAR } from '../archives.js';
-import { type Case, directory, type FileSpec, file, NO_PEER, type Topic } from '../case.js';
+import { type Case, directory, type FileSpec, file, NO_PEER, onBusybox, type Topic } from '../case.js';
 import { summary } from '../flatten.js';
 import { writeTar } from '../tar.js';
 
@@ -17,12 +17,7 @@ const add = (
   lines: string,
   files: Readonly<Record<string, FileSpec>>,
   more: Partial<Case> = {},
-): Case => ({
-  name,
-  dockerfile: `FROM REGISTRY/busybox\n${lines}\n`,
-  files,
-  ...more,
-});
+): Case => onBusybox(name, lines, { files, ...more });
 
 export const ADD: Topic = {
   topic: 'add',

@@ -1,5 +1,14 @@
 /** COPY --chown, --chmod, --link, --parents, --exclude. */
-import { type Case, DOCKER_ONLY, directory, type FileSpec, file, NO_PEER, type Topic } from '../case.js';
+import {
+  type Case,
+  DOCKER_ONLY,
+  directory,
+  type FileSpec,
+  file,
+  NO_PEER,
+  onBusybox,
+  type Topic,
+} from '../case.js';
 
 const TREE: Readonly<Record<string, FileSpec>> = {
   'a.txt': 'a',
@@ -9,12 +18,8 @@ const TREE: Readonly<Record<string, FileSpec>> = {
   'src/y/three.go': '3',
   'src/run.sh': { text: '#!', mode: 0o755 },
 };
-const copy = (name: string, lines: string, more: Partial<Case> = {}): Case => ({
-  name,
-  dockerfile: `FROM REGISTRY/busybox\n${lines}\n`,
-  files: TREE,
-  ...more,
-});
+const copy = (name: string, lines: string, more: Partial<Case> = {}): Case =>
+  onBusybox(name, lines, { files: TREE, ...more });
 const told = (
   name: string,
   lines: string,

@@ -1,5 +1,5 @@
 /** COPY without flags: sources, wildcards, destinations, what is kept of a file. */
-import { type Case, directory, type FileSpec, file, NO_PEER, type Topic } from '../case.js';
+import { type Case, directory, type FileSpec, file, NO_PEER, onBusybox, type Topic } from '../case.js';
 
 const TREE: Readonly<Record<string, FileSpec>> = {
   'a.txt': 'a',
@@ -16,12 +16,7 @@ const copy = (
   lines: string,
   files: Readonly<Record<string, FileSpec>> = TREE,
   more: Partial<Case> = {},
-): Case => ({
-  name,
-  dockerfile: `FROM REGISTRY/busybox\n${lines}\n`,
-  files,
-  ...more,
-});
+): Case => onBusybox(name, lines, { files, ...more });
 
 export const COPY: Topic = {
   topic: 'copy',

@@ -1,11 +1,7 @@
 /** Instructions that change the image's config only. */
-import { type Case, DOCKER_ONLY, NO_PEER, type Topic } from '../case.js';
+import { type Case, DOCKER_ONLY, NO_PEER, onBusybox, type Topic } from '../case.js';
 
-const config = (name: string, lines: string, more: Partial<Case> = {}): Case => ({
-  name,
-  dockerfile: `FROM REGISTRY/busybox\n${lines}\n`,
-  ...more,
-});
+const config = onBusybox;
 const rich = (name: string, lines: string, more: Partial<Case> = {}): Case => ({
   name,
   dockerfile: `FROM REGISTRY/rich\n${lines}\n`,

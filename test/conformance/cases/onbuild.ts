@@ -1,11 +1,7 @@
 /** ONBUILD: stored in one image, run in the next. */
-import { type Case, file, NO_PEER, type Topic } from '../case.js';
+import { file, NO_PEER, onBusybox, type Topic } from '../case.js';
 
-const store = (name: string, lines: string, more: Partial<Case> = {}): Case => ({
-  name,
-  dockerfile: `FROM REGISTRY/busybox\n${lines}\n`,
-  ...more,
-});
+const store = onBusybox;
 
 export const ONBUILD: Topic = {
   topic: 'onbuild',
