@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 /** Scopes of ARG and ENV, and the arguments that need no declaration. */
 import { file, NO_PEER, type Topic } from '../case.js';
 

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 /** Heredocs are of Dockerfile 1.4: both peers are older. The expectations are from the Dockerfile reference. */
 import { type Case, directory, file, NO_PEER, type Topic } from '../case.js';
 

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 /** RUN --mount: what is mounted, and that nothing of it gets into the layer. */
 import { type Case, DOCKER_ONLY, type FileSpec, file, NO_PEER, type Topic } from '../case.js';
 

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 /** Stages: names, indexes, target, what is inherited, COPY --from. */
 import { file, NO_PEER, type Topic } from '../case.js';
 

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of a Dockerfile
 /** Expansion of variables: forms, modifiers, quotes, and where it happens. */
 import { type Case, file, NO_PEER, type Topic } from '../case.js';
 
