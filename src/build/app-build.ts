@@ -1,5 +1,6 @@
 /** A build of an app's commit: what of the platform goes into its request and its tools. What a build does is build.ts. */
 import type { Config } from '../config.js';
+import type { FastPaths } from '../fast-paths.js';
 import type { AppRepositories } from '../git/app-repository.js';
 import type { Git } from '../git/git.js';
 import type { ObjectPool } from '../git/object-pool.js';
@@ -12,17 +13,19 @@ import { hostPlatform } from '../registry/pull.js';
 import { openGitSource } from './add/git-source.js';
 import { appRunSettings } from './app-run-settings.js';
 import { buildImage } from './build.js';
-import type { BuildResult } from './build-request.js';
+import type { BuildRequest, BuildResult } from './build-request.js';
 import type { BuilderStore } from './builder-store.js';
 import { cachePlaceOf } from './cache/cache-place.js';
 import { RemoteCache } from './cache/remote-cache.js';
 import { DEFAULT_BOUNDS } from './cache/remote-index.js';
-import type { BuildContext } from './context/context.js';
 import { GitContext } from './context/git-context.js';
 import type { GitRemotes } from './context/git-remotes.js';
 import { appImagePolicy } from './image-policy.js';
 import { logEvents } from './log-events.js';
+import { BuildMemo } from './memo/build-memo.js';
+import { buildKey } from './memo/remembered-build.js';
 import { eachOf, outcomeEvents } from './outcome-events.js';
+import type { BuildListener } from './progress.js';
 import { parseAllowList } from './sandbox/cidr.js';
 import type { Sandbox } from './sandbox/runtime.js';
 
@@ -41,7 +44,18 @@ export interface AppBuildTools {
   readonly registry: RegistryClient;
   readonly builderStore: BuilderStore;
   readonly sandbox: Sandbox;
+  readonly fast: FastPaths;
   readonly log: Logger;
+}
+
+/** The id of the commit's tree. */
+async function treeOf(
+  { repositories, objects }: AppBuildTools,
+  app: string,
+  commit: string,
+): Promise<string> {
+  const { data } = await objects.reader(repositories.path(app)).read(commit);
+  return /^tree ([0-9a-f]+)\n/.exec(data.toString('latin1'))?.[1] ?? commit;
 }
 
 /** The files of a commit of the app. */
@@ -59,7 +73,7 @@ export interface AppBuild {
   readonly app: string;
   /** Of the deployment. */
   readonly id: string;
-  readonly context: BuildContext;
+  readonly commit: string;
   readonly noCache: boolean;
   readonly remote: RemoteCache | undefined;
   /** Where its output goes. */
@@ -69,24 +83,31 @@ export interface AppBuild {
 /** Throws what {@link buildImage} throws. */
 export async function buildApp(
   tools: AppBuildTools,
-  { app, id, context, noCache, remote, log }: AppBuild,
+  { app, id, commit, noCache, remote, log }: AppBuild,
   signal: AbortSignal,
 ): Promise<BuildResult> {
   const { builderStore, sandbox, registry, config, store } = tools;
   const outcomes = await outcomeEvents(store.stepsPath(app, id), (error) =>
     tools.log.warn({ err: error, build: id }, 'the outcomes of the steps are not recorded'),
   );
-  return buildImage(
-    {
-      context,
-      dockerfile: DOCKERFILE,
-      buildArgs: {},
-      platform: hostPlatform(),
-      noCache,
-      policy: appImagePolicy(config, app),
-      run: appRunSettings(tools, app, (text) => log.body(`  ${text}`)),
-      scope: app,
-    },
+  const listen = eachOf(outcomes, logEvents(log));
+  const request: Omit<BuildRequest, 'context'> = {
+    dockerfile: DOCKERFILE,
+    buildArgs: {},
+    platform: hostPlatform(),
+    noCache,
+    policy: appImagePolicy(config, app),
+    run: appRunSettings(tools, app, (text) => log.body(`  ${text}`)),
+    scope: app,
+  };
+  const memo = tools.fast.memo
+    ? await appMemo(tools, { app, commit, request, listen, remote }, signal)
+    : undefined;
+  const known = noCache ? undefined : await memo?.recall();
+  if (known !== undefined) return known;
+  const context = await appContext(tools, app, commit, signal);
+  const result = await buildImage(
+    { ...request, context },
     {
       store: builderStore,
       sandbox,
@@ -94,11 +115,47 @@ export async function buildApp(
       limits: config.limits,
       downloadAllow: parseAllowList(config.buildNetworkAllow),
       openGit: (wanted) => openGitSource(wanted, tools.remotes, config.limits, signal),
-      listen: eachOf(outcomes, logEvents(log)),
+      listen: memo === undefined ? listen : eachOf(memo.listen, listen),
       ...(remote === undefined ? {} : { remote }),
       signal,
     },
   );
+  await memo?.remember(result);
+  return result;
+}
+
+interface MemoWanted {
+  readonly app: string;
+  readonly commit: string;
+  readonly request: Omit<BuildRequest, 'context'>;
+  readonly listen: BuildListener;
+  readonly remote: RemoteCache | undefined;
+}
+
+async function appMemo(
+  tools: AppBuildTools,
+  { app, commit, request, listen, remote }: MemoWanted,
+  signal: AbortSignal,
+): Promise<BuildMemo> {
+  const { dockerfile, buildArgs, platform, policy, scope, run } = request;
+  const { network, allow, cacheScope } = run;
+  const key = buildKey({
+    tree: await treeOf(tools, app, commit),
+    dockerfile,
+    buildArgs,
+    platform,
+    settings: { network, allow, cacheScope },
+    scope,
+    limits: tools.config.limits,
+  });
+  return new BuildMemo(key, {
+    store: tools.builderStore,
+    registry: tools.registry,
+    policy,
+    listen,
+    ...(remote === undefined ? {} : { remote }),
+    signal,
+  });
 }
 
 /** What the app's builders share through the registry; undefined where the operator wants none of it. */

@@ -22,7 +22,7 @@ export class BaseImages {
   readonly #store: BuilderStore;
   readonly #policy: ImagePolicy;
   readonly #signal: AbortSignal;
-  readonly #resolved = new Map<string, Promise<BaseImage>>();
+  readonly #asked = new Map<string, { reference: string; platform: Platform; image: Promise<BaseImage> }>();
   /** Where a layer's blob can be had, by its digest. */
   readonly #origins = new Map<string, { source: ImageSource; descriptor: Descriptor }>();
 
@@ -35,9 +35,20 @@ export class BaseImages {
 
   resolve(reference: string, platform: Platform): Promise<BaseImage> {
     const name = `${reference} ${formatPlatform(platform)}`;
-    const known = this.#resolved.get(name) ?? this.#resolve(reference, platform);
-    this.#resolved.set(name, known);
-    return known;
+    const known = this.#asked.get(name) ?? { reference, platform, image: this.#resolve(reference, platform) };
+    this.#asked.set(name, known);
+    return known.image;
+  }
+
+  /** What each of the references meant in this build. */
+  async resolved(): Promise<readonly { reference: string; platform: Platform; digest: string }[]> {
+    return Promise.all(
+      [...this.#asked.values()].map(async ({ reference, platform, image }) => ({
+        reference,
+        platform,
+        digest: (await image).digest,
+      })),
+    );
   }
 
   /** The layer's blob can be had there, if something needs it. */

@@ -62,4 +62,7 @@ export interface BuildResult {
   /** Where the layers come from that the build did not need itself. */
   readonly bases: BaseImages;
   readonly steps: { readonly cached: number; readonly total: number };
+  readonly stepKeys: readonly string[];
+  /** A key of its steps holds what only the outside says, such as a URL's content: the same request can give another image. */
+  readonly asksOutside: boolean;
 }

@@ -32,7 +32,8 @@ export async function buildImage(request: BuildRequest, tools: BuildTools): Prom
   const { state, layers, baseHistory } = await run.stage(plan.target);
   const times = plan.epoch === undefined ? {} : { epoch: plan.epoch };
   const image = assembleImage(state.image, layers, baseHistory, tools.limits.layers, times);
-  return { image, bases: run.bases, steps: run.progress.counts };
+  const { bases, progress, stepKeys, asksOutside } = run;
+  return { image, bases, steps: progress.counts, stepKeys, asksOutside };
 }
 
 interface Beginning {
@@ -45,6 +46,8 @@ interface Beginning {
 class BuildRun {
   readonly bases: BaseImages;
   readonly progress: Progress;
+  readonly stepKeys: string[] = [];
+  asksOutside = false;
   readonly #request: BuildRequest;
   readonly #plan: BuildPlan;
   readonly #origins: Origins;
@@ -204,6 +207,10 @@ class BuildRun {
       downloadAllow: this.#tools.downloadAllow ?? [],
       openGit: this.#tools.openGit ?? refuseGit,
       progress: this.progress,
+      onKey: ({ key, asksOutside = false }) => {
+        this.stepKeys.push(key);
+        this.asksOutside ||= asksOutside;
+      },
     };
   }
 

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { Limits } from '../config.js';
 import { BlobStore } from '../layers/blob-store.js';
 import { LayerStore } from '../layers/layer-store.js';
+import { JsonFiles } from './cache/json-files.js';
 import { StepCache } from './cache/step-cache.js';
+import { type RememberedBuild, rememberedBuild } from './memo/remembered-build.js';
 import { CacheMounts } from './mounts/cache-mounts.js';
 import { RunningBuilds } from './running-builds.js';
 
@@ -11,6 +13,8 @@ export interface BuilderStore {
   readonly blobs: BlobStore;
   readonly layers: LayerStore;
   readonly steps: StepCache;
+  /** Whole builds by their key: see memo/. */
+  readonly builds: JsonFiles<RememberedBuild>;
   readonly running: RunningBuilds;
   /** State of the sandboxes: bundles, network namespaces. */
   readonly sandboxDirectory: string;
@@ -28,10 +32,12 @@ export async function openBuilderStore(
   await layers.open();
   const steps = new StepCache(join(directory, 'cache'));
   await steps.open();
+  const builds = new JsonFiles(join(directory, 'cache', 'builds'), rememberedBuild);
+  await builds.open();
   await new CacheMounts(directory).open();
   const running = new RunningBuilds(join(directory, 'running'));
   await running.open();
-  return { blobs, layers, steps, running, sandboxDirectory: sandboxDirectory(directory), directory };
+  return { blobs, layers, steps, builds, running, sandboxDirectory: sandboxDirectory(directory), directory };
 }
 
 export function sandboxDirectory(directory: string): string {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { diskUsage } from '../../native/index.js';
 import { type Config, homePaths } from '../config.js';
+import { fastPaths } from '../fast-paths.js';
 import { AppRepositories } from '../git/app-repository.js';
 import { Git } from '../git/git.js';
 import { ObjectPool } from '../git/object-pool.js';
@@ -67,6 +68,7 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
     registry,
     builderStore,
     sandbox,
+    fast: fastPaths(),
     exports,
     store: new DeploymentStore(config.home),
     ledger: new Ledger(paths, git, await Vault.open(paths.secretKey)),

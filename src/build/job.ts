@@ -19,7 +19,6 @@ import { shareCacheMounts } from './app-run-settings.js';
 import type { BuildResult } from './build-request.js';
 import type { CacheExports } from './cache/cache-exports.js';
 import type { RemoteCache } from './cache/remote-cache.js';
-import type { BuildContext } from './context/context.js';
 import { pushBuiltImage } from './push-image.js';
 
 export interface BuilderTools extends AppBuildTools {
@@ -52,12 +51,13 @@ async function supersedeAbandoned(tools: BuilderTools, older: Deployment, newest
   await tools.store.end(older.app, older.id, { ...supersededBy(newest), claim: claim.token });
 }
 
+/** Showing the line is not worth a longer wait. */
+const EXCERPT_MS = 5_000;
+
 class BuildJob {
   readonly #tools: BuilderTools;
   readonly #deployment: Deployment;
   readonly #claim: Claim;
-  /** When it is open. */
-  #context: BuildContext | undefined;
 
   constructor(tools: BuilderTools, deployment: Deployment, claim: Claim) {
     this.#tools = tools;
@@ -112,9 +112,7 @@ class BuildJob {
     const remote = this.#remoteCache(log, signal);
     const { noCache } = push.options;
     const built = await this.#phase('build', signal, async () => {
-      const context = await appContext(this.#tools, app, push.newOid, signal);
-      this.#context = context;
-      return buildApp(this.#tools, { app, id, context, noCache, remote, log }, signal);
+      return buildApp(this.#tools, { app, id, commit: push.newOid, noCache, remote, log }, signal);
     });
     const { cached, total } = built.steps;
     await log.body(`${total} ${total === 1 ? 'step' : 'steps'}, ${cached} cached: ${built.image.digest}`);
@@ -217,7 +215,11 @@ class BuildJob {
 
   /** Nothing where the Dockerfile is not at fault, or cannot be read. */
   async #excerpt({ where }: SlipwayError): Promise<string[]> {
-    const text = await this.#context?.read(DOCKERFILE).catch(() => undefined);
+    const { app, push } = this.#deployment;
+    if (where === undefined || push === undefined) return [];
+    const text = await appContext(this.#tools, app, push.newOid, AbortSignal.timeout(EXCERPT_MS))
+      .then((context) => context.read(DOCKERFILE))
+      .catch(() => undefined);
     return text === undefined ? [] : excerpt(where, { name: DOCKERFILE, text }, this.#tools.config.limits);
   }
 

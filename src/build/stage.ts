@@ -29,6 +29,8 @@ export interface StageTools extends StepTools {
   /** Whose cache history explains a miss: the app. */
   readonly scope: string;
   readonly noCache: boolean;
+  /** Told of each step once its key is known. */
+  readonly onKey: (execution: Pick<Execution, 'key' | 'asksOutside'>) => void;
   /** What other builders have built. */
   readonly remote?: RemoteCache;
 }
@@ -105,6 +107,7 @@ export class StageBuild {
         platform: formatPlatform(this.#stage.platform),
         progress,
       });
+      this.#tools.onKey(execution);
       const cached = noCache ? undefined : await this.#cached(execution.key);
       if (cached !== undefined) {
         await progress.cached(cached.step.ms, cached.from);

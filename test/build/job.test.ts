@@ -8,6 +8,7 @@ import { GitRemotes } from '../../src/build/context/git-remotes.js';
 import { type BuilderTools, buildNext } from '../../src/build/job.js';
 import { type Config, homePaths, loadConfig } from '../../src/config.js';
 import { destroyApp, requestCancel } from '../../src/endings.js';
+import { ALL_FAST, NONE_FAST } from '../../src/fast-paths.js';
 import { AppRepositories, NO_OID } from '../../src/git/app-repository.js';
 import { ObjectPool } from '../../src/git/object-pool.js';
 import { Ledger } from '../../src/ledger/ledger.js';
@@ -17,6 +18,7 @@ import type { Deployment, PushOptions } from '../../src/model/deployment.js';
 import { DeploymentStore } from '../../src/records/deployments.js';
 import { readOutcomes } from '../../src/records/step-outcomes.js';
 import { RegistryClient } from '../../src/registry/client.js';
+import { asDigest } from '../../src/registry/image.js';
 import { parseReference } from '../../src/registry/reference.js';
 import { TestBuilder } from '../support/builder.js';
 import { temporaryDirectory } from '../support/directories.js';
@@ -73,6 +75,7 @@ beforeEach(async () => {
     queues: { enqueueBuild: async () => true, enqueueRollout: async (app) => rollouts.push(app) > 0 },
     builderStore: builder.store,
     sandbox: builder.sandbox,
+    fast: ALL_FAST,
     by: 'this builder',
   };
 });
@@ -195,6 +198,88 @@ describe('a push that is built', () => {
   it('is nothing to do when nobody pushed', async () => {
     await buildNext(tools, APP, never);
     expect(tools.rollouts).toEqual([]);
+  });
+});
+
+describe('a push of what was built before', () => {
+  const build = async (
+    text: string,
+    from = tools,
+    options: Partial<PushOptions> = {},
+  ): Promise<Deployment> => {
+    const deployment = await push(text, options);
+    await buildNext(from, APP, never);
+    return nowOf(deployment);
+  };
+  /** Without what only says which commit it is, and how long anything took. */
+  const told = async (deployment: Deployment): Promise<string> =>
+    (await logOf(deployment)).replace(/Building \w+|[0-9.]+ (s|MB|kB)\b/g, 'N');
+  const unlistable = (): Pick<BuilderTools, 'git'> => {
+    const refusing = Object.create(git) as typeof git;
+    refusing.spawn = (args, call) => {
+      if (args[0] === 'ls-tree') throw new Error('the tree is listed');
+      return git.spawn(args, call);
+    };
+    return { git: refusing };
+  };
+  const text = (word: string): string => `FROM busybox\nWORKDIR /app\nCOPY . .\nRUN echo ${word} > made\n`;
+
+  it('is one look-up: its tree is not even listed, and it tells what a build would tell', async () => {
+    await build(text('one'));
+    const walked = await build(text('one'), { ...tools, fast: NONE_FAST });
+    const known = await build(text('one'), { ...tools, ...unlistable() });
+    expect(known).toMatchObject({ state: 'ready', digest: walked.digest, steps: { cached: 3, total: 3 } });
+    expect(await told(known)).toBe(await told(walked));
+    const outcomes = await readOutcomes(tools.store.stepsPath(APP, known.id));
+    expect(outcomes).toEqual(await readOutcomes(tools.store.stepsPath(APP, walked.id)));
+  });
+
+  it('is built again where that is asked for, or where a layer of it is gone', async () => {
+    const first = await build(text('two'));
+    const again = await build(text('two'), tools, { noCache: true });
+    expect(again.steps).toEqual({ cached: 0, total: 3 });
+    const state = await tools.ledger.read(APP);
+    expect(state.releases.at(-1)?.image.digest).toBe(again.digest);
+    for (const { digest } of await builder.store.blobs.list()) await builder.store.blobs.remove(digest);
+    expect((await build(text('two'))).steps?.cached).toBe(0);
+    expect(first.digest).toBeDefined();
+  });
+
+  it('is built again when the base image is another', async () => {
+    const base = async (word: string): Promise<void> => {
+      const { image, bases } = await builder.build(
+        await builder.commit({ Dockerfile: `FROM busybox\nRUN echo ${word} > /base\n` }),
+      );
+      await tools.registry.pushImage({
+        registry: builder.registry.host,
+        repository: 'library/moving',
+        layers: image.layers.map((layer) => ({
+          descriptor: { mediaType: layer.mediaType, digest: asDigest(layer.digest), size: layer.sizeBytes },
+          file: () => bases.blob(layer),
+        })),
+        config: image.config,
+        manifest: image.manifest,
+        tags: ['latest'],
+      });
+    };
+    const dockerfile = 'FROM moving\nRUN cp /base /copy\n';
+    await base('first');
+    const first = await build(dockerfile);
+    expect(await build(dockerfile)).toMatchObject({ digest: first.digest, steps: { cached: 1 } });
+    await base('second');
+    const moved = await build(dockerfile);
+    expect(moved.steps).toEqual({ cached: 0, total: 1 });
+    expect(moved.digest).not.toBe(first.digest);
+  });
+
+  it('is built again when it asks the outside: a secret that is in a key may be another one', async () => {
+    const dockerfile =
+      'FROM busybox\nRUN --mount=type=secret,id=TOKEN,cachekey=hash,env=TOKEN echo "${#TOKEN}" > /made\n';
+    await tools.ledger.setConfig(APP, { TOKEN: 'one' }, 'alice');
+    await build(dockerfile);
+    expect((await build(dockerfile)).steps).toEqual({ cached: 1, total: 1 });
+    await tools.ledger.setConfig(APP, { TOKEN: 'another' }, 'alice');
+    expect((await build(dockerfile)).steps).toEqual({ cached: 0, total: 1 });
   });
 });
 

@@ -17,7 +17,7 @@ export interface CachedSelection {
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
-const cachedLayer: z.ZodType<Layer> = z.object({
+export const cachedLayer: z.ZodType<Layer> = z.object({
   diffId: digest,
   digest,
   sizeBytes: z.number().int().nonnegative(),

@@ -27,6 +27,7 @@ export function roomsOf(store: BuilderStore): readonly StoreRoom[] {
     downloads(store.directory),
     files(store.steps.histories),
     files(store.steps.selections),
+    files(store.builds),
     files(store.steps.steps),
   ];
 }

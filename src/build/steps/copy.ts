@@ -45,6 +45,7 @@ export async function copyExecution(
       ...(epoch === undefined ? [] : [keyPart('SOURCE_DATE_EPOCH', epoch)]),
       ...(link ? [] : [below(place)]),
     ],
+    asksOutside: step.sources.some(({ kind }) => kind !== 'path'),
     ...(step.from === undefined
       ? { pathOf: new Map(named.map(([name, selection]) => [name, selection.path])) }
       : {}),

@@ -51,6 +51,8 @@ export interface StepPlace {
 export interface Execution {
   readonly key: string;
   readonly parts: readonly KeyPart[];
+  /** The key holds what only the outside says: the content behind a URL, the value of a secret. */
+  readonly asksOutside?: boolean;
   /** The path of the context behind a part's name, to name the file in it that changed. */
   readonly pathOf?: ReadonlyMap<string, string>;
   /** With the layer's entries, unless it is laid out. */

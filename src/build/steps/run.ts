@@ -47,6 +47,7 @@ export async function runExecution(
       keyPart('the user or working directory', [user, cwd]),
       below(place),
     ],
+    asksOutside: step.mounts.some((mount) => mount.kind === 'secret' && mount.inKey),
     pathOf: pathsOf(sources),
     run: async () => {
       await refuseForeign(platform, tools.sandbox.with32Bit);
