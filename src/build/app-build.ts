@@ -20,6 +20,7 @@ import { RemoteCache } from './cache/remote-cache.js';
 import { DEFAULT_BOUNDS } from './cache/remote-index.js';
 import { GitContext } from './context/git-context.js';
 import type { GitRemotes } from './context/git-remotes.js';
+import type { TreeListings } from './context/tree-listings.js';
 import { appImagePolicy } from './image-policy.js';
 import { logEvents } from './log-events.js';
 import { BuildMemo } from './memo/build-memo.js';
@@ -41,6 +42,8 @@ export interface AppBuildTools {
   /** Repositories that Dockerfiles name. */
   readonly remotes: GitRemotes;
   readonly objects: ObjectPool;
+  /** Of earlier commits; without them each is listed from scratch. */
+  readonly listings?: TreeListings;
   readonly registry: RegistryClient;
   readonly builderStore: BuilderStore;
   readonly sandbox: Sandbox;
@@ -60,13 +63,19 @@ async function treeOf(
 
 /** The files of a commit of the app. */
 export function appContext(
-  { git, repositories, objects, config }: AppBuildTools,
+  { git, repositories, objects, listings, config }: AppBuildTools,
   app: string,
   commit: string,
   signal: AbortSignal,
 ): Promise<GitContext> {
   const gitDir = repositories.path(app);
-  return GitContext.open(commit, { git, gitDir, objects: objects.reader(gitDir) }, config.limits, signal);
+  const source = {
+    git,
+    gitDir,
+    objects: objects.reader(gitDir),
+    ...(listings === undefined ? {} : { listings }),
+  };
+  return GitContext.open(commit, source, config.limits, signal);
 }
 
 export interface AppBuild {

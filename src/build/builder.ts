@@ -18,6 +18,7 @@ import { openBuilderStore, sandboxDirectory } from './builder-store.js';
 import { CacheExports } from './cache/cache-exports.js';
 import { cleanStore } from './cache/clean-store.js';
 import { GitRemotes } from './context/git-remotes.js';
+import { TreeListings } from './context/tree-listings.js';
 import { type BuilderTools, buildNext } from './job.js';
 import { parseAllowList } from './sandbox/cidr.js';
 import { Sandbox } from './sandbox/runtime.js';
@@ -58,6 +59,7 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
     rules: { guard: () => AddressGuard.open(allowed) },
     maxBytes: config.limits.stepDiskBytes,
   });
+  const fast = fastPaths();
   const tools: BuilderTools = {
     config,
     log,
@@ -68,7 +70,8 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
     registry,
     builderStore,
     sandbox,
-    fast: fastPaths(),
+    fast,
+    ...(fast.listings ? { listings: new TreeListings() } : {}),
     exports,
     store: new DeploymentStore(config.home),
     ledger: new Ledger(paths, git, await Vault.open(paths.secretKey)),

@@ -13,9 +13,14 @@ import { parseTree, type TreeEntry } from './tree.js';
 
 export type ObjectType = 'commit' | 'tree' | 'blob' | 'tag';
 
-export interface GitObject {
+/** An object without its bytes. */
+export interface ObjectHeader {
   readonly oid: string;
   readonly type: ObjectType;
+  readonly sizeBytes: number;
+}
+
+export interface GitObject extends ObjectHeader {
   readonly data: Buffer;
 }
 
@@ -57,7 +62,8 @@ export class ObjectReader {
   readonly #git: Git;
   readonly #idleMs: number;
   readonly #stallMs: number;
-  #process: BatchProcess | undefined;
+  /** By git's option: with the objects' bytes, and without. */
+  readonly #processes = new Map<'--batch' | '--batch-check', BatchProcess>();
   #closed = false;
 
   constructor(gitDir: string, options: ObjectReaderOptions = {}) {
@@ -69,7 +75,7 @@ export class ObjectReader {
 
   /** No question is waiting for its answer. */
   get isIdle(): boolean {
-    return this.#process === undefined || this.#process.waiting === 0;
+    return [...this.#processes.values()].every(({ waiting }) => waiting === 0);
   }
 
   /**
@@ -77,6 +83,15 @@ export class ObjectReader {
    * Throws `not_found`, `context_too_large`, or `unavailable` when git ended in the middle; then reading again may work.
    */
   read(name: string, options: ReadOptions = {}): Promise<GitObject> {
+    return this.#ask('--batch', name, options.maxBytes ?? DEFAULT_MAX_BYTES);
+  }
+
+  /** What an object is and how large, without reading it. Throws as `read` does. */
+  header(name: string): Promise<ObjectHeader> {
+    return this.#ask('--batch-check', name, DEFAULT_MAX_BYTES);
+  }
+
+  #ask(mode: '--batch' | '--batch-check', name: string, maxBytes: number): Promise<GitObject> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
         reject(new SlipwayError('unavailable', 'the object reader is closed', { temporary: true }));
@@ -89,8 +104,8 @@ export class ObjectReader {
         );
         return;
       }
-      this.#process ??= this.#start();
-      this.#process.ask({ name, maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES, resolve, reject });
+      const process = this.#processes.get(mode) ?? this.#start(mode);
+      process.ask({ name, maxBytes, resolve, reject });
     });
   }
 
@@ -100,31 +115,54 @@ export class ObjectReader {
     return parseTree(object.oid, object.data);
   }
 
-  /** Ends the process of an idle reader now; the next read starts another. */
+  /** Ends the processes of an idle reader now; the next read starts another. */
   rest(): void {
-    if (this.isIdle)
-      this.#process?.end(new SlipwayError('unavailable', 'the object reader was idle', { temporary: true }));
+    if (this.isIdle) this.#end('the object reader was idle');
   }
 
-  /** Ends the process; what is waiting fails. */
+  /** Ends the processes; what is waiting fails. */
   close(): void {
     this.#closed = true;
-    this.#process?.end(new SlipwayError('unavailable', 'the object reader was closed', { temporary: true }));
+    this.#end('the object reader was closed');
   }
 
-  #start(): BatchProcess {
-    const child = this.#git.spawn(['cat-file', '--batch'], { gitDir: this.#gitDir });
-    const process: BatchProcess = new BatchProcess(child, this.#gitDir, this.#idleMs, this.#stallMs, () => {
-      if (this.#process === process) this.#process = undefined;
+  #end(why: string): void {
+    for (const process of [...this.#processes.values()])
+      process.end(new SlipwayError('unavailable', why, { temporary: true }));
+  }
+
+  #start(mode: '--batch' | '--batch-check'): BatchProcess {
+    const child = this.#git.spawn(['cat-file', mode], { gitDir: this.#gitDir });
+    const process: BatchProcess = new BatchProcess({
+      child,
+      gitDir: this.#gitDir,
+      hasContent: mode === '--batch',
+      idleMs: this.#idleMs,
+      stallMs: this.#stallMs,
+      onEnd: () => {
+        if (this.#processes.get(mode) === process) this.#processes.delete(mode);
+      },
     });
+    this.#processes.set(mode, process);
     return process;
   }
 }
 
-/** One run of `git cat-file --batch` and the questions put to it. */
+interface BatchOptions {
+  readonly child: ChildProcess;
+  readonly gitDir: string;
+  /** Behind each header come the object's bytes. */
+  readonly hasContent: boolean;
+  readonly idleMs: number;
+  readonly stallMs: number;
+  readonly onEnd: () => void;
+}
+
+/** One run of `git cat-file` and the questions put to it. */
 class BatchProcess {
   readonly #child: ChildProcess;
   readonly #gitDir: string;
+  readonly #hasContent: boolean;
   readonly #idleMs: number;
   readonly #stallMs: number;
   readonly #onEnd: () => void;
@@ -136,9 +174,10 @@ class BatchProcess {
   #ended = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(child: ChildProcess, gitDir: string, idleMs: number, stallMs: number, onEnd: () => void) {
+  constructor({ child, gitDir, hasContent, idleMs, stallMs, onEnd }: BatchOptions) {
     this.#child = child;
     this.#gitDir = gitDir;
+    this.#hasContent = hasContent;
     this.#idleMs = idleMs;
     this.#stallMs = stallMs;
     this.#onEnd = onEnd;
@@ -225,6 +264,10 @@ class BatchProcess {
       return rest;
     }
     const sizeBytes = Number(size);
+    if (!this.#hasContent) {
+      this.#next().resolve({ oid, type: type as ObjectType, sizeBytes, data: Buffer.alloc(0) });
+      return rest;
+    }
     this.#answer = {
       oid,
       type: type as ObjectType,
@@ -247,7 +290,8 @@ class BatchProcess {
       question.reject(new SlipwayError('context_too_large', message));
     } else {
       const data = Buffer.concat(answer.kept, answer.sizeBytes);
-      question.resolve({ oid: answer.oid, type: answer.type, data });
+      const { oid, type, sizeBytes } = answer;
+      question.resolve({ oid, type, sizeBytes, data });
     }
     return bytes.subarray(part.length);
   }

@@ -44,7 +44,12 @@ describe('reading objects', () => {
     const commit = await writeCommit(gitDir, tree);
     await git.run(['update-ref', 'refs/heads/main', commit], { gitDir });
     const reader = open(gitDir);
-    expect(await reader.read(blob)).toEqual({ oid: blob, type: 'blob', data: Buffer.from('hello') });
+    expect(await reader.read(blob)).toEqual({
+      oid: blob,
+      type: 'blob',
+      sizeBytes: 5,
+      data: Buffer.from('hello'),
+    });
     expect(await reader.read('refs/heads/main')).toMatchObject({ oid: commit, type: 'commit' });
     expect((await reader.read('refs/heads/main:a file')).data.toString()).toBe('hello');
     expect(await reader.tree(commit)).toEqual([{ name: 'a file', type: 'file', mode: '100644', oid: blob }]);

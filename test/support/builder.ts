@@ -8,6 +8,7 @@ import type { BuildRequest, BuildResult, BuildTools } from '../../src/build/buil
 import { type BuilderStore, openBuilderStore } from '../../src/build/builder-store.js';
 import type { BuildContext } from '../../src/build/context/context.js';
 import { GitContext } from '../../src/build/context/git-context.js';
+import { TreeListings } from '../../src/build/context/tree-listings.js';
 import { assembleImage, LAYER_TYPE } from '../../src/build/image.js';
 import { appImagePolicy } from '../../src/build/image-policy.js';
 import { logEvents } from '../../src/build/log-events.js';
@@ -36,6 +37,7 @@ export interface Built extends BuildResult {
 
 export class TestBuilder {
   readonly git: Git = new Git();
+  readonly listings: TreeListings = new TreeListings();
   readonly registry: TestRegistry;
   readonly client: RegistryClient;
   readonly store: BuilderStore;
@@ -107,7 +109,7 @@ export class TestBuilder {
 
   /** A commit of `commit`. */
   context(commit: string, limits: Limits = DEFAULT_LIMITS): Promise<GitContext> {
-    const source = { git: this.git, gitDir: this.gitDir, objects: this.#reader };
+    const source = { git: this.git, gitDir: this.gitDir, objects: this.#reader, listings: this.listings };
     return GitContext.open(commit, source, limits);
   }
 

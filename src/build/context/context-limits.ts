@@ -11,6 +11,9 @@ export type ContextLimits = Pick<
 const NAME_BYTES = 255;
 const PATH_BYTES = 4095;
 
+/** Of one unit of a JavaScript string. */
+const MAX_UTF8_BYTES = 3;
+
 /** Counts what is in a context and refuses what is too much. `remedy` is what the user can do: "take files out of …". */
 export class ContextBudget {
   readonly #limits: ContextLimits;
@@ -26,23 +29,23 @@ export class ContextBudget {
 
   /** Throws `context_invalid` or `context_too_large`. */
   checkPath(path: string): void {
-    const parts = path.split('/');
-    if (parts.length > this.#limits.contextDepth) {
+    if (depthOf(path) > this.#limits.contextDepth) {
       throw this.#tooLarge(
         `${shown(path)} is more than ${this.#limits.contextDepth} directories deep`,
         'SLIPWAY_LIMIT_CONTEXT_DEPTH',
       );
     }
+    // A layer cannot hold such a name: it means that a lower file is removed (OCI image-spec layer.md, "Whiteouts").
+    if (path.startsWith('.wh.') || path.includes('/.wh.')) {
+      throw invalid(
+        `${shown(path)} has a name that starts with ".wh."`,
+        'image layers give such names another meaning; rename the file',
+      );
+    }
+    if (path.length * MAX_UTF8_BYTES <= NAME_BYTES) return;
     if (Buffer.byteLength(path) > PATH_BYTES)
       throw invalid(`the path ${shown(path)} is longer than ${PATH_BYTES} bytes`, 'use shorter names');
-    for (const part of parts) {
-      // A layer cannot hold such a name: it means that a lower file is removed (OCI image-spec layer.md, "Whiteouts").
-      if (part.startsWith('.wh.')) {
-        throw invalid(
-          `${shown(path)} has a name that starts with ".wh."`,
-          'image layers give such names another meaning; rename the file',
-        );
-      }
+    for (const part of path.split('/')) {
       if (Buffer.byteLength(part) > NAME_BYTES)
         throw invalid(`the name ${shown(part)} is longer than ${NAME_BYTES} bytes`, 'rename it');
     }
@@ -86,6 +89,16 @@ export class ContextBudget {
       hint: `${this.#remedy}, or have the operator raise ${setting}`,
     });
   }
+}
+
+export function repositoryBudget(limits: ContextLimits): ContextBudget {
+  return new ContextBudget(limits, 'take files out of the repository');
+}
+
+function depthOf(path: string): number {
+  let depth = 1;
+  for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) depth++;
+  return depth;
 }
 
 /** A hostile name is quoted, and clipped: it goes to a terminal. */

@@ -6,18 +6,16 @@ import { once } from 'node:events';
 import { SlipwayError } from '../../errors.js';
 import { cleanStderr, type Git, stopProcess } from '../../git/git.js';
 import type { ContextEntry } from './context.js';
-import { ContextBudget, type ContextLimits, invalid, shown } from './context-limits.js';
+import {
+  type ContextBudget,
+  type ContextLimits,
+  invalid,
+  repositoryBudget,
+  shown,
+} from './context-limits.js';
+import { broken, checkListed, countListed, kindOf } from './listed-entry.js';
 
 const LIST_TIMEOUT_MS = 60_000;
-
-const MODES: Readonly<Record<string, Pick<ContextEntry, 'type' | 'mode'>>> = {
-  '100644': { type: 'file', mode: 0o644 },
-  '100664': { type: 'file', mode: 0o644 },
-  '100755': { type: 'file', mode: 0o755 },
-  '120000': { type: 'symlink', mode: 0o777 },
-  '040000': { type: 'directory', mode: 0o755 },
-  '160000': { type: 'submodule', mode: 0o755 },
-};
 
 /** Every entry below the tree, each directory directly before what is in it. Throws `context_invalid`, `context_too_large`. */
 export async function listContext(
@@ -74,7 +72,7 @@ class Listing {
   #rest: Buffer = Buffer.alloc(0);
 
   constructor(limits: ContextLimits) {
-    this.#budget = new ContextBudget(limits, 'take files out of the repository');
+    this.#budget = repositoryBudget(limits);
   }
 
   /** Output of `ls-tree -l -z`, cut anywhere: `<mode> <type> <object> <size>\t<path>\0`, the size padded with spaces. */
@@ -102,26 +100,13 @@ class Listing {
   }
 
   #add(mode: string, oid: string, size: string, path: string): void {
-    const kind = MODES[mode];
-    if (kind === undefined)
-      throw invalid(`${shown(path)} has the unknown git mode ${mode}`, 'remove it from the repository');
-    this.#budget.checkPath(path);
-    if (path.split('/').some((part) => /^(|\.|\.\.|\.git)$/i.test(part))) throw broken(path);
-    if (this.#paths.has(path)) throw broken(path);
-    this.#paths.add(path);
     // Directories and submodules have none; git writes BAD for an object that it lacks.
     const sizeBytes = size === '-' ? 0 : Number(size);
-    if (!Number.isSafeInteger(sizeBytes)) throw broken(path);
-    if (kind.type === 'directory') this.#budget.countDirectory();
-    else this.#budget.countFile(path, sizeBytes);
-    if (kind.type === 'symlink') this.#budget.checkLink(path, sizeBytes);
-    this.entries.push({ path, ...kind, oid, sizeBytes });
+    const entry = { path, ...kindOf(mode, path), oid, sizeBytes };
+    checkListed(entry, this.#budget);
+    if (this.#paths.has(path)) throw broken(path);
+    this.#paths.add(path);
+    countListed(entry, this.#budget);
+    this.entries.push(entry);
   }
-}
-
-function broken(path: string): SlipwayError {
-  return invalid(
-    `${shown(path)} is not a path that a repository may hold, or it is there twice`,
-    'the commit was made by a broken or hostile tool; rewrite it without this path',
-  );
 }

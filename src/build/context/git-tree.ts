@@ -14,12 +14,15 @@ import { listContext } from './context-listing.js';
 import { shownRemote } from './git-address.js';
 import { gitDirectory } from './git-directory.js';
 import { type SubmoduleFetcher, submoduleAddresses } from './submodules.js';
+import type { TreeListings } from './tree-listings.js';
 
 /** The repository that holds the commit. */
 export interface ContextSource {
   readonly git: Git;
   readonly gitDir: string;
-  readonly objects: Pick<ObjectReader, 'read'>;
+  readonly objects: Pick<ObjectReader, 'read' | 'tree' | 'header'>;
+  /** Listings of earlier commits, to make this one's of; without them it is made from scratch. */
+  readonly listings?: TreeListings;
   /** Where it was fetched from; the addresses of submodules may be relative to it. */
   readonly remote?: string;
 }
@@ -62,7 +65,8 @@ export async function openGitTree(
 ): Promise<GitTree> {
   const subdirectory = cleanDirectory(options.subdirectory ?? '');
   const oid = await treeOf(commit, subdirectory, source, signal);
-  const listed = await listContext(oid, source, limits, signal);
+  const listed = await (source.listings?.list(oid, source, limits, signal) ??
+    listContext(oid, source, limits, signal));
   const specials = new Map<string, Special>();
   const ids = new Map<string, string>();
   const links = new Map(await readLinks(listed, source.objects));

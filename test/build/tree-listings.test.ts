@@ -1,0 +1,131 @@
+/** A listing made of an earlier one is what a listing from scratch would be, whatever changed between the two. */
+import { execFileSync } from 'node:child_process';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listContext } from '../../src/build/context/context-listing.js';
+import type { ContextSource } from '../../src/build/context/git-tree.js';
+import { TreeListings } from '../../src/build/context/tree-listings.js';
+import { DEFAULT_LIMITS } from '../../src/config.js';
+import { Git } from '../../src/git/git.js';
+import { ObjectReader } from '../../src/git/objects.js';
+import { temporaryDirectory } from '../support/directories.js';
+
+type Mode = '100644' | '100755' | '120000' | '160000';
+type Files = ReadonlyMap<string, { readonly mode: Mode; readonly text: string }>;
+
+const git = new Git();
+let gitDir: string;
+let objects: ObjectReader;
+let source: ContextSource;
+
+beforeAll(async () => {
+  gitDir = await temporaryDirectory();
+  execFileSync('git', ['init', '--bare', '--quiet', gitDir]);
+  objects = new ObjectReader(gitDir);
+  source = { git, gitDir, objects };
+});
+afterAll(() => objects?.close());
+
+/** The id of a tree with these files. */
+function treeOf(files: Files): string {
+  const changes = [...files].map(([path, { mode, text }]) =>
+    mode === '160000'
+      ? `M 160000 ${'1'.repeat(40)} ${path}\n`
+      : `M ${mode} inline ${path}\ndata ${Buffer.byteLength(text)}\n${text}\n`,
+  );
+  const commit = `commit refs/heads/x\ncommitter t <t@example.com> 0 +0000\ndata 0\ndeleteall\n${changes.join('')}\n`;
+  const run = (args: string[], input?: string): string =>
+    execFileSync('git', [`--git-dir=${gitDir}`, ...args], { input, encoding: 'utf8' }).trim();
+  run(['fast-import', '--quiet', '--force'], commit);
+  return run(['rev-parse', 'refs/heads/x^{tree}']);
+}
+
+const name = fc.constantFrom('a', 'b', 'a.b', 'a-b', 'c', 'Ä');
+const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
+const file = fc.record({
+  mode: fc.constantFrom<Mode>('100644', '100644', '100755', '120000', '160000'),
+  text: fc.string({ minLength: 1, maxLength: 5 }).map((text) => text.replaceAll('\0', '0')),
+});
+/** Where one path is a directory of another, the later one of them is dropped. */
+const files = fc.array(fc.tuple(path, file), { maxLength: 12 }).map((pairs): Files => {
+  const kept = new Map<string, { mode: Mode; text: string }>();
+  for (const [at, content] of pairs) {
+    const clashes = [...kept.keys()].some(
+      (other) => other.startsWith(`${at}/`) || at.startsWith(`${other}/`),
+    );
+    if (!clashes) kept.set(at, content);
+  }
+  return kept;
+});
+
+/** Counts the processes of `git ls-tree`. */
+function counting(): { source: ContextSource; lists: () => number } {
+  let lists = 0;
+  const counted = Object.create(git) as Git;
+  counted.spawn = (args, call) => {
+    if (args[0] === 'ls-tree') lists++;
+    return git.spawn(args, call);
+  };
+  return { source: { git: counted, gitDir, objects }, lists: () => lists };
+}
+
+describe('a listing that is made of an earlier one', () => {
+  it('is the listing from scratch', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(files, { minLength: 2, maxLength: 5 }), async (commits) => {
+        const listings = new TreeListings();
+        const counted = counting();
+        for (const commit of commits) {
+          const tree = treeOf(commit);
+          const listed = await listings.list(tree, counted.source, DEFAULT_LIMITS);
+          expect(listed).toEqual(await listContext(tree, source, DEFAULT_LIMITS));
+        }
+        expect(counted.lists()).toBe(1);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  const many = (count: number, text = 'x'): [string, { mode: Mode; text: string }][] =>
+    Array.from({ length: count }, (_, at) => [`d${at % 9}/f${at}`, { mode: '100644', text }]);
+
+  it('keeps to the limits: what became too much is refused as from scratch', async () => {
+    const listings = new TreeListings();
+    const limits = { ...DEFAULT_LIMITS, contextFiles: 20, contextFileBytes: 100, contextDepth: 3 };
+    await listings.list(treeOf(new Map(many(20))), source, limits);
+    const tooMany = treeOf(new Map(many(21)));
+    await expect(listings.list(tooMany, source, limits)).rejects.toMatchObject({ code: 'context_too_large' });
+    const wrong: [string, { mode: Mode; text: string }, string][] = [
+      ['d0/big', { mode: '100644', text: 'x'.repeat(101) }, 'context_too_large'],
+      ['d0/a/b/deep', { mode: '100644', text: '' }, 'context_too_large'],
+      ['d0/.wh.f', { mode: '100644', text: '' }, 'context_invalid'],
+      ['d0/link', { mode: '120000', text: 'x'.repeat(5000) }, 'context_too_large'],
+    ];
+    for (const [at, content, code] of wrong) {
+      const tree = treeOf(new Map([...many(5), [at, content]]));
+      await expect(listings.list(tree, source, limits)).rejects.toMatchObject({ code });
+    }
+  });
+
+  it('is made from scratch under other limits, and once it is no longer kept', async () => {
+    const counted = counting();
+    const listings = new TreeListings({ keptEntries: 40 });
+    const first = treeOf(new Map(many(10)));
+    await listings.list(first, counted.source, DEFAULT_LIMITS);
+    await listings.list(first, counted.source, DEFAULT_LIMITS);
+    expect(counted.lists()).toBe(1);
+    await listings.list(first, counted.source, { ...DEFAULT_LIMITS, contextFiles: 19 });
+    expect(counted.lists()).toBe(2);
+    await listings.list(treeOf(new Map(many(100))), counted.source, DEFAULT_LIMITS);
+    await listings.list(first, counted.source, DEFAULT_LIMITS);
+    expect(counted.lists()).toBe(4);
+  });
+
+  it('is made from scratch where asking for each file would take longer', async () => {
+    const counted = counting();
+    const listings = new TreeListings();
+    await listings.list(treeOf(new Map(many(3000))), counted.source, DEFAULT_LIMITS);
+    await listings.list(treeOf(new Map(many(3000, 'y'))), counted.source, DEFAULT_LIMITS);
+    expect(counted.lists()).toBe(2);
+  });
+});
