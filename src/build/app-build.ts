@@ -108,6 +108,8 @@ export async function buildApp(
     policy: appImagePolicy(config, app),
     run: appRunSettings(tools, app, (text) => log.body(`  ${text}`)),
     scope: app,
+    // Nothing of earlier builds where they are not to be used.
+    thin: tools.fast.thin && !noCache,
   };
   const memo = tools.fast.memo
     ? await appMemo(tools, { app, commit, request, listen, remote }, signal)
@@ -146,14 +148,14 @@ async function appMemo(
   { app, commit, request, listen, remote }: MemoWanted,
   signal: AbortSignal,
 ): Promise<BuildMemo> {
-  const { dockerfile, buildArgs, platform, policy, scope, run } = request;
+  const { dockerfile, buildArgs, platform, policy, scope, run, thin } = request;
   const { network, allow, cacheScope } = run;
   const key = buildKey({
     tree: await treeOf(tools, app, commit),
     dockerfile,
     buildArgs,
     platform,
-    settings: { network, allow, cacheScope },
+    settings: { network, allow, cacheScope, thin },
     scope,
     limits: tools.config.limits,
   });

@@ -33,7 +33,9 @@ export interface BuildRequest {
   readonly noCacheStages?: readonly string[];
   readonly policy: ImagePolicy;
   readonly run: RunSettings;
-  /** Whose earlier builds explain a miss: the app. */
+  /** A COPY may become a layer of what changed over one of an earlier build, which hosts have: see thin/. Default: no. */
+  readonly thin?: boolean;
+  /** Whose earlier builds explain a miss, and are built upon: the app. */
   readonly scope: string;
 }
 

@@ -189,7 +189,7 @@ class BuildRun {
 
   #stageTools(stage: PlannedStage): StageTools {
     const { store, sandbox, limits, remote, signal } = this.#tools;
-    const { context, dockerfile, scope, noCache, noCacheStages = [], run } = this.#request;
+    const { context, dockerfile, scope, noCache, noCacheStages = [], run, thin = false } = this.#request;
     return {
       store,
       sandbox,
@@ -197,6 +197,7 @@ class BuildRun {
       signal,
       dockerfile,
       scope,
+      thin,
       noCache: noCache || noCacheStages.some((name) => name.toLowerCase() === stageName(stage)),
       bases: this.bases,
       ...(remote === undefined ? {} : { remote }),

@@ -8,6 +8,7 @@ import { StepCache } from './cache/step-cache.js';
 import { type RememberedBuild, rememberedBuild } from './memo/remembered-build.js';
 import { CacheMounts } from './mounts/cache-mounts.js';
 import { RunningBuilds } from './running-builds.js';
+import { WholeLayers } from './thin/whole-layers.js';
 
 export interface BuilderStore {
   readonly blobs: BlobStore;
@@ -15,6 +16,8 @@ export interface BuilderStore {
   readonly steps: StepCache;
   /** Whole builds by their key: see memo/. */
   readonly builds: JsonFiles<RememberedBuild>;
+  /** What the next COPY of the same place can be laid over: see thin/. */
+  readonly wholes: WholeLayers;
   readonly running: RunningBuilds;
   /** State of the sandboxes: bundles, network namespaces. */
   readonly sandboxDirectory: string;
@@ -34,10 +37,21 @@ export async function openBuilderStore(
   await steps.open();
   const builds = new JsonFiles(join(directory, 'cache', 'builds'), rememberedBuild);
   await builds.open();
+  const wholes = new WholeLayers(join(directory, 'cache', 'wholes'));
+  await wholes.open();
   await new CacheMounts(directory).open();
   const running = new RunningBuilds(join(directory, 'running'));
   await running.open();
-  return { blobs, layers, steps, builds, running, sandboxDirectory: sandboxDirectory(directory), directory };
+  return {
+    blobs,
+    layers,
+    steps,
+    builds,
+    wholes,
+    running,
+    sandboxDirectory: sandboxDirectory(directory),
+    directory,
+  };
 }
 
 export function sandboxDirectory(directory: string): string {

@@ -40,15 +40,15 @@ export class StageTree {
     return this.#layers.length === 0 ? 'scratch' : chainId(this.#layers.map((layer) => layer.diffId));
   }
 
-  /** `entries` of a layer that this build has just written, unless it is laid out already. */
-  add(layer: Layer, entries?: ReadonlyMap<string, TreeEntry>): void {
-    this.#layers = [...this.#layers, layer];
+  /** `entries` of layers that this build has just written, unless they are laid out already. Bottom first. */
+  add(layers: readonly Layer[], entries?: ReadonlyMap<string, TreeEntry>): void {
+    this.#layers = [...this.#layers, ...layers];
     if (entries === undefined) {
       this.#forgetWritten();
       return;
     }
     for (const [path, entry] of entries) this.#written.set(path, entry);
-    this.#writtenLayers++;
+    this.#writtenLayers += layers.length;
   }
 
   /** What a COPY or WORKDIR writes onto: the lay-outs, and over them what is only in memory. */

@@ -11,9 +11,9 @@ import { SlipwayError, toSlipwayError } from '../errors.js';
 import { translated } from '../layers/failures.js';
 import type { Layer } from '../layers/layer.js';
 import { oneLine } from '../one-line.js';
+import { type CachedStep, layersOf } from './cache/cached.js';
 import { MissReasons } from './cache/miss-reasons.js';
 import type { RemoteCache } from './cache/remote-cache.js';
-import type { CachedStep } from './cache/step-cache.js';
 import { type Progress, stageName } from './progress.js';
 import { StageTree } from './stage-tree.js';
 import { copyExecution } from './steps/copy.js';
@@ -26,8 +26,6 @@ const INSTRUCTION_CHARS = 80;
 
 export interface StageTools extends StepTools {
   readonly progress: Progress;
-  /** Whose cache history explains a miss: the app. */
-  readonly scope: string;
   readonly noCache: boolean;
   /** Told of each step once its key is known. */
   readonly onKey: (execution: Pick<Execution, 'key' | 'asksOutside'>) => void;
@@ -47,6 +45,13 @@ export interface StageStart {
   readonly state: StageState;
   readonly layers: readonly Layer[];
   readonly baseHistory: number;
+}
+
+/** Each layer has its entry in the image's history: a thin layer and the one under it say the same. */
+function withHistoryOf(layers: number, state: StageState): StageState {
+  const last = state.image.history?.at(-1);
+  if (layers < 2 || last === undefined) return state;
+  return { ...state, image: { ...state.image, history: [...(state.image.history ?? []), last] } };
 }
 
 export class StageBuild {
@@ -84,11 +89,12 @@ export class StageBuild {
       try {
         const { state: next, step } = evaluate(state, instruction);
         if (step !== undefined) {
+          const before = this.#tree.layers.length;
           await translated(this.#tools.store.directory, 'the layer', () =>
             this.#step(step, instruction, index),
           );
-        }
-        state = next;
+          state = withHistoryOf(this.#tree.layers.length - before, next);
+        } else state = next;
       } catch (error) {
         throw this.#located(error, instruction);
       }
@@ -111,16 +117,16 @@ export class StageBuild {
       const cached = noCache ? undefined : await this.#cached(execution.key);
       if (cached !== undefined) {
         await progress.cached(cached.step.ms, cached.from);
-        this.#tree.add(cached.step.layer);
+        this.#tree.add(layersOf(cached.step));
       } else {
         await progress.missed(noCache ? 'no-cache was asked for' : await this.#reasons.why(index, execution));
         const started = performance.now();
-        const { layer, entries } = await execution.run();
-        const ms = Math.round(performance.now() - started);
-        await store.steps.put(execution.key, { layer, ms });
-        this.#tools.remote?.recordStep(execution.key, { layer, ms }, { executed: true });
-        await progress.done(ms);
-        this.#tree.add(layer, entries);
+        const { entries, ...made } = await execution.run();
+        const step = { ...made, ms: Math.round(performance.now() - started) };
+        await store.steps.put(execution.key, step);
+        this.#tools.remote?.recordStep(execution.key, step, { executed: true });
+        await progress.done(step.ms);
+        this.#tree.add(layersOf(step), entries);
       }
       this.#reasons.built(index, execution);
     } catch (error) {
@@ -133,14 +139,19 @@ export class StageBuild {
   async #cached(key: string): Promise<{ step: CachedStep; from?: 'registry' } | undefined> {
     const { store, bases, remote } = this.#tools;
     const here = await store.steps.get(key);
-    if (here !== undefined && (await store.blobs.use(here.layer.digest))) {
+    if (here !== undefined && (await this.#areHere(layersOf(here)))) {
       remote?.recordStep(key, here);
       return { step: here };
     }
     const there = await remote?.lookup(key);
     if (there === undefined) return undefined;
-    bases.know(there.step.layer, there.place);
+    for (const layer of layersOf(there.step)) bases.know(layer, there.place);
     return { step: there.step, from: 'registry' };
+  }
+
+  async #areHere(layers: readonly Layer[]): Promise<boolean> {
+    const { blobs } = this.#tools.store;
+    return (await Promise.all(layers.map(({ digest }) => blobs.use(digest)))).every(Boolean);
   }
 
   async #execution(step: Step, instruction: StageInstruction, place: StepPlace): Promise<Execution> {

@@ -12,6 +12,7 @@ import { asDigest, type Descriptor, type Digest, digestOf } from '../../registry
 import type { PushLayer } from '../../registry/push.js';
 import { formatReference } from '../../registry/reference.js';
 import type { CachePlace } from './cache-place.js';
+import { layersOf } from './cached.js';
 import {
   type BuildRecord,
   CACHE_TYPE,
@@ -91,8 +92,7 @@ async function exportable(
 ): Promise<{ document: CacheIndex; layers: readonly PushLayer[] }> {
   const named = new Set(there?.layers.map(({ digest }) => digest));
   const layers = new Map<string, PushLayer | undefined>();
-  for (const { value } of index.steps) {
-    const { layer } = value;
+  for (const layer of index.steps.flatMap(({ value }) => layersOf(value))) {
     if (layers.has(layer.digest)) continue;
     const descriptor = descriptorOf(layer);
     if (named.has(descriptor.digest)) layers.set(layer.digest, { descriptor, isThere: true });
@@ -106,7 +106,9 @@ async function exportable(
       else layers.set(layer.digest, from && carried(descriptor, from, { registry, to, blobs }));
     }
   }
-  const steps = index.steps.filter(({ value }) => layers.get(value.layer.digest) !== undefined);
+  const steps = index.steps.filter(({ value }) =>
+    layersOf(value).every(({ digest }) => layers.get(digest) !== undefined),
+  );
   return {
     document: { ...index, steps },
     layers: [...layers.values()].filter((layer) => layer !== undefined),

@@ -4,6 +4,8 @@ import type { Layer } from '../../layers/layer.js';
 
 export interface CachedStep {
   readonly layer: Layer;
+  /** Where `layer` is a thin one: the whole layer that lies directly under it. */
+  readonly under?: Layer;
   /** What the step cost when it ran, in ms; what a hit saves. */
   readonly ms: number;
 }
@@ -13,6 +15,11 @@ export interface CachedSelection {
   readonly name: string;
   readonly path: string;
   readonly content: string;
+}
+
+/** The layers that the step adds, bottom first. */
+export function layersOf({ layer, under }: Pick<CachedStep, 'layer' | 'under'>): readonly Layer[] {
+  return under === undefined ? [layer] : [under, layer];
 }
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
@@ -27,6 +34,7 @@ export const cachedLayer: z.ZodType<Layer> = z.object({
 
 export const cachedStep: z.ZodType<CachedStep> = z.object({
   layer: cachedLayer,
+  under: cachedLayer.exactOptional(),
   ms: z.number().nonnegative(),
 });
 

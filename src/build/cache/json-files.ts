@@ -2,22 +2,13 @@
  * Small JSON files in one directory of the builder's store, each named by a key. A file is whole or not there; reading
  * one marks it as used, for the cleaning. What does not have the expected shape is as good as absent.
  */
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { isErrno } from '../../errors.js';
+import { type StoredFile, storedFiles, unusedRemoved } from './stored-files.js';
 
-/** What a file of a few hundred bytes takes on the disk. */
-const BLOCK_BYTES = 4096;
-/** Nobody writes for so long: what is still there was left by a killed process. */
-const LEFT_AFTER_MS = 60 * 60_000;
-
-export interface StoredFile {
-  readonly key: string;
-  readonly sizeBytes: number;
-  /** ms since the epoch. */
-  readonly lastUsedAt: number;
-}
+const SUFFIX = '.json';
 
 export class JsonFiles<T> {
   readonly #directory: string;
@@ -51,33 +42,17 @@ export class JsonFiles<T> {
   }
 
   /** Removes it unless it was used after `lastUsedAt` (as `list` gave it). */
-  async removeUnused({ key, lastUsedAt }: Pick<StoredFile, 'key' | 'lastUsedAt'>): Promise<boolean> {
-    const stats = await stat(this.#path(key)).catch(() => undefined);
-    if (stats === undefined || stats.mtimeMs > lastUsedAt) return false;
-    // Used just now all the same: then it is written again the next time.
-    await this.remove(key);
-    return true;
+  removeUnused({ key, lastUsedAt }: Pick<StoredFile, 'key' | 'lastUsedAt'>): Promise<boolean> {
+    return unusedRemoved(this.#path(key), lastUsedAt);
   }
 
   /** Also clears away what killed processes left half written. */
-  async list(): Promise<readonly StoredFile[]> {
-    const found: StoredFile[] = [];
-    for (const name of await readdir(this.#directory)) {
-      const path = join(this.#directory, name);
-      const stats = await stat(path).catch(() => undefined);
-      if (stats === undefined) continue;
-      if (name.endsWith('.json')) {
-        const sizeBytes = Math.max(BLOCK_BYTES, stats.size);
-        found.push({ key: name.slice(0, -'.json'.length), sizeBytes, lastUsedAt: stats.mtimeMs });
-      } else if (Date.now() - stats.mtimeMs > LEFT_AFTER_MS) {
-        await rm(path, { force: true });
-      }
-    }
-    return found;
+  list(): Promise<readonly StoredFile[]> {
+    return storedFiles(this.#directory, SUFFIX);
   }
 
   #path(key: string): string {
-    return join(this.#directory, `${key}.json`);
+    return join(this.#directory, `${key}${SUFFIX}`);
   }
 }
 

@@ -13,7 +13,7 @@ import { asDigest } from '../../registry/image.js';
 import { formatReference } from '../../registry/reference.js';
 import { exportCache } from './cache-export.js';
 import type { CachePlace } from './cache-place.js';
-import type { CachedSelection, CachedStep } from './cached.js';
+import { type CachedSelection, type CachedStep, layersOf } from './cached.js';
 import {
   type BuildRecord,
   CACHE_TYPE,
@@ -67,8 +67,8 @@ export class RemoteCache {
   /** What another builder made of the step, if its layer is still there. Never fails. */
   async lookup(key: string): Promise<RemoteStep | undefined> {
     const found = (await this.#import()).steps.get(key);
-    if (found === undefined || this.#isSilent || !(await this.#hasLayer(found))) return undefined;
-    this.#places.set(found.step.layer.digest, found.place);
+    if (found === undefined || this.#isSilent || !(await this.#hasLayers(found))) return undefined;
+    for (const { digest } of layersOf(found.step)) this.#places.set(digest, found.place);
     this.recordStep(key, found.step);
     return found;
   }
@@ -142,8 +142,12 @@ export class RemoteCache {
   }
 
   /** The registry may have lost it, as after a clean-up; a build that needed it then would fail. */
-  #hasLayer({ step, place }: RemoteStep): Promise<boolean> {
-    const { digest } = step.layer;
+  async #hasLayers({ step, place }: RemoteStep): Promise<boolean> {
+    const found = await Promise.all(layersOf(step).map(({ digest }) => this.#hasLayer(digest, place)));
+    return found.every(Boolean);
+  }
+
+  #hasLayer(digest: string, place: CachePlace): Promise<boolean> {
     const known =
       this.#layers.get(digest) ??
       this.#options.registry.hasBlob(place, asDigest(digest), this.#signal()).catch((error) => {

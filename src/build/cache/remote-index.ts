@@ -3,7 +3,14 @@
  * registry, so all of it is checked. Pure.
  */
 import { z } from 'zod';
-import { type CachedSelection, type CachedStep, cachedSelections, cachedStep, cacheKey } from './cached.js';
+import {
+  type CachedSelection,
+  type CachedStep,
+  cachedSelections,
+  cachedStep,
+  cacheKey,
+  layersOf,
+} from './cached.js';
 
 /** Of the document, and of the artifact that it is the config of. */
 export const CACHE_TYPE = 'application/vnd.slipway.build-cache.v1+json';
@@ -109,11 +116,12 @@ function newest<T>(entries: readonly Indexed<T>[], exports: number, bounds: Cach
 function withinBytes(entries: readonly Indexed<CachedStep>[], bytes: number): Indexed<CachedStep>[] {
   const counted = new Set<string>();
   let left = bytes;
-  return entries.filter(({ value: { layer } }) => {
-    if (counted.has(layer.digest)) return true;
-    if (layer.sizeBytes > left) return false;
-    left -= layer.sizeBytes;
-    counted.add(layer.digest);
+  return entries.filter(({ value }) => {
+    const more = layersOf(value).filter(({ digest }) => !counted.has(digest));
+    const sizeBytes = more.reduce((sum, layer) => sum + layer.sizeBytes, 0);
+    if (sizeBytes > left) return false;
+    left -= sizeBytes;
+    for (const { digest } of more) counted.add(digest);
     return true;
   });
 }

@@ -6,8 +6,8 @@ import { isErrno } from '../../errors.js';
 import { knownDownloads } from '../add/url-source.js';
 import type { BuilderStore } from '../builder-store.js';
 import { cacheMountRoom } from '../mounts/cache-room.js';
-import type { JsonFiles } from './json-files.js';
 import type { StoreEntry, StoreRoom } from './store-entry.js';
+import type { StoredFile } from './stored-files.js';
 
 /** Commits of other repositories are kept in it, each a directory `<name>.git`: see context/git-remotes.ts. */
 export function remotesDirectory(store: string): string {
@@ -28,6 +28,7 @@ export function roomsOf(store: BuilderStore): readonly StoreRoom[] {
     files(store.steps.histories),
     files(store.steps.selections),
     files(store.builds),
+    files(store.wholes),
     files(store.steps.steps),
   ];
 }
@@ -50,7 +51,10 @@ function layouts({ layers }: BuilderStore): StoreRoom {
 }
 
 /** A step whose layer is gone is no hit: its entry stays until its own turn, and is replaced when the step runs again. */
-function files<T>(of: JsonFiles<T>): StoreRoom {
+function files(of: {
+  list(): Promise<readonly StoredFile[]>;
+  removeUnused(file: StoredFile): Promise<boolean>;
+}): StoreRoom {
   return async () => (await of.list()).map((file) => ({ ...file, remove: () => of.removeUnused(file) }));
 }
 

@@ -7,7 +7,7 @@ import type { BuilderStore } from '../builder-store.js';
 import { hashOf } from '../cache/keys.js';
 import { type CopySource, plainSelector } from '../copy/copy-source.js';
 import { Destination, EMPTY_TREE } from '../copy/destination.js';
-import { writeCopyLayer } from '../steps/copy-step.js';
+import { planCopyLayer, writePlanned } from '../steps/copy-step.js';
 
 /** `where` is the line of the FROM. No layer for a context without files. */
 export async function contextBase(
@@ -26,10 +26,11 @@ export async function contextBase(
     }
     const started = performance.now();
     const onto = new Destination(EMPTY_TREE, new Map());
-    const step = { destination: '/', link: false };
-    const { layer } = await translated(store.directory, 'the layer', () =>
-      writeCopyLayer(step, [{ source, selection }], onto, undefined, store, signal),
-    );
+    const step = { destination: '/' };
+    const { layer } = await translated(store.directory, 'the layer', async () => {
+      const plan = await planCopyLayer(step, [{ source, selection }], onto, undefined, signal);
+      return writePlanned(plan, { isLinked: false, onto, place: undefined, store, signal });
+    });
     await store.steps.put(key, { layer, ms: Math.round(performance.now() - started) });
     return [layer];
   } catch (thrown) {

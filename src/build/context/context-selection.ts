@@ -150,6 +150,7 @@ export class ContextSelection implements CopySource {
       mtime: CONTEXT_MTIME,
       sizeBytes,
       handle: entry.path,
+      ...(this.#files.hasTreeIds && type === 'file' ? { contentId: entry.oid } : {}),
       ...(linkname === undefined ? {} : { linkname }),
       ...(rdevMajor === undefined ? {} : { rdevMajor }),
       ...(rdevMinor === undefined ? {} : { rdevMinor }),

@@ -35,6 +35,8 @@ export interface SourceEntry {
   readonly rdevMajor?: number;
   readonly rdevMinor?: number;
   readonly xattrs?: Readonly<Record<string, Uint8Array>>;
+  /** Of a file: the same id, the same bytes. Absent where it is not known without reading it. */
+  readonly contentId?: string;
   /** How the source finds the bytes again: a blob id, or a path on this machine. */
   readonly handle: string;
   /** Of a file with more than one name in the selection: the same for each of them. */

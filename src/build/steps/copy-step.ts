@@ -7,40 +7,56 @@ import { CONTEXT_MTIME } from '../context/context-selection.js';
 import { parseChmod } from '../copy/chmod.js';
 import { type CopiedSource, type Owner, planCopy } from '../copy/copy.js';
 import type { Destination, TreeEntry } from '../copy/destination.js';
-import type { PlannedEntry } from '../copy/layer-plan.js';
+import type { LayerPlan, PlannedEntry } from '../copy/layer-plan.js';
 import { LAYER_TYPE } from '../image.js';
+import { rememberWhole, thinCopy } from '../thin/thin-copy.js';
+import type { Executed } from './execution.js';
 
 /** Bytes that one batch hands to the layer writer; bounds the memory of a COPY. */
 const BATCH_BYTES = 4 * 1024 * 1024;
 const BATCH_ENTRIES = 1024;
 
-export interface WrittenCopy {
-  readonly layer: Layer;
-  /** The layer's entries, so that later steps see them without a lay-out; absent when they do not say all. */
-  readonly entries?: ReadonlyMap<string, TreeEntry>;
-}
-
-/** Writes the layer. `chown` is resolved already, since names are looked up in the files below. */
-export async function writeCopyLayer(
-  step: Pick<CopyStep, 'destination' | 'chmod' | 'link'>,
+/** `chown` is resolved already, since names are looked up in the files below. */
+export function planCopyLayer(
+  step: Pick<CopyStep, 'destination' | 'chmod'>,
   sources: readonly CopiedSource[],
   onto: Destination,
   chown: Owner | undefined,
-  store: BuilderStore,
   signal: AbortSignal,
-): Promise<WrittenCopy> {
-  const plan = await planCopy(sources, onto, {
+): Promise<LayerPlan> {
+  return planCopy(sources, onto, {
     destination: step.destination,
     directoryMtime: CONTEXT_MTIME,
     signal,
     ...(chown === undefined ? {} : { chown }),
     ...(step.chmod === undefined ? {} : { chmod: parseChmod(step.chmod) }),
   });
+}
+
+export interface PlannedLayer {
+  /** Made as onto nothing. */
+  readonly isLinked: boolean;
+  readonly onto: Destination;
+  /** Where it may be a thin layer: names the COPY, see thin/. */
+  readonly place: string | undefined;
+  readonly store: BuilderStore;
+  readonly signal: AbortSignal;
+}
+
+/** Writes the layer, or the thin one that makes the same of a whole layer of an earlier build. */
+export async function writePlanned(plan: LayerPlan, to: PlannedLayer): Promise<Executed> {
+  const { isLinked, onto, place, store, signal } = to;
   const planned = plan.entries();
-  const layer = await writeLayer(planned, store, signal);
   // What a file of the layer hides without knowing it shows only when it is laid out.
-  const hides = step.link || plan.hides;
-  return { layer, ...(hides ? {} : { entries: entriesOf(planned) }) };
+  const entries = isLinked || plan.hides ? {} : { entries: entriesOf(planned) };
+  const thin = place === undefined ? undefined : await thinCopy(place, planned, onto, store);
+  if (thin !== undefined) {
+    const layer = await writeLayer(thin.entries, store, signal);
+    return { layer, under: thin.under, ...entries };
+  }
+  const layer = await writeLayer(planned, store, signal);
+  if (place !== undefined) await rememberWhole(place, planned, layer, store);
+  return { layer, ...entries };
 }
 
 export function entriesOf(planned: readonly PlannedEntry[]): ReadonlyMap<string, TreeEntry> {

@@ -3,14 +3,14 @@ import type { CopyStep } from '../../dockerfile/step.js';
 import type { StageInstruction } from '../../dockerfile/syntax.js';
 import { SlipwayError } from '../../errors.js';
 import { keyPart } from '../cache/explain.js';
-import { copyKey } from '../cache/keys.js';
+import { copyKey, hashOf } from '../cache/keys.js';
 import type { Owner } from '../copy/copy.js';
 import { Destination, EMPTY_TREE } from '../copy/destination.js';
 import { resolveChown } from '../sandbox/user.js';
 import type { StageTree } from '../stage-tree.js';
 import { openArchives, selectSources } from './copy-sources.js';
-import { type WrittenCopy, writeCopyLayer } from './copy-step.js';
-import { below, type Execution, type StepPlace, type StepTools } from './execution.js';
+import { planCopyLayer, writePlanned } from './copy-step.js';
+import { below, type Executed, type Execution, type StepPlace, type StepTools } from './execution.js';
 
 export async function copyExecution(
   step: CopyStep,
@@ -49,7 +49,7 @@ export async function copyExecution(
     ...(step.from === undefined
       ? { pathOf: new Map(named.map(([name, selection]) => [name, selection.path])) }
       : {}),
-    run: async (): Promise<WrittenCopy> => {
+    run: async (): Promise<Executed> => {
       const scratches: string[] = [];
       const newScratch = async (): Promise<string> => {
         const scratch = await store.layers.newScratch();
@@ -60,12 +60,20 @@ export async function copyExecution(
         const onto = link ? new Destination(EMPTY_TREE, new Map()) : await tree.destination();
         const owner = chown === undefined ? undefined : await ownerOf(chown, link, tree);
         const sources = await openArchives(selected, tools, newScratch);
-        return await writeCopyLayer(step, sources, onto, owner, store, signal);
+        const plan = await planCopyLayer(step, sources, onto, owner, signal);
+        const place = tools.thin && !link && !plan.hides ? placeOf(step, tree, tools.scope) : undefined;
+        return await writePlanned(plan, { isLinked: link, onto, place, store, signal });
       } finally {
         for (const scratch of scratches) await store.layers.removeScratch(scratch);
       }
     },
   };
+}
+
+/** Names the COPY without what it copies: what it copied the last time is laid over if it is almost the same. */
+function placeOf({ sources, ...step }: CopyStep, tree: StageTree, scope: string): string {
+  const { destination, chown = null, chmod = null, from = null, parents, exclude } = step;
+  return hashOf(['thin 1', scope, tree.identity, sources, destination, chown, chmod, from, parents, exclude]);
 }
 
 function ownerOf(chown: string, link: boolean, tree: StageTree): Promise<Owner> {

@@ -1,9 +1,9 @@
 /** What every kind of step gives the stage that walks over it (stage.ts), and what it is given. */
 import type { Limits } from '../../config.js';
 import type { GitSource } from '../../dockerfile/step.js';
-import type { Layer } from '../../layers/layer.js';
 import type { BaseImages } from '../base-images.js';
 import type { BuilderStore } from '../builder-store.js';
+import type { CachedStep } from '../cache/cached.js';
 import { type KeyPart, keyPart } from '../cache/explain.js';
 import type { BuildContext } from '../context/context.js';
 import type { CopySource } from '../copy/copy-source.js';
@@ -30,6 +30,10 @@ export interface StepTools {
   readonly downloadAllow: readonly Cidr[];
   /** The files of a repository's commit, for ADD. */
   readonly openGit: (git: GitSource) => Promise<CopySource>;
+  /** Whose build it is: the app. */
+  readonly scope: string;
+  /** A COPY may become a thin layer over one of an earlier build: see thin/. */
+  readonly thin: boolean;
   /** Its path, as errors name it. */
   readonly dockerfile: string;
   readonly signal: AbortSignal;
@@ -55,8 +59,13 @@ export interface Execution {
   readonly asksOutside?: boolean;
   /** The path of the context behind a part's name, to name the file in it that changed. */
   readonly pathOf?: ReadonlyMap<string, string>;
-  /** With the layer's entries, unless it is laid out. */
-  run(): Promise<{ layer: Layer; entries?: ReadonlyMap<string, TreeEntry> }>;
+  run(): Promise<Executed>;
+}
+
+/** What a step made: a layer, which may be a thin one over another. */
+export interface Executed extends Pick<CachedStep, 'layer' | 'under'> {
+  /** Of both, so that later steps see them without a lay-out; absent when they do not say all. */
+  readonly entries?: ReadonlyMap<string, TreeEntry>;
 }
 
 /** The first step of a stage stands on its base; the others on what the steps above made. */
