@@ -111,7 +111,10 @@ export class ObjectReader {
 
   /** The entries of a tree, or of a commit's tree, in git's order. Throws `context_invalid` for a hostile one. */
   async tree(name: string): Promise<TreeEntry[]> {
-    const object = await this.read(`${name}^{tree}`, { maxBytes: 64 * 1024 * 1024 });
+    // A directory of a commit is a tree already; what follows the colon is all its path.
+    const tree = name.includes(':') ? name : `${name}^{tree}`;
+    const object = await this.read(tree, { maxBytes: 64 * 1024 * 1024 });
+    if (object.type !== 'tree') throw new SlipwayError('not_found', `${JSON.stringify(name)} is not a tree`);
     return parseTree(object.oid, object.data);
   }
 

@@ -1,8 +1,9 @@
-/** A listing made of an earlier one is what a listing from scratch would be, whatever changed between the two. */
+/** What is found by reading only the trees that differ is what git itself finds: the listing, and the first difference. */
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listContext } from '../../src/build/context/context-listing.js';
+import { firstDifference } from '../../src/build/context/first-difference.js';
 import type { ContextSource } from '../../src/build/context/git-tree.js';
 import { TreeListings } from '../../src/build/context/tree-listings.js';
 import { DEFAULT_LIMITS } from '../../src/config.js';
@@ -127,5 +128,24 @@ describe('a listing that is made of an earlier one', () => {
     await listings.list(treeOf(new Map(many(3000))), counted.source, DEFAULT_LIMITS);
     await listings.list(treeOf(new Map(many(3000, 'y'))), counted.source, DEFAULT_LIMITS);
     expect(counted.lists()).toBe(2);
+  });
+});
+
+describe('the first file that differs', () => {
+  const byGit = (before: string, after: string, path: string): string | undefined => {
+    const below = path === '' ? [] : ['--', `:(literal)${path}`];
+    const args = ['diff-tree', '-r', '-z', '--name-only', before, after, ...below];
+    const output = execFileSync('git', [`--git-dir=${gitDir}`, ...args], { encoding: 'utf8' });
+    return output.split('\0')[0] || undefined;
+  };
+
+  it('is the one that git names first', async () => {
+    await fc.assert(
+      fc.asyncProperty(files, files, fc.oneof(fc.constant(''), path), async (one, other, below) => {
+        const [before, after] = [treeOf(one), treeOf(other)];
+        expect(await firstDifference(objects, before, after, below)).toBe(byGit(before, after, below));
+      }),
+      { numRuns: 60 },
+    );
   });
 });

@@ -51,13 +51,15 @@ export class ContextTree {
   /** The tree without what is ignored. A file that an exception brings back brings the directories above it. */
   async without(ignores: (path: string) => boolean, signal?: AbortSignal): Promise<ContextTree> {
     const kept: ContextEntry[] = [];
-    const seen = new Set<string>(['']);
+    const directories = new Set<string>(['']);
     const keep = (entry: ContextEntry): void => {
-      if (seen.has(entry.path)) return;
-      const above = this.get(parentPath(entry.path));
-      if (above !== undefined) keep(above);
-      seen.add(entry.path);
-      kept.push(entry);
+      const above = parentPath(entry.path);
+      if (!directories.has(above)) keep(this.get(above) ?? this.root);
+      if (entry.type !== 'directory') kept.push(entry);
+      else if (!directories.has(entry.path)) {
+        directories.add(entry.path);
+        kept.push(entry);
+      }
     };
     let turn = performance.now();
     for (const entry of this.#entries) {
@@ -67,7 +69,7 @@ export class ContextTree {
       signal?.throwIfAborted();
       turn = performance.now();
     }
-    return new ContextTree(this.root.oid, kept, this.#targets);
+    return kept.length === this.#entries.length ? this : new ContextTree(this.root.oid, kept, this.#targets);
   }
 
   /** Follows symlinks, the last one too, and never leaves the root. */

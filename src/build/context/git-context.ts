@@ -9,6 +9,7 @@ import type { BuildContext, ContextEntry, ContextFiles } from './context.js';
 import type { ContextLimits } from './context-limits.js';
 import { ContextSelection } from './context-selection.js';
 import { ContextTree } from './context-tree.js';
+import { firstDifference } from './first-difference.js';
 import {
   type ContextSource,
   type FileContent,
@@ -65,14 +66,8 @@ export class GitContext implements BuildContext {
 
   /** The first file below `path` that differs from another commit of the repository; undefined when that commit is gone. */
   async firstChange(since: string, path: string): Promise<string | undefined> {
-    const { git, gitDir } = this.#source;
     try {
-      const below = path === '' ? [] : ['--', `:(literal)${path}`];
-      const changed = await git.text(
-        ['diff-tree', '-r', '-z', '--name-only', '--end-of-options', since, this.id, ...below],
-        { gitDir },
-      );
-      return changed.split('\0')[0] || undefined;
+      return await firstDifference(this.#source.objects, since, this.id, path);
     } catch {
       return undefined;
     }

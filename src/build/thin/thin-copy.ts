@@ -61,10 +61,7 @@ export async function rememberWhole(
   await store.wholes.put(place, whole);
 }
 
-function isWorthIt(
-  planned: readonly PlannedEntry[],
-  { leastEntries, leastBytes }: ThinBounds,
-): boolean {
+function isWorthIt(planned: readonly PlannedEntry[], { leastEntries, leastBytes }: ThinBounds): boolean {
   return planned.length >= leastEntries || bytesOf(planned) >= leastBytes;
 }
 
