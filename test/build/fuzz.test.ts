@@ -129,7 +129,11 @@ it('a cache index of any bytes is one, or none', async () => {
         const index = parseIndex(given) ?? EMPTY_INDEX;
         mergeIndex(
           index,
-          { steps: new Map([['a'.repeat(64), { step, executed: true }]]), selections: new Map() },
+          {
+            steps: new Map([['a'.repeat(64), { step, executed: true }]]),
+            selections: new Map(),
+            builds: new Map(),
+          },
           DEFAULT_BOUNDS,
         );
       });

@@ -151,28 +151,37 @@ describe('a push that is built', () => {
     );
   });
 
-  it('is cached for a builder on another machine, and tells of each step what became of it', async () => {
-    const text = `FROM busybox\nRUN echo ${Date.now()} > /shared\n`;
-    const onMachine = async (): Promise<Deployment> => {
-      const builderStore = await openBuilderStore(await temporaryDirectory(), config.limits);
-      const exports = new CacheExports(builderStore, tools.log);
-      const deployment = await push(text);
-      await buildNext({ ...tools, builderStore, exports }, APP, never);
-      await exports.settled();
-      return nowOf(deployment);
-    };
-    const step = { step: 1, total: 1, stage: '0', line: 2, text: text.split('\n')[1] };
-    const first = await onMachine();
-    expect(await readOutcomes(tools.store.stepsPath(APP, first.id))).toEqual([
-      { ...step, result: 'executed', reason: 'it has not been built before', ms: expect.any(Number) },
-    ]);
-    const second = await onMachine();
-    expect(second).toMatchObject({ steps: { cached: 1, total: 1 }, digest: first.digest });
-    expect(await readOutcomes(tools.store.stepsPath(APP, second.id))).toEqual([
-      { ...step, result: 'cached', savedMs: expect.any(Number), from: 'registry' },
-    ]);
-    expect(await logOf(second)).toContain('CACHED (registry)');
-  });
+  it.each([
+    ['as a whole', ALL_FAST],
+    ['step by step', NONE_FAST],
+  ])(
+    'is cached for a builder on another machine, %s, and tells of each step what became of it',
+    async (_how, fast) => {
+      const text = `FROM busybox\nRUN echo ${Date.now()} > /shared\n`;
+      let blobs: readonly unknown[] = [];
+      const onMachine = async (): Promise<Deployment> => {
+        const builderStore = await openBuilderStore(await temporaryDirectory(), config.limits);
+        const exports = new CacheExports(builderStore, tools.log);
+        const deployment = await push(text);
+        await buildNext({ ...tools, fast, builderStore, exports }, APP, never);
+        await exports.settled();
+        blobs = await builderStore.blobs.list();
+        return nowOf(deployment);
+      };
+      const step = { step: 1, total: 1, stage: '0', line: 2, text: text.split('\n')[1] };
+      const first = await onMachine();
+      expect(await readOutcomes(tools.store.stepsPath(APP, first.id))).toEqual([
+        { ...step, result: 'executed', reason: 'it has not been built before', ms: expect.any(Number) },
+      ]);
+      const second = await onMachine();
+      expect(second).toMatchObject({ steps: { cached: 1, total: 1 }, digest: first.digest });
+      expect(await readOutcomes(tools.store.stepsPath(APP, second.id))).toEqual([
+        { ...step, result: 'cached', savedMs: expect.any(Number), from: 'registry' },
+      ]);
+      expect(await logOf(second)).toContain('CACHED (registry)');
+      expect(blobs).toEqual([]);
+    },
+  );
 
   it('ends as built, without a release, when build-only was asked for', async () => {
     const deployment = await push(QUICK, { buildOnly: true });

@@ -64,10 +64,12 @@ export async function exportCache(work: CacheExport): Promise<boolean> {
       doubtful = true;
       continue;
     }
+    const looked = performance.now();
     if ((await tagged(work)) !== there?.digest) continue;
     await registry.tag({ ...place(to), manifest, tag: to.tag, signal });
-    // Whoever looked at the tag before it was moved here has moved it by the end of this.
-    await sleep(SETTLE_MS * (1 + Math.random()), signal);
+    // Whoever looked at the tag before it was moved here has moved it by the end of this, also where all are slow.
+    const settleMs = Math.max(SETTLE_MS, 4 * (performance.now() - looked));
+    await sleep(settleMs * (1 + Math.random()), signal);
     if ((await tagged(work)) === digestOf(manifest)) return true;
   }
   throw new SlipwayError('conflict', 'other builders write the build cache all the time', {

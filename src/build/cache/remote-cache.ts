@@ -8,9 +8,11 @@
  */
 import { toSlipwayError } from '../../errors.js';
 import type { BlobStore } from '../../layers/blob-store.js';
+import type { Layer } from '../../layers/layer.js';
 import type { RegistryClient } from '../../registry/client.js';
 import { asDigest } from '../../registry/image.js';
 import { formatReference } from '../../registry/reference.js';
+import type { RememberedBuild } from '../memo/remembered-build.js';
 import { exportCache } from './cache-export.js';
 import type { CachePlace } from './cache-place.js';
 import { type CachedSelection, type CachedStep, layersOf } from './cached.js';
@@ -43,6 +45,13 @@ export interface RemoteStep {
 interface Imported {
   readonly steps: ReadonlyMap<string, RemoteStep>;
   readonly selections: ReadonlyMap<string, readonly CachedSelection[]>;
+  readonly builds: ReadonlyMap<string, RemoteBuild>;
+}
+
+export interface RemoteBuild {
+  readonly build: RememberedBuild;
+  /** Where the layers can be had. */
+  readonly place: CachePlace;
 }
 
 /** A registry that is slower is of no help. */
@@ -54,6 +63,7 @@ export class RemoteCache {
   readonly #layers = new Map<string, Promise<boolean>>();
   readonly #steps = new Map<string, { step: CachedStep; executed: boolean }>();
   readonly #selections = new Map<string, readonly CachedSelection[]>();
+  readonly #builds = new Map<string, RememberedBuild>();
   /** Where the layers of hits are, by their digest. */
   readonly #places = new Map<string, CachePlace>();
   #hasFailed = false;
@@ -67,7 +77,8 @@ export class RemoteCache {
   /** What another builder made of the step, if its layer is still there. Never fails. */
   async lookup(key: string): Promise<RemoteStep | undefined> {
     const found = (await this.#import()).steps.get(key);
-    if (found === undefined || this.#isSilent || !(await this.#hasLayers(found))) return undefined;
+    if (found === undefined || this.#isSilent || !(await this.#hasLayers(layersOf(found.step), found.place)))
+      return undefined;
     for (const { digest } of layersOf(found.step)) this.#places.set(digest, found.place);
     this.recordStep(key, found.step);
     return found;
@@ -77,6 +88,22 @@ export class RemoteCache {
     const found = (await this.#import()).selections.get(key);
     if (found !== undefined) this.recordSelection(key, found);
     return found;
+  }
+
+  /** A whole build of another builder, if the layers that it made are still there. Never fails. */
+  async build(key: string): Promise<RemoteBuild | undefined> {
+    const found = (await this.#import()).builds.get(key);
+    if (found === undefined || this.#isSilent) return undefined;
+    const { layers, baseLayers } = found.build;
+    const made = layers.slice(baseLayers);
+    if (!(await this.#hasLayers(made, found.place))) return undefined;
+    for (const { digest } of made) this.#places.set(digest, found.place);
+    this.recordBuild(key, found.build);
+    return found;
+  }
+
+  recordBuild(key: string, build: RememberedBuild): void {
+    this.#builds.set(key, build);
   }
 
   /** The build used the step. `executed`: it ran, so that its result goes before an older one. */
@@ -99,7 +126,7 @@ export class RemoteCache {
   async export(blobs: BlobStore, signal: AbortSignal): Promise<boolean> {
     const { registry, to, bounds = DEFAULT_BOUNDS } = this.#options;
     if (to === undefined) return false;
-    const record: BuildRecord = { steps: this.#steps, selections: this.#selections };
+    const record: BuildRecord = { steps: this.#steps, selections: this.#selections, builds: this.#builds };
     return exportCache({ registry, to, bounds, blobs, record, places: this.#places, signal });
   }
 
@@ -111,14 +138,17 @@ export class RemoteCache {
   async #importAll(): Promise<Imported> {
     const steps = new Map<string, RemoteStep>();
     const selections = new Map<string, readonly CachedSelection[]>();
+    const builds = new Map<string, RemoteBuild>();
     for (const place of this.#options.from) {
       const index = await this.#read(place);
       for (const { key, value } of index?.steps ?? [])
         if (!steps.has(key)) steps.set(key, { step: value, place });
       for (const { key, value } of index?.selections ?? [])
         if (!selections.has(key)) selections.set(key, value);
+      for (const { key, value } of index?.builds ?? [])
+        if (!builds.has(key)) builds.set(key, { build: value, place });
     }
-    return { steps, selections };
+    return { steps, selections, builds };
   }
 
   async #read(place: CachePlace): Promise<ReturnType<typeof parseIndex>> {
@@ -142,8 +172,8 @@ export class RemoteCache {
   }
 
   /** The registry may have lost it, as after a clean-up; a build that needed it then would fail. */
-  async #hasLayers({ step, place }: RemoteStep): Promise<boolean> {
-    const found = await Promise.all(layersOf(step).map(({ digest }) => this.#hasLayer(digest, place)));
+  async #hasLayers(layers: readonly Layer[], place: CachePlace): Promise<boolean> {
+    const found = await Promise.all(layers.map(({ digest }) => this.#hasLayer(digest, place)));
     return found.every(Boolean);
   }
 

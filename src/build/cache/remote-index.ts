@@ -3,6 +3,7 @@
  * registry, so all of it is checked. Pure.
  */
 import { z } from 'zod';
+import { type RememberedBuild, rememberedBuild } from '../memo/remembered-build.js';
 import {
   type CachedSelection,
   type CachedStep,
@@ -27,9 +28,11 @@ export interface CacheIndex {
   readonly exports: number;
   readonly steps: readonly Indexed<CachedStep>[];
   readonly selections: readonly Indexed<readonly CachedSelection[]>[];
+  /** Whole builds: see memo/. */
+  readonly builds: readonly Indexed<RememberedBuild>[];
 }
 
-export const EMPTY_INDEX: CacheIndex = { exports: 0, steps: [], selections: [] };
+export const EMPTY_INDEX: CacheIndex = { exports: 0, steps: [], selections: [], builds: [] };
 
 export interface CacheBounds {
   readonly steps: number;
@@ -44,6 +47,9 @@ export const DEFAULT_BOUNDS: CacheBounds = { steps: 500, bytes: 5 * 1024 ** 3, k
 /** Bytes of a document; far more than the bounds make of it. */
 export const INDEX_BYTES: number = 4 * 1024 * 1024;
 
+/** Each holds a config and a manifest: some kilobytes that every builder reads that does not know a step. */
+const KEPT_BUILDS = 8;
+
 /** A selection of thousands of files is quicker looked at than carried. */
 const SELECTION_FILES = 200;
 
@@ -53,6 +59,11 @@ const schema = z.object({
   exports: count,
   steps: z.array(z.object({ key: cacheKey, value: cachedStep, used: count })).max(5000),
   selections: z.array(z.object({ key: cacheKey, value: cachedSelections, used: count })).max(5000),
+  // Absent in those of older versions.
+  builds: z
+    .array(z.object({ key: cacheKey, value: rememberedBuild, used: count }))
+    .max(100)
+    .default([]),
 });
 
 /** Undefined when it is not one. */
@@ -64,14 +75,15 @@ export function parseIndex(bytes: Uint8Array): CacheIndex | undefined {
   }
 }
 
-export function formatIndex({ exports, steps, selections }: CacheIndex): Buffer {
-  return Buffer.from(JSON.stringify({ version: 1, exports, steps, selections }));
+export function formatIndex(index: CacheIndex): Buffer {
+  return Buffer.from(JSON.stringify({ version: 1, ...index }));
 }
 
 /** What one build used: hits, and what it executed itself. */
 export interface BuildRecord {
   readonly steps: ReadonlyMap<string, { readonly step: CachedStep; readonly executed: boolean }>;
   readonly selections: ReadonlyMap<string, readonly CachedSelection[]>;
+  readonly builds: ReadonlyMap<string, RememberedBuild>;
 }
 
 /** The index with what the build used; undefined when the index knows all of it already. */
@@ -98,11 +110,18 @@ export function mergeIndex(
     selections.delete(key);
     selections.set(key, { key, value: found, used: exports });
   }
+  const builds = new Map(index.builds.map((entry) => [entry.key, entry]));
+  for (const [key, build] of record.builds) {
+    isNew ||= builds.get(key)?.value.digest !== build.digest;
+    builds.delete(key);
+    builds.set(key, { key, value: build, used: exports });
+  }
   if (!isNew) return undefined;
   return {
     exports,
     steps: withinBytes(newest([...steps.values()], exports, bounds), bounds.bytes),
     selections: newest([...selections.values()], exports, bounds),
+    builds: newest([...builds.values()], exports, bounds).slice(0, KEPT_BUILDS),
   };
 }
 

@@ -32,36 +32,60 @@ export class BuildMemo {
 
   /** What the build gave before, told as a build in which everything is cached; undefined when it has to be built. */
   async recall(): Promise<BuildResult | undefined> {
-    const { store, listen } = this.#tools;
-    const known = await store.builds.get(this.#key);
-    if (known === undefined) return undefined;
-    const [bases, isHere] = await Promise.all([this.#sameBases(known), this.#areHere(known)]);
-    if (bases === undefined || !isHere) return undefined;
-    for (const event of known.told) await listen(event);
-    const { layers, baseLayers } = known;
-    const config = Buffer.from(known.config);
-    const manifest = Buffer.from(known.manifest);
-    const total = known.told.filter(({ type }) => type === 'step').length;
-    return {
-      image: {
-        digest: known.digest,
-        manifest,
-        config,
-        layers,
-        baseLayers,
-        document: JSON.parse(known.config),
-      },
-      bases,
-      steps: { cached: total, total },
-      stepKeys: known.stepKeys,
-      asksOutside: false,
-    };
+    return (await this.#recallHere()) ?? (await this.#recallShared());
   }
 
   async remember(result: BuildResult): Promise<void> {
     if (result.asksOutside) return;
-    const bases = await result.bases.resolved();
-    await this.#tools.store.builds.put(this.#key, remembered(result, bases, this.#told));
+    const { store, remote } = this.#tools;
+    const build = remembered(result, await result.bases.resolved(), this.#told);
+    await store.builds.put(this.#key, build);
+    remote?.recordBuild(this.#key, build);
+  }
+
+  async #recallHere(): Promise<BuildResult | undefined> {
+    const known = await this.#tools.store.builds.get(this.#key);
+    if (known === undefined) return undefined;
+    const [bases, areHere] = await Promise.all([this.#sameBases(known), this.#areHere(known)]);
+    if (bases === undefined || !areHere) return undefined;
+    this.#tools.remote?.recordBuild(this.#key, known);
+    return this.#retold(known, bases, {});
+  }
+
+  /** From another builder: its layers are in the registry, and stay there. */
+  async #recallShared(): Promise<BuildResult | undefined> {
+    const shared = await this.#tools.remote?.build(this.#key);
+    const bases = shared && (await this.#sameBases(shared.build));
+    if (shared === undefined || bases === undefined) return undefined;
+    const { build, place } = shared;
+    for (const layer of build.layers.slice(build.baseLayers)) bases.know(layer, place);
+    return this.#retold(build, bases, { from: 'registry' });
+  }
+
+  /** `from` is where the steps' results are, if not on this machine. */
+  async #retold(
+    known: RememberedBuild,
+    bases: BaseImages,
+    from: { readonly from?: 'registry' },
+  ): Promise<BuildResult> {
+    for (const event of known.told)
+      await this.#tools.listen(event.type === 'cached' ? { ...event, ...from } : event);
+    const { digest, layers, baseLayers, config, manifest, stepKeys } = known;
+    const total = known.told.filter(({ type }) => type === 'step').length;
+    return {
+      image: {
+        digest,
+        manifest: Buffer.from(manifest),
+        config: Buffer.from(config),
+        layers,
+        baseLayers,
+        document: JSON.parse(config),
+      },
+      bases,
+      steps: { cached: total, total },
+      stepKeys,
+      asksOutside: false,
+    };
   }
 
   /** The tags that the build started from still mean the same images. */
