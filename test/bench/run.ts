@@ -1,11 +1,10 @@
 /** `npm run bench`: Slipway beside its peers, in one run. See options.ts for what it can be asked for. */
-
-import { BUILD_CASES } from './cases/build-case.js';
-import { playBuildCase, type Stage } from './cases/play-build.js';
 import { machineFacts } from './measure/machine.js';
-import { HELP, isValid, readOptions } from './options.js';
-import type { CaseResult, Results } from './report/results.js';
-import { asText, costTable, timeTable } from './report/table.js';
+import { type BenchOptions, CASE_IDS, HELP, isValid, readOptions } from './options.js';
+import { playCases } from './play.js';
+import { readResults, resultsMarkdown, writeBars, writeJson, writeSection } from './report/files.js';
+import { type CaseResult, merged, type Results } from './report/results.js';
+import { asText, costTable, profileTable, timeTable, verdict } from './report/table.js';
 import { startSetting } from './setting.js';
 
 const interrupted = new AbortController();
@@ -13,36 +12,50 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)));
 
 try {
-  await main();
+  const options = readOptions(process.argv.slice(2));
+  if (options.help) console.log(HELP);
+  else await compare(options);
 } catch (error) {
   console.error((error as Error).message);
   process.exitCode = 2;
 }
 
-async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2));
-  if (options.help) return console.log(HELP);
+/** Exit code 1 when a mark is missed, or the images differ. */
+async function compare(options: BenchOptions): Promise<void> {
   const say = (text: string): void => console.error(text);
   await using setting = await startSetting(options, say);
+  const { home: directory, registry, contenders } = setting;
+  const stage = { directory, registry, rounds: options.rounds, contenders, say, signal: interrupted.signal };
   const cases: CaseResult[] = [];
-  const stage: Stage = {
-    directory: setting.home,
-    registry: setting.registry,
-    rounds: options.rounds,
-    contenders: setting.contenders,
-    say,
-    signal: interrupted.signal,
-  };
-  for (const one of BUILD_CASES)
-    if (options.cases.includes(one.id)) cases.push(await playBuildCase(one, stage));
-  const results: Results = {
+  const resultsNow = (): Results => ({
     machine: machineFacts(),
-    contenders: setting.contenders.map(({ name, version }) => ({ name, version })),
-    rounds: options.rounds,
+    contenders: contenders.map(({ name, version }) => ({ name, version })),
     cases,
-  };
-  console.log(`\n${asText(timeTable(results))}\n\n${asText(costTable(results))}`);
-  for (const { id, differences, notes } of cases)
+  });
+  await playCases(options, setting, stage, async (result) => {
+    cases.push(result);
+    say(`${result.id}: ${verdict(result)}`);
+    // What is found is kept, even if a later case fails.
+    await writeFiles(options, resultsNow());
+  });
+  print(resultsNow(), options);
+  process.exitCode = cases.some(({ met }) => met === false) ? 1 : 0;
+}
+
+async function writeFiles({ json, svg, markdown }: BenchOptions, now: Results): Promise<void> {
+  const before = json === undefined ? undefined : await readResults<Results>(json);
+  const results = merged(before, now, CASE_IDS);
+  if (json !== undefined) await writeJson(json, results);
+  if (svg !== undefined) await writeBars(svg, results);
+  if (markdown !== undefined) await writeSection(markdown, 'results', resultsMarkdown(results));
+}
+
+function print(results: Results, options: BenchOptions): void {
+  console.log(`\n${asText(timeTable(results))}\n\n${asText(costTable(results))}\n`);
+  for (const { id, differences, notes } of results.cases)
     for (const line of [...differences, ...notes]) console.log(`${id}: ${line}`);
+  const profile = profileTable(results);
+  if (profile.rows.length > 0)
+    console.log(`\nWhere our time goes in the cases that miss their mark:\n\n${asText(profile)}`);
   if (!isValid(options)) console.log('\nToo few rounds for a valid result.');
 }

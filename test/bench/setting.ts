@@ -76,7 +76,7 @@ export async function startSetting(options: BenchOptions, say: (text: string) =>
 }
 
 async function startDockers(
-  { peers, dockerSocket }: BenchOptions,
+  { peers, dockerSocket, mayEmpty }: BenchOptions,
   registry: string,
   joins: (contender: Contender) => void,
   say: (text: string) => void,
@@ -92,7 +92,7 @@ async function startDockers(
   if (dockerSocket !== undefined) {
     const missing = dockerPeerMissing(dockerSocket);
     if (missing !== undefined) throw new Error(missing);
-    joins(await useDocker(dockerSocket, registry));
+    joins(await useDocker(dockerSocket, registry, mayEmpty));
   }
   return own;
 }

@@ -36,6 +36,7 @@ export async function startOurBuilder(options: OurOptions): Promise<OurBuilder> 
   return {
     name,
     version,
+    mayEmpty: true,
     ask,
     get pid() {
       return running.child.pid ?? 0;

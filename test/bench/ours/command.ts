@@ -26,6 +26,7 @@ export async function startOurCommand(home: string, registry: string, version: s
   return {
     name,
     version: `${version}, as a command`,
+    mayEmpty: true,
     daemons: () => [],
     prepare: async () => {},
     async build(work) {

@@ -12,6 +12,8 @@ export type Request =
     }
   /** The image that was built last for the app. */
   | { readonly kind: 'push'; readonly app: string }
+  /** Bytes of all layers that it has. */
+  | { readonly kind: 'stored' }
   /** Until the caches that builders share are written. */
   | { readonly kind: 'settle' };
 
@@ -20,7 +22,7 @@ export interface Answer {
   readonly repository?: string;
   readonly gitDir?: string;
   readonly phases?: Phases;
-  /** Layers that came from the registry and steps that ran: a second builder should need none. */
+  /** A second builder needs none, and has nothing stored. */
   readonly executedSteps?: number;
   readonly storedBytes?: number;
 }

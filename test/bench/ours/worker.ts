@@ -114,6 +114,10 @@ async function answer(request: Request): Promise<Answer> {
     case 'push':
       await push(request.app);
       return imageOf(request.app);
+    case 'stored': {
+      const blobs = await builder.tools.builderStore.blobs.list();
+      return { storedBytes: blobs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+    }
     case 'settle':
       await builder.exports.settled();
       return {};

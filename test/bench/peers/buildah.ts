@@ -38,6 +38,7 @@ export async function startBuildah(home: string, registry: string): Promise<Cont
   return {
     name,
     version,
+    mayEmpty: true,
     daemons: () => [],
     prepare: async () => {},
     async build(work) {

@@ -32,6 +32,8 @@ export interface Contender {
   build(work: Work): Promise<Phases | undefined>;
   /** Pushes what was built last for the app, unless it is pushed; not measured. */
   publish(work: Work): Promise<PublishedImage>;
+  /** Whether {@link empty} may be asked of it. */
+  readonly mayEmpty: boolean;
   /** Forgets everything: no image, no layer, no cache. */
   empty(): Promise<void>;
   stop(): Promise<void>;

@@ -25,6 +25,8 @@ export function dockerPeerMissing(socket?: string): string | undefined {
 export interface DockerPeer extends Contender {
   /** As DOCKER_HOST wants it. */
   readonly host: string;
+  /** The program. */
+  readonly client: string;
   docker(...args: string[]): Promise<string>;
 }
 
@@ -33,18 +35,25 @@ export async function startDockerPeer(registry: string): Promise<DockerPeer> {
   const engine = await startDocker();
   const home = engine.host.slice('unix://'.length, -'/docker.sock'.length);
   const pid = Number(await readFile(join(home, 'pid'), 'utf8'));
-  return dockerAt(engine.host, 'docker', [pid], registry, () => engine.stop());
+  const place = { host: engine.host, name: 'docker', daemons: [pid], mayEmpty: true };
+  return dockerAt(place, registry, () => engine.stop());
 }
 
-/** An engine that somebody else has started. */
-export function useDocker(socket: string, registry: string): Promise<DockerPeer> {
-  return dockerAt(`unix://${socket}`, 'docker-given', listeners(socket), registry, async () => {});
+/** An engine that somebody else has started. `mayEmpty`: its images and its build cache may be removed. */
+export function useDocker(socket: string, registry: string, mayEmpty: boolean): Promise<DockerPeer> {
+  const place = { host: `unix://${socket}`, name: 'docker-given', daemons: listeners(socket), mayEmpty };
+  return dockerAt(place, registry, async () => {});
+}
+
+interface Engine {
+  readonly host: string;
+  readonly name: string;
+  readonly daemons: readonly number[];
+  readonly mayEmpty: boolean;
 }
 
 async function dockerAt(
-  host: string,
-  name: string,
-  daemons: readonly number[],
+  { host, name, daemons, mayEmpty }: Engine,
   registry: string,
   stop: () => Promise<void>,
 ): Promise<DockerPeer> {
@@ -55,8 +64,10 @@ async function dockerAt(
   return {
     name,
     host,
+    client: CLIENT,
     docker,
     version: `docker ${version} with BuildKit`,
+    mayEmpty,
     daemons: () => daemons,
     prepare: async () => {},
     async build(work) {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Cost } from '../measure/measure.js';
-import { type CaseResult, judged, type Mark, type Results, sideOf } from './results.js';
+import { type CaseResult, judged, type Mark, merged, type Results, sideOf } from './results.js';
 import { median, summary } from './statistics.js';
-import { asMarkdown, asText, costTable, timeTable, verdict } from './table.js';
+import { asMarkdown, asText, costTable, profileTable, timeTable, verdict } from './table.js';
 import { ratio, time } from './units.js';
 
 const cost = (wallMs: number, more: Partial<Cost> = {}): Cost => ({
@@ -17,7 +17,7 @@ const case1 = (mark: Mark, ours: number, ...peers: number[]): CaseResult =>
     sideOf('command', [cost(1)]),
     ...peers.map((wallMs, index) => sideOf(`peer-${index}`, [cost(wallMs)])),
   ]);
-const resultsOf = (...cases: CaseResult[]): Results => ({ machine: {}, contenders: [], rounds: 5, cases });
+const resultsOf = (...cases: CaseResult[]): Results => ({ machine: {}, contenders: [], cases });
 
 test('the median of an even number of values lies between the middle two', () => {
   expect(median([5, 1, 3])).toBe(3);
@@ -63,6 +63,37 @@ test('a side that took no part in a case leaves its cells empty', () => {
   ]);
   const table = costTable(resultsOf(case1({ kind: 'ratio', most: 1 }, 1, 2), alone));
   expect(table.rows[1]).toEqual(['y', '1.0 ms', '1 MB', '', '', '', '']);
+});
+
+test('cases about memory show memory, and have no cost of their own', () => {
+  const results = resultsOf(case1({ kind: 'bytes', most: 2e6 }, 10));
+  expect(timeTable(results).rows[0]?.slice(2)).toEqual(['1 MB', '1 MB', '1 MB', '2 MB', 'met']);
+  expect(costTable(results).rows).toEqual([]);
+});
+
+test('only a case that misses its mark has a profile: the medians of its phases, the longest first', () => {
+  const samples = [
+    { ...cost(9), phases: { build: 5, push: 8 } },
+    { ...cost(9), phases: { build: 5, push: 4 } },
+  ];
+  const sides = [sideOf('slipway', samples), sideOf('peer', [cost(10)])];
+  const missed = judged({ id: 'x', title: 'y', mark: { kind: 'ratio', most: 0.1 } }, sides);
+  expect(profileTable(resultsOf(missed)).rows).toEqual([
+    ['x', 'push', '6.0 ms'],
+    ['x', 'build', '5.0 ms'],
+  ]);
+  const met = judged({ id: 'x', title: 'y', mark: { kind: 'ratio', most: 1 } }, sides);
+  expect(profileTable(resultsOf(met)).rows).toEqual([]);
+});
+
+test('a case that runs again takes the place of what was known of it', () => {
+  const mark: Mark = { kind: 'ms', most: 100, why: '' };
+  const of = (id: string, ms: number): CaseResult => ({ ...case1(mark, ms), id });
+  const both = merged(resultsOf(of('b', 1), of('a', 2)), resultsOf(of('b', 3)), ['a', 'b']);
+  expect(both.cases.map(({ id, reached }) => [id, reached])).toEqual([
+    ['a', 2],
+    ['b', 3],
+  ]);
 });
 
 test('text is aligned, and Markdown is a table', () => {

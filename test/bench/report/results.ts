@@ -34,9 +34,9 @@ export interface CaseResult {
 }
 
 export interface Results {
+  /** Of the last run; earlier cases that are kept may be of another day. */
   readonly machine: Readonly<Record<string, string | number>>;
   readonly contenders: readonly { readonly name: string; readonly version: string }[];
-  readonly rounds: number;
   readonly cases: readonly CaseResult[];
 }
 
@@ -44,6 +44,19 @@ export interface Results {
 export const OURS = 'slipway';
 /** Beside it, compared with nobody. */
 export const COMMAND = 'command';
+
+/** What ran now, and of `before` what did not; in the order of `ids`. */
+export function merged(before: Results | undefined, now: Results, ids: readonly string[]): Results {
+  const known = new Map([...(before?.cases ?? []), ...now.cases].map((one) => [one.id, one]));
+  const contenders = new Map(
+    [...(before?.contenders ?? []), ...now.contenders].map((each) => [each.name, each]),
+  );
+  return {
+    machine: now.machine,
+    contenders: [...contenders.values()],
+    cases: ids.flatMap((id) => known.get(id) ?? []),
+  };
+}
 
 export function sideOf(name: string, samples: readonly Sample[]): Side {
   return { name, samples, median: summary(samples) };

@@ -42,3 +42,18 @@ export function layersDockerfile(base: string, layers: number, seed: number): st
   const runs = Array.from({ length: layers }, (_, index) => `RUN echo ${seed} > /layer-${index}`);
   return [`FROM ${base}`, ...runs, ''].join('\n');
 }
+
+/** Serves `src/site`. */
+export function pushDockerfile(base: string, runAfterCopy: boolean): string {
+  return [
+    `FROM ${base}`,
+    'WORKDIR /app',
+    'COPY package.json ./',
+    'RUN sha256sum package.json > dependencies.lock',
+    'COPY src src/',
+    ...(runAfterCopy ? ['RUN find src -type f | wc -l > files.count'] : []),
+    'EXPOSE 8080',
+    'CMD ["sh", "src/serve.sh"]',
+    '',
+  ].join('\n');
+}
