@@ -5,7 +5,7 @@ export const CASE_IDS: readonly string[] = [
   ...['a1', 'a2', 'b1', 'b2', 'c1', 'c2', 'c3', 'd', 'e', 'f', 'g'],
   ...['p1', 'p2', 'p3', 'm', 'i'],
 ];
-export const GROWTHS = ['files', 'layers', 'size', 'builds'] as const;
+export const GROWTHS = ['files', 'layers', 'size', 'builds', 'history'] as const;
 export type Growth = (typeof GROWTHS)[number];
 const PEERS = ['docker', 'buildah'] as const;
 /** Fewer prove nothing. */

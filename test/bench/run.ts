@@ -1,4 +1,5 @@
 /** `npm run bench`: Slipway beside its peers, in one run. See options.ts for what it can be asked for. */
+import { type BenchFile, showFloor, showGrowth } from './also.js';
 import { machineFacts } from './measure/machine.js';
 import { type BenchOptions, CASE_IDS, HELP, isValid, readOptions } from './options.js';
 import { playCases } from './play.js';
@@ -14,10 +15,18 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
 try {
   const options = readOptions(process.argv.slice(2));
   if (options.help) console.log(HELP);
+  else if (options.growth.length > 0 || options.floor) await lookAtOurs(options);
   else await compare(options);
 } catch (error) {
   console.error((error as Error).message);
   process.exitCode = 2;
+}
+
+/** Without peers. */
+async function lookAtOurs(options: BenchOptions): Promise<void> {
+  await using setting = await startSetting({ ...options, peers: [] }, (text) => console.error(text));
+  if (options.growth.length > 0) await showGrowth(options, setting, interrupted.signal);
+  if (options.floor) await showFloor(options, setting);
 }
 
 /** Exit code 1 when a mark is missed, or the images differ. */
@@ -43,9 +52,9 @@ async function compare(options: BenchOptions): Promise<void> {
 }
 
 async function writeFiles({ json, svg, markdown }: BenchOptions, now: Results): Promise<void> {
-  const before = json === undefined ? undefined : await readResults<Results>(json);
+  const before = json === undefined ? undefined : await readResults<BenchFile>(json);
   const results = merged(before, now, CASE_IDS);
-  if (json !== undefined) await writeJson(json, results);
+  if (json !== undefined) await writeJson(json, { ...before, ...results });
   if (svg !== undefined) await writeBars(svg, results);
   if (markdown !== undefined) await writeSection(markdown, 'results', resultsMarkdown(results));
 }

@@ -1,5 +1,6 @@
 /** A project to build: a git repository with a working copy, made from a seed. */
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -22,6 +23,8 @@ export interface Project {
   commit(): Promise<string>;
   /** Gives one source file other content; which one follows from the number. */
   changeSource(round: number): Promise<void>;
+  /** Puts commits before what comes next, each with a file that changes. */
+  addHistory(commits: number): Promise<void>;
   /** Changes a file that the ignore file takes out of the build. */
   changeDocs(round: number): Promise<void>;
 }
@@ -29,6 +32,7 @@ export interface Project {
 /** Nothing of the repository itself belongs into an image. */
 const IGNORE = '.git\ndocs\n';
 const DOCS = 'docs/guide.md';
+const HISTORY = 'src/edition.ts';
 const run = promisify(execFile);
 const ENVIRONMENT: NodeJS.ProcessEnv = {
   PATH: process.env.PATH,
@@ -90,12 +94,35 @@ export async function makeProject(directory: string, plan: ProjectPlan): Promise
       const path = join(directory, sourcePath((round * 997 + 1) % plan.files));
       await writeFile(path, `// Changed in round ${round}.\n${await readFile(path, 'utf8')}`);
     },
+    async addHistory(commits) {
+      const child = execFile('git', ['fast-import', '--quiet', '--force'], {
+        cwd: directory,
+        env: ENVIRONMENT,
+      });
+      const ended = once(child, 'close');
+      for (const text of historyStream(commits)) child.stdin?.write(text);
+      child.stdin?.end();
+      const [code] = (await ended) as [number];
+      if (code !== 0) throw new Error(`git fast-import: exit ${code}`);
+      await git('reset', '--quiet', '--hard');
+    },
     async changeDocs(round) {
       await writeFile(join(directory, DOCS), `# Guide, edition ${round}\n`);
     },
   };
   await project.commit();
   return project;
+}
+
+/** git-fast-import(1). */
+function* historyStream(commits: number): Generator<string> {
+  for (let number = 1; number <= commits; number++) {
+    const message = `Change ${number}\n`;
+    const text = `const edition = ${number};\n`;
+    yield `commit refs/heads/main\ncommitter Bench <bench@example.com> ${number} +0000\n`;
+    yield `data ${message.length}\n${message}${number === 1 ? 'from refs/heads/main^0\n' : ''}`;
+    yield `M 100644 inline ${HISTORY}\ndata ${text.length}\n${text}\n`;
+  }
 }
 
 /** Makes the newest commit known to an app's bare repository, as a push does; that it takes pushes itself matters not here. */
