@@ -93,8 +93,13 @@ const AWKWARD: readonly TarItem[] = [
   directory('data/sticky', 0o1777),
 ];
 
+/** What a base image needs so that programs run in it and no builder leaves stubs. */
+export function basicItems(): TarItem[] {
+  return [...busybox(), ...MOUNT_POINTS];
+}
+
 function bases(): Base[] {
-  const basic = gzipSync(writeTar([...busybox(), ...MOUNT_POINTS]), { level: 6 });
+  const basic = gzipSync(writeTar(basicItems()), { level: 6 });
   const plain = { Cmd: ['sh'], Env: ['PATH=/bin'] };
   return [
     { name: 'busybox', layers: [basic], config: plain },
@@ -147,7 +152,7 @@ export async function pushBases(host: string): Promise<KnownBases> {
   return known;
 }
 
-async function pushBase(host: string, base: Base, diffIds: readonly string[]): Promise<void> {
+export async function pushBase(host: string, base: Base, diffIds: readonly string[]): Promise<void> {
   const [layerType, configType, manifestType] = base.docker
     ? [
         'application/vnd.docker.image.rootfs.diff.tar.gzip',
@@ -200,6 +205,6 @@ async function done(answer: Promise<Response>): Promise<Response> {
   return response;
 }
 
-function sha256(bytes: Uint8Array): string {
+export function sha256(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }

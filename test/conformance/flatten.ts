@@ -18,6 +18,8 @@ interface Inode {
   readonly xattrs: ReadonlyMap<string, Buffer>;
 }
 
+/** What is longer holds no Dockerfile and is never shown. */
+const READABLE_BYTES = 1024 * 1024;
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
 
@@ -49,7 +51,8 @@ function apply(paths: Map<string, Inode>, entries: readonly TarEntry[]): void {
     if (entry.path.slice(entry.path.lastIndexOf('/') + 1).startsWith(WHITEOUT)) continue;
     const path = `/${entry.path}`;
     const before = paths.get(path);
-    if (entry.type !== 'directory' || before === undefined || !isDirectory(before)) removeBelow(paths, path);
+    // Nothing is below what is no directory, and each look for it takes all paths.
+    if (entry.type !== 'directory' && before !== undefined && isDirectory(before)) removeBelow(paths, path);
     addParents(paths, path);
     paths.delete(path);
     paths.set(path, inodeOf(entry, paths));
@@ -75,14 +78,17 @@ function contentOf({ type, data, linkname, device }: TarEntry): string {
 
 /** Short text as it is, so that a difference can be read. */
 export function summary(data: Uint8Array): string {
+  if (data.length > READABLE_BYTES) return hashed(data);
   // The registry's port is another in each run; a Dockerfile that was copied has it.
   const text = Buffer.from(data)
     .toString('utf8')
     .replace(/127\.0\.0\.1:\d+\//g, 'REGISTRY/');
   const short = text.length <= 400 && !text.includes('\uFFFD');
-  return short
-    ? JSON.stringify(text)
-    : `${data.length} sha256:${createHash('sha256').update(data).digest('hex')}`;
+  return short ? JSON.stringify(text) : hashed(data);
+}
+
+function hashed(data: Uint8Array): string {
+  return `${data.length} sha256:${createHash('sha256').update(data).digest('hex')}`;
 }
 
 function describe(inode: Inode, path: string, names: readonly string[]): string {

@@ -1,0 +1,43 @@
+/** `--growth`: how time and memory of our builder grow, with a builder process of its own for each point. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { limitVariable } from '../../../src/config.js';
+import { flushDisks } from '../measure/disks.js';
+import type { Growth } from '../options.js';
+import { startOurBuilder } from '../ours/builder.js';
+import type { Setting } from '../setting.js';
+import { AXES } from './axes.js';
+import type { GrowthResult, Point } from './growth.js';
+
+/** The platform's limits are smaller than what is measured. */
+const LIMITS: Readonly<Record<string, string>> = {
+  [limitVariable('contextFiles')]: '250000',
+  [limitVariable('stepDiskBytes')]: String(16 * 1024 ** 3),
+};
+
+export async function playGrowth(
+  name: Growth,
+  { home, registry, version }: Pick<Setting, 'home' | 'registry' | 'version'>,
+  say: (text: string) => void,
+  signal: AbortSignal,
+): Promise<GrowthResult> {
+  const { unit, values, measure } = AXES[name];
+  const points: Point[] = [];
+  for (const x of values) {
+    signal.throwIfAborted();
+    const directory = join(home, `growth-${name}`);
+    const builder = await startOurBuilder({ home: join(directory, 'ours'), registry, version, env: LIMITS });
+    try {
+      await flushDisks();
+      const place = (project: string): string => join(directory, 'projects', project);
+      const costs = await measure(x, { builder, registry, place });
+      points.push({ x, costs });
+      for (const [series, { wallMs, peakBytes }] of Object.entries(costs))
+        say(`${x} ${unit}, ${series}: ${Math.round(wallMs)} ms, ${Math.round(peakBytes / 1e6)} MB`);
+    } finally {
+      await builder.stop();
+      await rm(directory, { recursive: true, force: true });
+    }
+  }
+  return { axis: name, unit, points };
+}
