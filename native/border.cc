@@ -290,6 +290,7 @@ Napi::Object fromScanned(Napi::Env env, const ScannedEntry& scanned) {
   Napi::Object value = fromEntry(env, scanned.entry);
   if (!scanned.sha256.empty()) value.Set("sha256", scanned.sha256);
   if (!scanned.inode.empty()) value.Set("inode", scanned.inode);
+  if (!scanned.stamp.empty()) value.Set("stamp", scanned.stamp);
   setXattrs(env, value, scanned.entry);
   return value;
 }
@@ -308,7 +309,7 @@ Napi::Value unpackArchiveAt(Args args) {
       Napi::Array all = Napi::Array::New(env, (*found)->size());
       for (uint32_t i = 0; i < (*found)->size(); i++) {
         const ArchivedEntry& archived = (**found)[i];
-        Napi::Object value = fromScanned(env, ScannedEntry{archived.entry, "", ""});
+        Napi::Object value = fromScanned(env, ScannedEntry{archived.entry, "", "", ""});
         value.Set("offset", static_cast<double>(archived.offset));
         if (archived.entry.type == EntryType::kHardlink) value.Set("linkname", archived.entry.link);
         all.Set(i, value);
@@ -329,6 +330,7 @@ Napi::Value scan(Args args) {
     const std::vector<std::string> paths = texts(args[5]);
     request.hash_only = std::set<std::string>(paths.begin(), paths.end());
   }
+  request.stamps = args[6].IsBoolean() && args[6].As<Napi::Boolean>().Value();
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      auto found = std::make_shared<std::vector<ScannedEntry>>(scanTree(request, flag));

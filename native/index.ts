@@ -92,17 +92,22 @@ export interface ScannedEntry {
   readonly sha256?: string;
   /** Of a file with more than one name (hard links): the same for each of them. */
   readonly inode?: string;
+  /**
+   * Of files when stamps were asked for: device, inode, size, modification and change time (seconds and nanoseconds each).
+   * The kernel changes it when the content changes, but for changes within one tick of its clock.
+   */
+  readonly stamp?: string;
 }
 
 /** An entry of an archive, in its order: the path and the target are as written, and nothing is known to be sane. */
-export interface ArchivedEntry extends Omit<ScannedEntry, 'type' | 'sha256' | 'inode'> {
+export interface ArchivedEntry extends Omit<ScannedEntry, 'type' | 'sha256' | 'inode' | 'stamp'> {
   readonly type: FileType;
   /** Where a file's `size` bytes are in the spool. */
   readonly offset: number;
 }
 
 /** An entry of a directory in a stack of lay-outs; `path` is its name. Only directories have their `xattrs`. */
-export interface MergedEntry extends Omit<ScannedEntry, 'sha256' | 'inode'> {
+export interface MergedEntry extends Omit<ScannedEntry, 'sha256' | 'inode' | 'stamp'> {
   /** Index of the lay-out that it is in. */
   readonly layer: number;
 }
@@ -172,7 +177,8 @@ interface Addon {
     path: string,
     hash: boolean,
     shallow: boolean,
-    hashOnly?: readonly string[],
+    hashOnly: readonly string[] | undefined,
+    stamps: boolean,
   ): Promise<ScannedEntry[]>;
   merged(layouts: readonly string[], path: string): Promise<MergedEntry[] | undefined>;
   remove(path: string): Promise<void>;
@@ -404,15 +410,16 @@ export interface ScanOptions {
   readonly hashOnly?: readonly string[];
   /** Of a directory only what is directly in it. */
   readonly shallow?: boolean;
+  readonly stamps?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /** The entries at and below a path, in tree order, names in byte order. */
 export function scanTree(options: ScanOptions): Promise<ScannedEntry[]> {
-  const { root, path, hash, hashOnly, shallow = false, signal } = options;
+  const { root, path, hash, hashOnly, shallow = false, stamps = false, signal } = options;
   checkPath('root', root);
   if (path.includes('\0')) throw new TypeError('path holds a NUL');
-  return cancellable(signal, (cancel) => addon.scan(cancel, root, path, hash, shallow, hashOnly));
+  return cancellable(signal, (cancel) => addon.scan(cancel, root, path, hash, shallow, hashOnly, stamps));
 }
 
 /**

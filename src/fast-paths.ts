@@ -8,12 +8,14 @@ export interface FastPaths {
   readonly memo: boolean;
   /** A commit is listed by what differs from one that was listed before (build/context/tree-listings.ts). */
   readonly listings: boolean;
+  /** A file of a directory whose stamp is the one of an earlier build is not hashed again (build/context/known-hashes.ts). */
+  readonly hashes: boolean;
   /** A COPY of which little changed becomes a layer of the changes (build/thin). */
   readonly thin: boolean;
 }
 
-export const ALL_FAST: FastPaths = { memo: true, listings: true, thin: true };
-export const NONE_FAST: FastPaths = { memo: false, listings: false, thin: false };
+export const ALL_FAST: FastPaths = { memo: true, listings: true, hashes: true, thin: true };
+export const NONE_FAST: FastPaths = { memo: false, listings: false, hashes: false, thin: false };
 
 /** From `SLIPWAY_FAST_<NAME>`; `SLIPWAY_FAST=0` switches all of them off. */
 export function fastPaths(env: Readonly<Record<string, string | undefined>> = process.env): FastPaths {

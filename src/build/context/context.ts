@@ -32,6 +32,8 @@ export interface ContextEntry {
   readonly xattrs?: Readonly<Record<string, Uint8Array>>;
   /** Of a file with more than one name: the same for each of them. */
   readonly inode?: string;
+  /** Of a file on this machine: see ScannedEntry.stamp. */
+  readonly stamp?: string;
 }
 
 /** Where the bytes of a context's entries are, and what it is called in errors. */
