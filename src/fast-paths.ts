@@ -12,10 +12,24 @@ export interface FastPaths {
   readonly hashes: boolean;
   /** A COPY of which little changed becomes a layer of the changes (build/thin). */
   readonly thin: boolean;
+  /** The ledger is read and written as files instead of by git (ledger/document-files.ts). */
+  readonly ledger: boolean;
 }
 
-export const ALL_FAST: FastPaths = { memo: true, listings: true, hashes: true, thin: true };
-export const NONE_FAST: FastPaths = { memo: false, listings: false, hashes: false, thin: false };
+export const ALL_FAST: FastPaths = {
+  memo: true,
+  listings: true,
+  hashes: true,
+  thin: true,
+  ledger: true,
+};
+export const NONE_FAST: FastPaths = {
+  memo: false,
+  listings: false,
+  hashes: false,
+  thin: false,
+  ledger: false,
+};
 
 /** From `SLIPWAY_FAST_<NAME>`; `SLIPWAY_FAST=0` switches all of them off. */
 export function fastPaths(env: Readonly<Record<string, string | undefined>> = process.env): FastPaths {

@@ -79,7 +79,10 @@ export async function openBuildTools(config: Config, log: Logger): Promise<HeldB
     ...(fast.listings ? { listings: new TreeListings() } : {}),
     exports,
     store: new DeploymentStore(config.home),
-    ledger: new Ledger(paths, git, await Vault.open(paths.secretKey)),
+    ledger: new Ledger(paths, git, await Vault.open(paths.secretKey), {
+      fast: fastPaths(),
+      hasCommit: async (gitDir, oid) => (await objects.reader(gitDir).read(oid)).type === 'commit',
+    }),
     repositories: new AppRepositories(paths, git),
   };
   return {
