@@ -1,4 +1,4 @@
-/** Step 5 of a push's way: the built image into the registry. Only the digest counts from here on; the tags are for people. */
+/** Step 5 of a push's way: the built image into the registry. Only the digest counts from here on; tags are for people, and later. */
 import type { Config } from '../config.js';
 import { imageRepository } from '../model/image-repository.js';
 import type { RegistryClient } from '../registry/client.js';
@@ -7,18 +7,12 @@ import type { PushedImage } from '../registry/push.js';
 import type { BuildResult } from './build-request.js';
 import { inFamily } from './image.js';
 
-export interface ImageNames {
-  readonly app: string;
-  readonly buildId: string;
-  readonly commit: string;
-}
-
 /** A base image's layers that nothing in the build needed are fetched only if the registry lacks them. */
 export async function pushBuiltImage(
   config: Pick<Config, 'registry'>,
   registry: RegistryClient,
   { image, bases }: BuildResult,
-  { app, buildId, commit }: ImageNames,
+  app: string,
   signal: AbortSignal,
 ): Promise<PushedImage> {
   return registry.pushImage({
@@ -35,7 +29,7 @@ export async function pushBuiltImage(
     })),
     config: image.config,
     manifest: image.manifest,
-    tags: [`git-${commit.slice(0, 12)}`, buildId],
+    tags: [],
     signal,
   });
 }
