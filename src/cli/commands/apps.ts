@@ -7,6 +7,7 @@ import { type Command, EXIT, UsageError } from '../usage.js';
 
 /** bin/slipway, from dist/src/cli/commands. */
 const LAUNCHER = fileURLToPath(new URL('../../../../bin/slipway', import.meta.url));
+const CREDENTIAL_HELPER = fileURLToPath(new URL('../../../../native/build/git-credential', import.meta.url));
 
 const create: Command = {
   name: 'apps:create',
@@ -20,7 +21,8 @@ const create: Command = {
     const client = await invocation.client();
     const app = await client.post<AppView>('/v1/apps', { name: invocation.args[0] });
     const added =
-      !invocation.options['no-remote'] && (await addRemote(invocation, app.gitUrl, client.url, LAUNCHER));
+      !invocation.options['no-remote'] &&
+      (await addRemote(invocation, app.gitUrl, client.url, LAUNCHER, CREDENTIAL_HELPER));
     invocation.output.result(app, [
       `Created ${app.name}`,
       `  address   ${app.url}`,
