@@ -56,6 +56,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
     target,
     edge: openEdge(config, log),
     log,
+    fast: fastPaths(),
     turns: new Turns(),
     retirements: new Retirements(),
     by: `deployer ${process.pid}`,

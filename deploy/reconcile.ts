@@ -4,7 +4,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { SlipwayError } from '../src/errors.js';
-import type { Release } from '../src/model/release.js';
+import type { ReleaseWithOutcome } from '../src/model/release.js';
 import { type EdgeState, withApp, withoutApp } from './edge/state.js';
 import { checkInstances, startInstances } from './instances.js';
 import { hostOf } from './names.js';
@@ -64,7 +64,7 @@ type Fence = (now: EdgeState) => Promise<void>;
 async function bringUp(
   parts: ReconcileParts,
   app: string,
-  live: Release,
+  live: ReleaseWithOutcome,
   containers: readonly Container[],
   fence: Fence,
   signal: AbortSignal,
@@ -131,7 +131,7 @@ async function startAgain(
 async function liveRelease(
   { ledger, appRepositories }: ReconcileParts,
   app: string,
-): Promise<Release | undefined> {
+): Promise<ReleaseWithOutcome | undefined> {
   if (!(await ledger.appExists(app))) {
     await stat(appRepositories);
     return undefined;

@@ -1,5 +1,5 @@
 /**
- * The short ways that a build can take. Each gives what the long way gives and can be switched off, to find out which of
+ * The short ways that a build or a rollout can take. Each gives what the long way gives and can be switched off, to find out which of
  * them is at fault: SLIPWAY_FAST_MEMO=0. Tests run with all of them on and with all of them off.
  */
 
@@ -12,6 +12,8 @@ export interface FastPaths {
   readonly hashes: boolean;
   /** A COPY of which little changed becomes a layer of the changes (build/thin). */
   readonly thin: boolean;
+  /** A release that is what runs already goes live without new containers (deploy/take-over.ts). */
+  readonly reuse: boolean;
   /** The ledger is read and written as files instead of by git (ledger/document-files.ts). */
   readonly ledger: boolean;
 }
@@ -21,6 +23,7 @@ export const ALL_FAST: FastPaths = {
   listings: true,
   hashes: true,
   thin: true,
+  reuse: true,
   ledger: true,
 };
 export const NONE_FAST: FastPaths = {
@@ -28,6 +31,7 @@ export const NONE_FAST: FastPaths = {
   listings: false,
   hashes: false,
   thin: false,
+  reuse: false,
   ledger: false,
 };
 
