@@ -23,7 +23,7 @@ export interface DeployerParts {
   readonly target: DockerTarget;
   readonly edge: Edge;
   readonly log: Logger;
-  readonly fast: Pick<FastPaths, 'reuse'>;
+  readonly fast: Pick<FastPaths, 'adopt'>;
   /** One rollout or reconciliation per app at a time in this process. */
   readonly turns: Turns;
   readonly retirements: Retirements;

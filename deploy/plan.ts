@@ -28,7 +28,7 @@ type Wanted = Pick<ReleaseWithOutcome, 'deploymentId' | 'outcome'>;
 
 /**
  * By the deployment that started it: a number alone does not say it, since an app that was destroyed and made anew counts
- * from 1 again. A release that was what ran already has those that it took over.
+ * from 1 again. A release that was what ran already has those that it adopted.
  */
 export function isOf(container: Container, release: Wanted | undefined): boolean {
   if (release === undefined) return false;

@@ -16,16 +16,16 @@ import type { Deployment, FinalState } from '../src/model/deployment.js';
 import { lastGoodBefore, type ReleaseWithOutcome } from '../src/model/release.js';
 import type { Claim } from '../src/records/deployments.js';
 import { stopWhenCancelled } from '../src/records/stop-when-cancelled.js';
+import { type Adoption, findAdoption } from './adopt.js';
 import { branchOf, moveBranch } from './branch.js';
 import { withApp } from './edge/state.js';
-import { checkInstances, startInstances } from './instances.js';
+import { checkInstances, keepInstances, startInstances } from './instances.js';
 import { hostOf, urlOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import { plan } from './plan.js';
 import { redactor } from './redact.js';
 import { reportSuccess } from './report.js';
 import { revert, tellLastWords } from './revert.js';
-import { findTakeOver, type TakeOver } from './take-over.js';
 import type { Container } from './targets/container.js';
 
 /** Ends the deployment in one final state, unless the lease or the claim is lost. A failure is a result, not an exception. */
@@ -107,7 +107,7 @@ class Rollout {
     const { push } = this.#deployment;
     if (push !== undefined) await checkFastForward(this.#parts.repositories, app, push);
     await this.#pull(release);
-    const running = await this.#takeOver(release, state);
+    const running = await this.#adopt(release, state);
     if (running !== undefined) {
       await this.#record(release, running.containersOf);
       return running.old;
@@ -152,8 +152,8 @@ class Rollout {
   }
 
   /** Undefined when containers have to be started. */
-  async #takeOver(release: ReleaseWithOutcome, state: AppState): Promise<TakeOver | undefined> {
-    const found = await findTakeOver(this.#parts, this.#deployment.app, release, state, this.#signal);
+  async #adopt(release: ReleaseWithOutcome, state: AppState): Promise<Adoption | undefined> {
+    const found = await findAdoption(this.#parts, this.#deployment.app, release, state, this.#signal);
     if (found === undefined) return undefined;
     return this.#phase('start', async () => [
       found,
@@ -197,10 +197,16 @@ class Rollout {
           ? containers
           : await Promise.all(containers.map((container) => target.get(container.id)));
       const wanted = { app, host: hostOf(app, config.appDomain), servers: serversOfContainers(now) };
-      await edge.change(
-        (state) => withApp(state, wanted),
-        () => this.#stillOurs(),
-      );
+      // The engine needs as long to take note as the edge to turn.
+      const [turned, kept] = await Promise.allSettled([
+        edge.change(
+          (state) => withApp(state, wanted),
+          () => this.#stillOurs(),
+        ),
+        keepInstances(this.#parts, now, this.#signal),
+      ]);
+      if (turned.status === 'rejected') throw turned.reason;
+      if (kept.status === 'rejected') throw kept.reason;
       return 'requests go to it';
     });
   }

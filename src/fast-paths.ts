@@ -12,8 +12,8 @@ export interface FastPaths {
   readonly hashes: boolean;
   /** A COPY of which little changed becomes a layer of the changes (build/thin). */
   readonly thin: boolean;
-  /** A release that is what runs already goes live without new containers (deploy/take-over.ts). */
-  readonly reuse: boolean;
+  /** A release that is what runs already goes live without new containers (deploy/adopt.ts). */
+  readonly adopt: boolean;
   /** The ledger is read and written as files instead of by git (ledger/document-files.ts). */
   readonly ledger: boolean;
 }
@@ -23,7 +23,7 @@ export const ALL_FAST: FastPaths = {
   listings: true,
   hashes: true,
   thin: true,
-  reuse: true,
+  adopt: true,
   ledger: true,
 };
 export const NONE_FAST: FastPaths = {
@@ -31,7 +31,7 @@ export const NONE_FAST: FastPaths = {
   listings: false,
   hashes: false,
   thin: false,
-  reuse: false,
+  adopt: false,
   ledger: false,
 };
 

@@ -77,16 +77,17 @@ export class DockerTarget {
    * checks stays as it fell. What has its name already, from a rollout that was cut off, is removed.
    */
   async start(spec: ContainerSpec, options: CallOptions = {}): Promise<Container> {
-    const [image, network] = await Promise.all([
+    const [image, network, taken] = await Promise.all([
       this.#findImage(spec.image),
       this.#ensureNetwork(),
+      this.#takenAddresses(),
     ]);
     if (image === undefined)
       throw this.engine.unavailable(`has lost the image ${this.reference(spec.image)}`);
     const name = containerName(this.#platform, spec.app, spec.release, spec.instance);
     const port = portOf(image.Config, spec.env);
     for (let attempt = 1; ; attempt += 1) {
-      const address = await this.#freeAddress(network);
+      const address = this.#freeAddress(network, attempt === 1 ? taken : await this.#takenAddresses());
       const wanted = createOptions({
         platform: this.#platform,
         image: this.reference(spec.image),
@@ -292,10 +293,13 @@ export class DockerTarget {
     }
   }
 
-  async #freeAddress(network: Network): Promise<string> {
+  async #takenAddresses(): Promise<ReadonlySet<string>> {
     const all = await this.#listDocuments([`${LABELS.platform}=${this.#platform}`], {});
-    const used = all.flatMap((document) => fixedAddress(document, network.name) ?? []);
-    const address = freeAddress(network, new Set(used));
+    return new Set(all.flatMap((document) => fixedAddress(document, this.#network) ?? []));
+  }
+
+  #freeAddress(network: Network, taken: ReadonlySet<string>): string {
+    const address = freeAddress(network, taken);
     if (address !== undefined) return address;
     throw this.engine.unavailable(`has no address left in ${network.name} (${network.subnet})`);
   }

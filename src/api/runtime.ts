@@ -5,7 +5,7 @@ import type { ProcessView } from './deployer-client.js';
 import { type AppParams, type Query, wholeNumber } from './request.js';
 import { type ApiTools, requireApp } from './tools.js';
 
-/** A container that the live release took over serves that one, whatever release started it. */
+/** A container that the live release adopted serves that one, whatever release started it. */
 function servingView(
   view: ProcessView,
   { releases, live }: Pick<AppState, 'releases' | 'live'>,

@@ -40,7 +40,7 @@ export interface Outcome {
   readonly at: string;
   readonly reason?: string;
   /**
-   * Of a live release that was what ran already: the deployments whose containers it took over. They still carry the
+   * Of a live release that was what ran already: the deployments whose containers it adopted. They still carry the
    * names of the release that started them.
    */
   readonly containersOf?: readonly string[];

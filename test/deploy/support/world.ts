@@ -91,11 +91,11 @@ export class World {
   deployer({
     step = (_name, run) => run(),
     memoryBytes,
-    reuse = true,
+    adopt = true,
   }: {
     step?: Step;
     memoryBytes?: number;
-    reuse?: boolean;
+    adopt?: boolean;
   } = {}): ReconcileParts {
     const { config } = this;
     const log = createLogger('test', process.env.TEST_LOG ?? 'silent');
@@ -119,7 +119,7 @@ export class World {
         log,
       }),
       log,
-      fast: { reuse },
+      fast: { adopt },
       turns: new Turns(),
       retirements: new Retirements(),
       by: 'test',

@@ -67,7 +67,7 @@ describe.skipIf(missing !== undefined)('a release that is what runs already', ()
       expect(await ids('kept')).toEqual(before);
     }
     expect(await live('kept')).toBe(4);
-    // One that has to be made anew is the live release's own, and the next such release takes that one over.
+    // One that has to be made anew is the live release's own, and the next such release adopts that one.
     await world.docker.docker(['rm', '-f', before[0] ?? '']);
     await world.reconcile(world.deployer());
     expect(await states('kept')).toEqual(['v4 running']);
@@ -135,7 +135,7 @@ describe.skipIf(missing !== undefined)('a release that is what runs already', ()
   it('gets new containers where the short way is switched off', async () => {
     await deployed('off');
     const release = await world.release('off', one);
-    expect((await world.rollOut(release, world.deployer({ reuse: false }))).state).toBe('live');
+    expect((await world.rollOut(release, world.deployer({ adopt: false }))).state).toBe('live');
     expect(await states('off')).toEqual(['v2 running']);
   });
 

@@ -13,7 +13,7 @@ import { plan } from './plan.js';
 import { probe } from './probe.js';
 import type { Container } from './targets/container.js';
 
-export interface TakeOver {
+export interface Adoption {
   /** The deployments whose containers go on. */
   readonly containersOf: readonly string[];
   /** What else of the app is about. */
@@ -27,16 +27,16 @@ const ANSWER_MS = 1000;
  * Undefined unless all that the release wants runs, does its work and gets the requests: otherwise, new containers make good
  * what is wrong with the ones that are there.
  */
-export async function findTakeOver(
+export async function findAdoption(
   parts: DeployerParts,
   app: string,
   release: Release,
   { releases, live: number }: Pick<AppState, 'releases' | 'live'>,
   signal: AbortSignal,
-): Promise<TakeOver | undefined> {
+): Promise<Adoption | undefined> {
   const { fast, ledger, target, edge, config, retirements } = parts;
   const live = releases.find((one) => one.number === number);
-  if (!fast.reuse || live === undefined || !runsTheSame(ledger, app, live, release)) return undefined;
+  if (!fast.adopt || live === undefined || !runsTheSame(ledger, app, live, release)) return undefined;
   const { keep, stopped, missing, discard, retire } = plan(await target.list(app, { signal }), live);
   if (stopped.length + missing.length > 0 || keep.length === 0) return undefined;
   if (keep.some(({ id, state }) => state !== 'running' || retirements.has(id))) return undefined;
