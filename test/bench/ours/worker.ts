@@ -17,8 +17,6 @@ import type { Answer, FromWorker, Request, ToWorker } from './messages.js';
 
 interface Last {
   readonly result: BuildResult;
-  readonly id: string;
-  readonly commit: string;
 }
 
 const config = loadConfig();
@@ -84,7 +82,7 @@ async function build({
     const result = await timed('build', () =>
       buildApp(tools, { app, id, commit, noCache, remote, log }, never),
     );
-    last.set(app, { result, id, commit });
+    last.set(app, { result });
     if (pushed) await timed('push', () => push(app));
     const outcomes = await readOutcomes(tools.store.stepsPath(app, id));
     for (const { step, text, result: how, ms } of outcomes)
@@ -99,8 +97,7 @@ async function build({
 
 async function push(app: string): Promise<void> {
   const { config, registry } = builder.tools;
-  const { result, id, commit } = lastOf(app);
-  await pushBuiltImage(config, registry, result, { app, buildId: id, commit }, never);
+  await pushBuiltImage(config, registry, lastOf(app).result, app, never);
 }
 
 function imageOf(app: string): Answer {
