@@ -99,8 +99,7 @@ async function build({
 
 async function push(app: string): Promise<void> {
   const { config, registry } = builder.tools;
-  const { result, id, commit } = lastOf(app);
-  await pushBuiltImage(config, registry, result, { app, buildId: id, commit }, never);
+  await pushBuiltImage(config, registry, lastOf(app).result, app, never);
 }
 
 function imageOf(app: string): Answer {
