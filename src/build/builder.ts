@@ -24,6 +24,8 @@ import { type BuilderTools, buildNext } from './job.js';
 import { parseAllowList } from './sandbox/cidr.js';
 import { Sandbox } from './sandbox/runtime.js';
 
+/** Most rollouts are over by then. */
+const EXPORT_REST_MS = 2000;
 const CLEANING_MS = 10 * 60_000;
 /** A commit of another repository that no build asked for in this time is fetched anew. */
 const REMOTE_KEEP_MS = 24 * 60 * 60_000;
@@ -57,7 +59,7 @@ export async function openBuildTools(config: Config, log: Logger): Promise<HeldB
   const git = new Git();
   const objects = new ObjectPool();
   const registry = RegistryClient.fromConfig(config, log);
-  const exports = new CacheExports(builderStore, log);
+  const exports = new CacheExports(builderStore, log, EXPORT_REST_MS);
   const allowed = parseAllowList(config.buildNetworkAllow);
   const remotes = new GitRemotes({
     git,

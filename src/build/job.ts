@@ -143,7 +143,7 @@ class BuildJob {
       );
       await log.flush();
       await store.end(app, id, { state: 'built', claim: token });
-      await this.#name(built, tags);
+      await this.#nameLater(built, tags);
       this.#export(remote);
       return;
     }
@@ -153,8 +153,7 @@ class BuildJob {
     await store.append(app, id, { type: 'release', at: Date.now(), claim: token, number: release });
     // The reconciler finds it when the queue cannot be reached now.
     await queues.enqueueRollout(app);
-    // The deployer is at work already: nobody waits for a name.
-    await this.#name(built, [...tags, `v${release}`]);
+    await this.#nameLater(built, [...tags, `v${release}`]);
     this.#export(remote);
   }
 
@@ -172,6 +171,13 @@ class BuildJob {
     if (config.shareCacheMounts) {
       exports?.add(app, { export: (_, signal) => shareCacheMounts(this.#tools, app, signal) });
     }
+  }
+
+  /** The deployer is at work already: nobody waits for a name. */
+  async #nameLater(built: BuildResult, tags: readonly string[]): Promise<void> {
+    const { exports } = this.#tools;
+    if (exports === undefined) await this.#name(built, tags);
+    else exports.add(this.#deployment.app, { export: () => this.#name(built, tags) });
   }
 
   /** Tags in the registry, such as `v12`, are for people; nothing depends on them. */
