@@ -15,8 +15,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
 try {
   const options = readOptions(process.argv.slice(2));
   if (options.help) console.log(HELP);
-  else if (options.growth.length > 0 || options.floor) await lookAtOurs(options);
-  else await compare(options);
+  if (!options.help && options.cases.length > 0) await compare(options);
+  if (options.growth.length > 0 || options.floor) await lookAtOurs(options);
 } catch (error) {
   console.error((error as Error).message);
   process.exitCode = 2;
