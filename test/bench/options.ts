@@ -1,5 +1,6 @@
 /** What `npm run bench` is asked for. */
 import { parseArgs } from 'node:util';
+import { LEAST_ROUNDS } from './report/results.js';
 
 export const CASE_IDS: readonly string[] = [
   ...['a1', 'a2', 'b1', 'b2', 'c1', 'c2', 'c3', 'd', 'e', 'f', 'g'],
@@ -8,8 +9,6 @@ export const CASE_IDS: readonly string[] = [
 export const GROWTHS = ['files', 'layers', 'size', 'builds', 'history'] as const;
 export type Growth = (typeof GROWTHS)[number];
 const PEERS = ['docker', 'buildah'] as const;
-/** Fewer prove nothing. */
-const LEAST_ROUNDS = 5;
 
 export interface BenchOptions {
   readonly cases: readonly string[];
@@ -36,6 +35,7 @@ Builds the same projects with Slipway and with the peers that are installed, in 
 Runs as root. Takes about an hour for everything; one case with few rounds, a minute.
 
   --cases a1,b2        only these: ${CASE_IDS.join(' ')}
+                       "none" makes picture and tables anew from --json FILE
   --peers docker       only these: docker buildah; "none" for ours alone
   --rounds N           counted rounds of each case (default ${LEAST_ROUNDS}); fewer make the result invalid
   --docker-socket PATH an engine that runs already, a newer one perhaps, as one more peer
@@ -77,7 +77,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
   const isElse = values.growth !== undefined || values.floor;
   return {
     cases: isElse && values.cases === undefined ? [] : chosen('cases', values.cases, CASE_IDS),
-    peers: values.peers === 'none' ? [] : chosen('peers', values.peers, PEERS),
+    peers: chosen('peers', values.peers, PEERS),
     rounds,
     mayEmpty: values['may-empty'],
     growth: values.growth === undefined ? [] : chosen('growth', values.growth, GROWTHS),
@@ -98,6 +98,7 @@ export function isValid({ rounds }: Pick<BenchOptions, 'rounds'>): boolean {
 /** In the order of `known`; all of them when nothing was given. */
 function chosen<T extends string>(option: string, given: string | undefined, known: readonly T[]): T[] {
   if (given === undefined || given === 'all') return [...known];
+  if (given === 'none') return [];
   const names = given.split(',').map((name) => name.trim());
   const unknown = names.filter((name) => !known.some((each) => each === name));
   if (unknown.length > 0) throw new Error(`--${option} knows ${known.join(', ')}, not ${unknown.join(', ')}`);

@@ -49,7 +49,7 @@ function script(directory: string, image: string, { host, client }: Engine): str
 set -eu
 export DOCKER_BUILDKIT=1 DOCKER_HOST='${host}'
 read -r _ commit _
-git archive "$commit" | ${client} build --quiet --tag '${image}' - >/dev/null
+git -c tar.umask=0022 archive "$commit" | ${client} build --quiet --tag '${image}' - >/dev/null
 ${client} push --quiet '${image}' >/dev/null
 container=$(${client} run --detach --publish 127.0.0.1::${APP_PORT} '${image}')
 port=$(${client} port "$container" ${APP_PORT} | sed -n 's/.*://p;q')
