@@ -37,7 +37,7 @@ test('the picture is well-formed, whatever the machine is called', () => {
 });
 
 test('the picture has a bar for ours and for each peer, in proportion, and none for the command', () => {
-  const bars = [...barsPicture(RESULTS).matchAll(/class="(\w+)" x="330" y="\d+" width="([\d.]+)"/g)];
+  const bars = [...barsPicture(RESULTS).matchAll(/class="(\w+)" x="390" y="\d+" width="([\d.]+)"/g)];
   const [ours, docker] = bars
     .filter(([, , width]) => width !== '12')
     .map(([, name, width]) => [name, Number(width)]);
