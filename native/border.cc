@@ -35,6 +35,10 @@ std::string text(const Napi::Value& value) {
 }
 double numeric(const Napi::Value& value) { return value.As<Napi::Number>().DoubleValue(); }
 
+unsigned countOf(const Napi::Value& value) {
+  return value.IsNumber() ? value.As<Napi::Number>().Uint32Value() : 0;
+}
+
 std::vector<std::string> texts(const Napi::Value& value) {
   const Napi::Array array = value.As<Napi::Array>();
   std::vector<std::string> all;
@@ -81,8 +85,9 @@ Napi::Value cancel(Args args) {
 Napi::Value openWriter(Args args) {
   const std::string path = text(args[0]);
   const Compression compression = compressionOf(text(args[1]));
+  const unsigned threads = countOf(args[2]);
   return startTask(args.Env(), std::make_shared<CancelFlag>(), [=](const CancelFlag&) -> ToValue {
-    WriterHandle writer = std::make_shared<LayerWriter>(path, compression);
+    WriterHandle writer = std::make_shared<LayerWriter>(path, compression, threads);
     return [writer](Napi::Env env) { return handleFor<WriterHandle>(env, writer); };
   });
 }
@@ -199,6 +204,7 @@ Napi::Value writeUpper(Args args) {
   for (std::string& path : texts(args[5])) request.exclude.insert(std::move(path));
   request.complete = args[6].ToBoolean().Value();
   if (args[7].IsNumber()) request.newest = static_cast<int64_t>(numeric(args[7]));
+  request.threads = countOf(args[8]);
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      const WrittenLayer written = writeUpperLayer(request, flag);
@@ -214,6 +220,7 @@ Napi::Value repack(Args args) {
   request.path = text(args[4]);
   request.compression = compressionOf(text(args[5]));
   if (args[6].IsNumber()) request.newest = static_cast<int64_t>(numeric(args[6]));
+  request.threads = countOf(args[7]);
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      const WrittenLayer written = repackLayer(request, flag);

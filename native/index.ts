@@ -116,7 +116,7 @@ interface Handle {
 interface Addon {
   newCancel(): Handle;
   cancel(cancel: Handle): void;
-  openWriter(path: string, compression: Compression): Promise<Handle>;
+  openWriter(path: string, compression: Compression, threads: number): Promise<Handle>;
   writeEntries(
     writer: Handle,
     numbers: Float64Array,
@@ -134,6 +134,7 @@ interface Addon {
     exclude: readonly string[],
     complete: boolean,
     newest: number | undefined,
+    threads: number,
   ): Promise<WrittenLayer>;
   repack(
     cancel: Handle,
@@ -143,6 +144,7 @@ interface Addon {
     path: string,
     compression: Compression,
     newest: number | undefined,
+    threads: number,
   ): Promise<WrittenLayer>;
   apply(
     cancel: Handle,
@@ -192,9 +194,17 @@ function load(): Addon {
   return createRequire(import.meta.url)(found) as Addon;
 }
 
+export interface LayerWriterOptions {
+  readonly path: string;
+  readonly compression: Compression;
+  /** At most so many compress and hash; as many as there are processors by default. The bytes do not depend on it. */
+  readonly threads?: number;
+}
+
 /** Starts a layer in a file, which is created or emptied. */
-export function openLayerWriter(options: { path: string; compression: Compression }): LayerWriter {
-  return new OpenLayer(checkPath('path', options.path), options.compression);
+export function openLayerWriter(options: LayerWriterOptions): LayerWriter {
+  checkPath('path', options.path);
+  return new OpenLayer(options);
 }
 
 class OpenLayer implements LayerWriter {
@@ -202,8 +212,8 @@ class OpenLayer implements LayerWriter {
   #last: Promise<unknown>;
   #closed = false;
 
-  constructor(path: string, compression: Compression) {
-    this.#writer = addon.openWriter(path, compression);
+  constructor({ path, compression, threads }: LayerWriterOptions) {
+    this.#writer = addon.openWriter(path, compression, checkThreads(threads));
     this.#last = this.#writer;
     // Whoever writes or finishes next gets this failure; until then it is not an unhandled one.
     this.#last.catch(() => {});
@@ -257,18 +267,21 @@ export interface UpperLayerOptions {
   readonly complete?: boolean;
   /** Seconds since the epoch: a later time of an entry becomes this one in the layer. */
   readonly newest?: number;
+  /** As of LayerWriterOptions. */
+  readonly threads?: number;
   readonly signal?: AbortSignal;
 }
 
 /** Writes what an overlay's upper directory changes as a layer. The file is removed when it fails. */
 export function writeUpperLayer(options: UpperLayerOptions): Promise<WrittenLayer> {
   const { upper, lowers, path, compression, exclude = [], complete = false, newest, signal } = options;
+  const threads = checkThreads(options.threads);
   checkPath('upper', upper);
   checkPath('path', path);
   checkTime(newest);
   for (const lower of lowers) checkPath('lowers', lower);
   return cancellable(signal, (cancel) =>
-    addon.writeUpper(cancel, upper, lowers, path, compression, exclude, complete, newest),
+    addon.writeUpper(cancel, upper, lowers, path, compression, exclude, complete, newest, threads),
   );
 }
 
@@ -281,17 +294,20 @@ export interface RepackOptions {
   readonly compression: Compression;
   /** Seconds since the epoch: a later time of an entry becomes this one, and the diff id another. */
   readonly newest?: number;
+  /** As of LayerWriterOptions. */
+  readonly threads?: number;
   readonly signal?: AbortSignal;
 }
 
 /** Writes a layer's blob anew. Without `newest` the tar in it stays the same, byte for byte. */
 export function repackLayer(options: RepackOptions): Promise<WrittenLayer> {
   const { blob, digest, diffId, path, compression, newest, signal } = options;
+  const threads = checkThreads(options.threads);
   checkPath('blob', blob);
   checkPath('path', path);
   checkTime(newest);
   return cancellable(signal, (cancel) =>
-    addon.repack(cancel, blob, digest, diffId, path, compression, newest),
+    addon.repack(cancel, blob, digest, diffId, path, compression, newest, threads),
   );
 }
 
@@ -457,6 +473,12 @@ function checkPath(name: string, path: string): string {
   if (path === '' || path.includes('\0'))
     throw new TypeError(`${name} is not a path: ${JSON.stringify(path)}`);
   return path;
+}
+
+/** 0 is what the addon takes for the number of processors. */
+function checkThreads(threads = 0): number {
+  if (!Number.isInteger(threads) || threads < 0) throw new TypeError(`not a number of threads: ${threads}`);
+  return threads;
 }
 
 function checkTime(seconds: number | undefined): void {

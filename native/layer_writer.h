@@ -1,13 +1,10 @@
-// Writes one layer in one pass: tar → SHA-256 (diff id) → gzip or zstd → SHA-256 (digest) → file. Compressing
-// has a thread of its own. The bytes depend on the entries and their order, and on nothing else.
+// Writes one layer in one pass: entries → tar → blob (blob_writer.h). The bytes depend on the entries and their
+// order, and on nothing else.
 #pragma once
 
-#include <exception>
-#include <thread>
 #include <unordered_set>
 
-#include "block_pipe.h"
-#include "encoders.h"
+#include "blob_writer.h"
 #include "fault.h"
 #include "tar.h"
 
@@ -19,15 +16,18 @@ struct WrittenLayer {
   uint64_t size_bytes = 0;     // of the blob
   uint64_t content_bytes = 0;  // of the files' data
   uint64_t entries = 0;
+
+  void take(const FinishedBlob& blob) {
+    diff_id = blob.diff_id;
+    digest = blob.digest;
+    size_bytes = blob.size_bytes;
+  }
 };
 
 class LayerWriter {
  public:
-  LayerWriter(const std::string& path, Compression compression);
   // An unfinished layer's file is removed.
-  ~LayerWriter();
-  LayerWriter(const LayerWriter&) = delete;
-  LayerWriter& operator=(const LayerWriter&) = delete;
+  LayerWriter(const std::string& path, Compression compression, unsigned threads);
 
   // Refuses a path that is not a plain relative one, was written before, or has a part that starts with
   // `.wh.`.
@@ -45,18 +45,11 @@ class LayerWriter {
   void append(Bytes bytes);
   void pad(uint64_t size);
   void flush();
-  void stop();
 
-  const std::string path_;
-  BlockPipe pipe_;
-  BlockPipe::Block block_;
-  Sha256 tar_hash_;
+  BlobWriter blob_;
+  BlobWriter::Block block_;
   WrittenLayer written_;
   std::unordered_set<std::string> paths_;
-  BlobFile blob_;
-  std::exception_ptr encoder_fault_;
-  std::thread encoder_;
-  bool done_ = false;
 };
 
 }  // namespace slipway

@@ -1,6 +1,7 @@
 /** The builder's directory: blobs, lay-outs and the step cache, opened together. */
 import { join } from 'node:path';
 import type { Limits } from '../config.js';
+import { type FastPaths, readFastPaths } from '../fast-paths.js';
 import { BlobStore } from '../layers/blob-store.js';
 import { LayerStore } from '../layers/layer-store.js';
 import { StepCache } from './cache/step-cache.js';
@@ -12,6 +13,7 @@ export interface BuilderStore {
   readonly layers: LayerStore;
   readonly steps: StepCache;
   readonly running: RunningBuilds;
+  readonly fast: FastPaths;
   /** State of the sandboxes: bundles, network namespaces. */
   readonly sandboxDirectory: string;
   readonly directory: string;
@@ -21,6 +23,7 @@ export interface BuilderStore {
 export async function openBuilderStore(
   directory: string,
   limits: Pick<Limits, 'stepDiskBytes'>,
+  fast: FastPaths = readFastPaths(),
 ): Promise<BuilderStore> {
   const blobs = new BlobStore(join(directory, 'blobs'));
   await blobs.open();
@@ -31,7 +34,7 @@ export async function openBuilderStore(
   await new CacheMounts(directory).open();
   const running = new RunningBuilds(join(directory, 'running'));
   await running.open();
-  return { blobs, layers, steps, running, sandboxDirectory: sandboxDirectory(directory), directory };
+  return { blobs, layers, steps, running, fast, sandboxDirectory: sandboxDirectory(directory), directory };
 }
 
 export function sandboxDirectory(directory: string): string {

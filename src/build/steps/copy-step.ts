@@ -1,6 +1,7 @@
 /** Writes the layer of a COPY or ADD, straight from the sources' bytes. */
 import { type LayerEntry, openLayerWriter } from '../../../native/index.js';
 import type { CopyStep } from '../../dockerfile/step.js';
+import { threadsOf } from '../../fast-paths.js';
 import type { Layer } from '../../layers/layer.js';
 import type { BuilderStore } from '../builder-store.js';
 import { CONTEXT_MTIME } from '../context/context-selection.js';
@@ -57,7 +58,7 @@ export async function writeLayer(
   signal: AbortSignal,
 ): Promise<Layer> {
   const temporary = await store.blobs.newTemporary();
-  const writer = openLayerWriter({ path: temporary, compression: 'gzip' });
+  const writer = openLayerWriter({ path: temporary, compression: 'gzip', ...threadsOf(store.fast) });
   try {
     for (let next = 0; next < planned.length; ) {
       signal.throwIfAborted();
