@@ -11,7 +11,7 @@ import { packEntries } from './pack.js';
 /**
  * LAYER_INVALID: the archive is damaged or holds what a layer must not. LAYER_TOO_LARGE: a limit against bombs.
  * DIGEST_MISMATCH: other bytes than promised. ENTRY_INVALID: an entry that cannot be written into a layer.
- * FILE_CHANGED: a file of this machine is not what it was.
+ * FILE_CHANGED: a file of this machine is not what it was. OBJECTS_ENDED: git gave other objects than were asked for.
  */
 export type NativeErrorCode =
   | 'LAYER_INVALID'
@@ -19,6 +19,7 @@ export type NativeErrorCode =
   | 'DIGEST_MISMATCH'
   | 'ENTRY_INVALID'
   | 'FILE_CHANGED'
+  | 'OBJECTS_ENDED'
   | 'CANCELLED';
 
 export type Compression = 'gzip' | 'zstd' | 'none';
@@ -42,6 +43,8 @@ export interface LayerEntry {
   readonly range?: { readonly offset: number; readonly sizeBytes: number };
   /** What the bytes of `file` must be, as hex; others are FILE_CHANGED. */
   readonly sha256?: string;
+  /** The content is the next object of a pipe, which must be the blob with this id. */
+  readonly object?: { readonly pipe: ObjectPipe; readonly oid: string };
   /** Of a symlink: its target. Of a hard link: the path of an earlier entry. */
   readonly linkname?: string;
   readonly rdevMajor?: number;
@@ -108,7 +111,7 @@ export interface MergedEntry extends Omit<ScannedEntry, 'sha256' | 'inode'> {
 }
 
 declare const handleBrand: unique symbol;
-interface Handle {
+export interface Handle {
   readonly [handleBrand]: true;
 }
 
@@ -117,11 +120,14 @@ interface Addon {
   newCancel(): Handle;
   cancel(cancel: Handle): void;
   openWriter(path: string, compression: Compression, threads: number): Promise<Handle>;
+  newPipe(): { pipe: Handle; writer: number };
+  closePipe(pipe: Handle): void;
   writeEntries(
     writer: Handle,
     numbers: Float64Array,
     strings: Uint8Array,
     bytes: readonly Uint8Array[],
+    pipes: readonly Handle[],
   ): Promise<void>;
   finishWriter(writer: Handle): Promise<WrittenLayer>;
   abortWriter(writer: Handle): Promise<void>;
@@ -222,8 +228,9 @@ class OpenLayer implements LayerWriter {
   write(entries: readonly LayerEntry[]): Promise<void> {
     if (this.#closed) return Promise.reject(new Error('the layer is finished'));
     return this.#then(async (writer) => {
-      const packed = packEntries(entries);
-      await addon.writeEntries(writer, packed.numbers, packed.strings, packed.bytes);
+      const { numbers, strings, bytes, pipes } = packEntries(entries);
+      const handles = pipes.map(({ handle }) => handle);
+      await addon.writeEntries(writer, numbers, strings, bytes, handles);
     });
   }
 
@@ -247,6 +254,20 @@ class OpenLayer implements LayerWriter {
     this.#last = next;
     return next;
   }
+}
+
+/** Takes the output of `git cat-file --batch` to a layer writer, without a detour through JavaScript. */
+export interface ObjectPipe {
+  /** What git gets as its standard output. Whoever starts git closes it when it has started. */
+  readonly writer: number;
+  readonly handle: Handle;
+  /** When nobody reads any more. */
+  close(): void;
+}
+
+export function openObjectPipe(): ObjectPipe {
+  const { pipe, writer } = addon.newPipe();
+  return { writer, handle: pipe, close: () => addon.closePipe(pipe) };
 }
 
 export interface UpperLayerOptions {

@@ -58,20 +58,41 @@ void LayerWriter::addFile(const TarEntry& entry, int fd, const std::string& sha2
   uint64_t left = entry.size;
   while (left > 0) {
     cancel.check();
-    const size_t held = block_.size();
-    const size_t part = static_cast<size_t>(std::min<uint64_t>(left, kMemberBytes - held));
-    block_.resize(held + part);
-    if (readFull(fd, std::span(block_).subspan(held), entry.path) < part) {
+    const std::span<uint8_t> part = room(left);
+    if (readFull(fd, part, entry.path) < part.size()) {
       throw Fault(kFileChanged, entry.path + " became shorter while it was read", entry.path);
     }
-    if (!sha256.empty()) hash.update(Bytes(block_).subspan(held));
-    left -= part;
+    if (!sha256.empty()) hash.update(part);
+    left -= part.size();
     if (block_.size() == kMemberBytes) flush();
   }
   if (!sha256.empty() && hash.hex() != sha256) {
     throw Fault(kFileChanged, entry.path + " has other bytes than before", entry.path);
   }
   pad(entry.size);
+}
+
+void LayerWriter::addObject(TarEntry& entry, ObjectPipe& pipe, const std::string& oid,
+                            const CancelFlag& cancel) {
+  checkPath(entry.path);
+  claim(entry.path);
+  entry.size = pipe.begin(oid, cancel);
+  begin(entry);
+  for (uint64_t left = entry.size; left > 0;) {
+    const std::span<uint8_t> part = room(left);
+    pipe.read(part, cancel);
+    left -= part.size();
+    if (block_.size() == kMemberBytes) flush();
+  }
+  pipe.end(cancel);
+  pad(entry.size);
+}
+
+// Up to so many bytes at the end of the block, to be filled by the caller.
+std::span<uint8_t> LayerWriter::room(uint64_t wanted) {
+  const size_t held = block_.size();
+  block_.resize(held + static_cast<size_t>(std::min<uint64_t>(wanted, kMemberBytes - held)));
+  return std::span(block_).subspan(held);
 }
 
 void LayerWriter::addWhiteout(const std::string& path, int64_t mtime) {

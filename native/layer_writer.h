@@ -6,6 +6,7 @@
 
 #include "blob_writer.h"
 #include "fault.h"
+#include "object_pipe.h"
 #include "tar.h"
 
 namespace slipway {
@@ -34,6 +35,8 @@ class LayerWriter {
   void add(const TarEntry& entry, Bytes data = {});
   // The data comes from an open file; entry.size must be its size, and sha256 (hex) its hash unless empty.
   void addFile(const TarEntry& entry, int fd, const std::string& sha256, const CancelFlag& cancel);
+  // The data is the next object of a pipe, which must be the blob `oid`.
+  void addObject(TarEntry& entry, ObjectPipe& pipe, const std::string& oid, const CancelFlag& cancel);
   // OCI image spec, layer.md "Whiteouts": says that `path` of the layers below is gone.
   void addWhiteout(const std::string& path, int64_t mtime);
   WrittenLayer finish();
@@ -43,6 +46,7 @@ class LayerWriter {
   void begin(const TarEntry& entry);
   void claim(const std::string& path);
   void append(Bytes bytes);
+  std::span<uint8_t> room(uint64_t wanted);
   void pad(uint64_t size);
   void flush();
 

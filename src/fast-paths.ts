@@ -5,11 +5,13 @@
 export interface FastPaths {
   /** Layers are hashed and compressed by as many threads as there are processors. */
   readonly threads: boolean;
+  /** The files of a commit go from git to a layer in one stream, not one by one. */
+  readonly stream: boolean;
 }
 
 export function readFastPaths(env: NodeJS.ProcessEnv = process.env): FastPaths {
   const isOn = (name: keyof FastPaths): boolean => env[`SLIPWAY_FAST_${name.toUpperCase()}`] !== '0';
-  return { threads: isOn('threads') };
+  return { threads: isOn('threads'), stream: isOn('stream') };
 }
 
 /** As the layer writers take it. */
