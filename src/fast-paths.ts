@@ -7,11 +7,13 @@ export interface FastPaths {
   readonly threads: boolean;
   /** The files of a commit go from git to a layer in one stream, not one by one. */
   readonly stream: boolean;
+  /** A push's layers are uploaded while the build goes on. */
+  readonly upload: boolean;
 }
 
 export function readFastPaths(env: NodeJS.ProcessEnv = process.env): FastPaths {
   const isOn = (name: keyof FastPaths): boolean => env[`SLIPWAY_FAST_${name.toUpperCase()}`] !== '0';
-  return { threads: isOn('threads'), stream: isOn('stream') };
+  return { threads: isOn('threads'), stream: isOn('stream'), upload: isOn('upload') };
 }
 
 /** As the layer writers take it. */

@@ -12,7 +12,7 @@ import { hostPlatform } from '../registry/pull.js';
 import { openGitSource } from './add/git-source.js';
 import { appRunSettings } from './app-run-settings.js';
 import { buildImage } from './build.js';
-import type { BuildResult } from './build-request.js';
+import type { BuildResult, BuildTools } from './build-request.js';
 import type { BuilderStore } from './builder-store.js';
 import { cachePlaceOf } from './cache/cache-place.js';
 import { RemoteCache } from './cache/remote-cache.js';
@@ -64,12 +64,13 @@ export interface AppBuild {
   readonly remote: RemoteCache | undefined;
   /** Where its output goes. */
   readonly log: BuildLog;
+  readonly onLayer?: BuildTools['onLayer'];
 }
 
 /** Throws what {@link buildImage} throws. */
 export async function buildApp(
   tools: AppBuildTools,
-  { app, id, context, noCache, remote, log }: AppBuild,
+  { app, id, context, noCache, remote, log, onLayer }: AppBuild,
   signal: AbortSignal,
 ): Promise<BuildResult> {
   const { builderStore, sandbox, registry, config, store } = tools;
@@ -96,6 +97,7 @@ export async function buildApp(
       openGit: (wanted) => openGitSource(wanted, tools.remotes, config.limits, signal),
       listen: eachOf(outcomes, logEvents(log)),
       ...(remote === undefined ? {} : { remote }),
+      ...(onLayer === undefined ? {} : { onLayer }),
       signal,
     },
   );

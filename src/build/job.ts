@@ -20,6 +20,7 @@ import type { BuildResult } from './build-request.js';
 import type { CacheExports } from './cache/cache-exports.js';
 import type { RemoteCache } from './cache/remote-cache.js';
 import type { BuildContext } from './context/context.js';
+import { EarlyUploads } from './early-uploads.js';
 import { pushBuiltImage } from './push-image.js';
 
 export interface BuilderTools extends AppBuildTools {
@@ -111,18 +112,21 @@ class BuildJob {
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
     const remote = this.#remoteCache(log, signal);
     const { noCache } = push.options;
+    await using uploads = this.#earlyUploads(signal);
+    const onLayer = uploads === undefined ? {} : { onLayer: uploads.start };
     const built = await this.#phase('build', signal, async () => {
       const context = await appContext(this.#tools, app, push.newOid, signal);
       this.#context = context;
-      return buildApp(this.#tools, { app, id, context, noCache, remote, log }, signal);
+      return buildApp(this.#tools, { app, id, context, noCache, remote, log, ...onLayer }, signal);
     });
     const { cached, total } = built.steps;
     await log.body(`${total} ${total === 1 ? 'step' : 'steps'}, ${cached} cached: ${built.image.digest}`);
 
     await log.headline('Pushing the image');
-    const pushed = await this.#phase('push', signal, () =>
-      pushBuiltImage(config, registry, built, { app, buildId: id, commit: push.newOid }, signal),
-    );
+    const pushed = await this.#phase('push', signal, async () => {
+      const names = { app, buildId: id, commit: push.newOid };
+      return pushBuiltImage(config, registry, built, names, signal, await uploads?.finished());
+    });
     await log.body(`sent ${megabytes(pushed.pushedBytes)}, ${megabytes(pushed.skippedBytes)} were there`);
 
     const { token } = this.#claim;
@@ -151,6 +155,13 @@ class BuildJob {
     // The deployer is at work already: nobody waits for a name.
     await this.#nameRelease(built, release);
     this.#export(remote);
+  }
+
+  #earlyUploads(signal: AbortSignal): EarlyUploads | undefined {
+    const { registry, config, builderStore: store } = this.#tools;
+    if (!store.fast.upload) return undefined;
+    const place = { registry: config.registry.host, repository: imageRepository(this.#deployment.app) };
+    return new EarlyUploads(place, { registry, store, signal });
   }
 
   #remoteCache(log: BuildLog, signal: AbortSignal): RemoteCache | undefined {
