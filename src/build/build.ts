@@ -110,9 +110,18 @@ class BuildRun {
     if (known !== undefined) return known;
     for (const index of stage.dependsOn) await this.stage(this.#stageAt(index));
     const { whole, start } = await this.#start(stage);
+    if (this.#isOfImage(stage)) for (const layer of start.layers) this.#tools.onLayer?.(layer, this.bases);
     const result = await new StageBuild(whole, start, this.#stageTools(stage)).run(start);
     this.#results.set(stage.index, result);
     return result;
+  }
+
+  /** The target, and the stages that it stands on: their layers are the image's. */
+  #isOfImage(stage: PlannedStage): boolean {
+    for (let at = this.#plan.target; ; at = this.#stageAt(at.base.index)) {
+      if (at.index === stage.index) return true;
+      if (at.base.kind !== 'stage') return false;
+    }
   }
 
   async #start(stage: PlannedStage): Promise<Beginning> {
@@ -188,7 +197,7 @@ class BuildRun {
   }
 
   #stageTools(stage: PlannedStage): StageTools {
-    const { store, sandbox, limits, remote, signal } = this.#tools;
+    const { store, sandbox, limits, remote, onLayer, signal } = this.#tools;
     const { context, dockerfile, scope, noCache, noCacheStages = [], run, thin = false } = this.#request;
     return {
       store,
@@ -201,6 +210,9 @@ class BuildRun {
       noCache: noCache || noCacheStages.some((name) => name.toLowerCase() === stageName(stage)),
       bases: this.bases,
       ...(remote === undefined ? {} : { remote }),
+      ...(onLayer !== undefined && this.#isOfImage(stage)
+        ? { onLayer: (layer) => onLayer(layer, this.bases) }
+        : {}),
       context,
       origins: this.#origins,
       settings: run,

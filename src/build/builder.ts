@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { diskUsage } from '../../native/index.js';
 import { type Config, homePaths } from '../config.js';
-import { fastPaths } from '../fast-paths.js';
 import { AppRepositories } from '../git/app-repository.js';
 import { Git } from '../git/git.js';
 import { ObjectPool } from '../git/object-pool.js';
@@ -67,7 +66,6 @@ export async function openBuildTools(config: Config, log: Logger): Promise<HeldB
     rules: { guard: () => AddressGuard.open(allowed) },
     maxBytes: config.limits.stepDiskBytes,
   });
-  const fast = fastPaths();
   const tools = {
     config,
     log,
@@ -77,12 +75,11 @@ export async function openBuildTools(config: Config, log: Logger): Promise<HeldB
     registry,
     builderStore,
     sandbox,
-    fast,
-    ...(fast.listings ? { listings: new TreeListings() } : {}),
+    ...(builderStore.fast.listings ? { listings: new TreeListings() } : {}),
     exports,
     store: new DeploymentStore(config.home),
     ledger: new Ledger(paths, git, await Vault.open(paths.secretKey), {
-      fast: fastPaths(),
+      fast: builderStore.fast,
       hasCommit: async (gitDir, oid) => (await objects.reader(gitDir).read(oid)).type === 'commit',
     }),
     repositories: new AppRepositories(paths, git),

@@ -19,6 +19,7 @@ import { shareCacheMounts } from './app-run-settings.js';
 import type { BuildResult } from './build-request.js';
 import type { CacheExports } from './cache/cache-exports.js';
 import type { RemoteCache } from './cache/remote-cache.js';
+import { EarlyUploads } from './early-uploads.js';
 import { pushBuiltImage } from './push-image.js';
 
 export interface BuilderTools extends AppBuildTools {
@@ -111,8 +112,14 @@ class BuildJob {
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
     const remote = this.#remoteCache(log, signal);
     const { noCache } = push.options;
+    await using uploads = this.#earlyUploads(signal);
+    const onLayer = uploads === undefined ? {} : { onLayer: uploads.start };
     const build = await this.#phase('build', signal, async () => {
-      return buildApp(this.#tools, { app, id, commit: push.newOid, noCache, remote, log }, signal);
+      return buildApp(
+        this.#tools,
+        { app, id, commit: push.newOid, noCache, remote, log, ...onLayer },
+        signal,
+      );
     });
     const built = build.result;
     // Written while the image is on its way.
@@ -122,8 +129,8 @@ class BuildJob {
     await log.body(`${total} ${total === 1 ? 'step' : 'steps'}, ${cached} cached: ${built.image.digest}`);
 
     await log.headline('Pushing the image');
-    const { result: pushed, event } = await this.#phase('push', signal, () =>
-      pushBuiltImage(config, registry, built, app, signal),
+    const { result: pushed, event } = await this.#phase('push', signal, async () =>
+      pushBuiltImage(config, registry, built, app, signal, await uploads?.finished()),
     );
     await timed;
     await log.body(`sent ${megabytes(pushed.pushedBytes)}, ${megabytes(pushed.skippedBytes)} were there`);
@@ -155,6 +162,13 @@ class BuildJob {
     await queues.enqueueRollout(app);
     await this.#nameLater(built, [...tags, `v${release}`]);
     this.#export(remote);
+  }
+
+  #earlyUploads(signal: AbortSignal): EarlyUploads | undefined {
+    const { registry, config, builderStore: store } = this.#tools;
+    if (!store.fast.upload) return undefined;
+    const place = { registry: config.registry.host, repository: imageRepository(this.#deployment.app) };
+    return new EarlyUploads(place, { registry, store, signal });
   }
 
   #remoteCache(log: BuildLog, signal: AbortSignal): RemoteCache | undefined {
