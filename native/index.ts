@@ -188,7 +188,7 @@ interface Addon {
 
 const addon: Addon = load();
 
-/** This file runs as native/index.ts and as dist/native/index.js; the addon is built in one place. */
+/** This file runs as native/index.ts, as dist/native/index.js, and in the bundles of dist/run; the addon is built in one place. */
 function load(): Addon {
   const places = ['./build/slipway.node', '../../native/build/slipway.node'];
   const found = places

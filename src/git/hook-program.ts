@@ -1,15 +1,12 @@
 /** Puts the executable `proc-receive` (native/programs) where git looks for hooks. */
-import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { SlipwayError } from '../errors.js';
+import { projectRoot } from '../root.js';
 
-/** Where it is built. This file runs as src/git/hook-program.ts and as dist/src/git/hook-program.js. */
+/** Where it is built. */
 export function hookProgram(): string {
-  const places = ['../../native/build/proc-receive', '../../../native/build/proc-receive'];
-  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
-  return paths.find((path) => existsSync(path)) ?? paths[0] ?? '';
+  return join(projectRoot(), 'native/build/proc-receive');
 }
 
 /** Puts `program` to `<directory>/proc-receive`: a copy, so that a checkout may go. Throws `invalid_config` when there is none. */

@@ -1,13 +1,13 @@
 /** Apps: create, list, info, destroy. */
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { AppView } from '../../api/views.js';
+import { projectRoot } from '../../root.js';
 import { addRemote } from '../git-remote.js';
 import { shortTime, table } from '../output.js';
 import { type Command, EXIT, UsageError } from '../usage.js';
 
-/** bin/slipway, from dist/src/cli/commands. */
-const LAUNCHER = fileURLToPath(new URL('../../../../bin/slipway', import.meta.url));
-const CREDENTIAL_HELPER = fileURLToPath(new URL('../../../../native/build/git-credential', import.meta.url));
+const LAUNCHER = join(projectRoot(), 'bin/slipway');
+const CREDENTIAL_HELPER = join(projectRoot(), 'native/build/git-credential');
 
 const create: Command = {
   name: 'apps:create',
