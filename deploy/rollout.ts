@@ -321,7 +321,10 @@ class Rollout {
     await this.#log.body(`${this.#redact(said)} (${name} ${seconds(ms)})`);
     const { app, id } = this.#deployment;
     const event = { type: 'phase', at: Date.now(), claim: this.#claim.token, name, ms } as const;
-    this.#noted = this.#noted.then(() => this.#parts.store.append(app, id, event));
+    this.#noted = this.#noted.then(() => {
+      this.#lease.throwIfAborted();
+      return this.#parts.store.append(app, id, event);
+    });
     // Whoever waits for it is told.
     this.#noted.catch(() => undefined);
     return result;

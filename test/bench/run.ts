@@ -1,5 +1,5 @@
 /** `npm run bench`: Slipway beside its peers, in one run. See options.ts for what it can be asked for. */
-import { type BenchFile, showFloor, showGrowth } from './also.js';
+import { type BenchFile, showFloor, showGrowth, writeKnown } from './also.js';
 import { machineFacts } from './measure/machine.js';
 import { type BenchOptions, CASE_IDS, HELP, isValid, readOptions } from './options.js';
 import { playCases } from './play.js';
@@ -24,9 +24,11 @@ try {
 }
 
 /** Writes what is known in the other forms. */
-async function showAgain({ svg, markdown }: BenchOptions, json: string): Promise<void> {
+async function showAgain(options: BenchOptions, json: string): Promise<void> {
+  const { svg, markdown } = options;
   const known = await readResults<BenchFile>(json);
   if (known === undefined) return;
+  await writeKnown(options, known);
   if (svg !== undefined) await writeBars(svg, known);
   if (markdown !== undefined) await writeSection(markdown, 'results', resultsMarkdown(known));
 }
