@@ -1,9 +1,11 @@
 /** What `slipway build` opens before it builds, and closes again: store, places, registry, sandbox, the context and its Dockerfile. */
+
 import type { Readable } from 'node:stream';
 import type { BuildContext } from '../build/context/context.js';
 import { Cleanup } from '../build/sandbox/cleanup.js';
 import { type Config, loadConfig } from '../config.js';
 import { SlipwayError } from '../errors.js';
+import { fastPaths } from '../fast-paths.js';
 import type { RegistryClient } from '../registry/client.js';
 import { findDockerfile } from './dockerfile-source.js';
 import { LazySandbox } from './lazy-sandbox.js';
@@ -53,7 +55,7 @@ export async function withOpened<T>(
   try {
     const config = localConfig(loadConfig(env), env);
     await checkSecrets(build);
-    const local = await openLocalStore(build.store ?? defaultStore(env), config);
+    const local = await openLocalStore(build.store ?? defaultStore(env), config, fastPaths(env));
     cleanup.defer(() => local.close());
     const places = new Places({
       store: local.store,

@@ -20,7 +20,6 @@ import { UsageError } from '../cli/usage.js';
 import type { Limits } from '../config.js';
 import type { GitSource } from '../dockerfile/step.js';
 import { SlipwayError } from '../errors.js';
-import { fastPaths } from '../fast-paths.js';
 import { Git } from '../git/git.js';
 import { gitTokens, userEnvironment } from './git-access.js';
 import type { ContextPlace, NamedPlace } from './options.js';
@@ -83,12 +82,12 @@ export class Places {
 
   /** Throws a UsageError for a directory that is not there, `context_invalid` for stdin that holds no context. */
   async open(place: ContextPlace, options: OpenOptions = {}): Promise<BuildContext> {
-    const { limits, signal, env, store } = this.#tools;
+    const { limits, signal, store } = this.#tools;
     if (place.kind === 'git') return this.#git(place.url, options);
     const path = place.kind === 'stdin' ? await this.#fromStdin() : place.path;
     if (place.kind === 'directory') await checkDirectory(path);
     // What stdin held is in another directory each time.
-    const isKept = place.kind === 'directory' && fastPaths(env).hashes;
+    const isKept = place.kind === 'directory' && store.fast.hashes;
     return openDirectoryContext(path, limits, signal, isKept ? hashesDirectory(store.directory) : undefined);
   }
 

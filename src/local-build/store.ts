@@ -1,10 +1,12 @@
 /** The store of `slipway build`: where it is, how it is shared, and its budget. */
+import { readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type BuilderStore, openBuilderStore } from '../build/builder-store.js';
 import { cleanStore } from '../build/cache/clean-store.js';
 import type { Config } from '../config.js';
 import { isErrno, SlipwayError } from '../errors.js';
+import type { FastPaths } from '../fast-paths.js';
 
 export interface LocalStore {
   readonly store: BuilderStore;
@@ -24,19 +26,34 @@ export function defaultStore(env: NodeJS.ProcessEnv): string {
 export async function openLocalStore(
   directory: string,
   config: Pick<Config, 'limits' | 'storeBudgetBytes'>,
+  fast: FastPaths,
 ): Promise<LocalStore> {
   return accessible(directory, async () => {
-    const store = await openBuilderStore(directory, config.limits);
+    const store = await openBuilderStore(directory, config.limits, fast);
     const running = await store.running.begin();
     return {
       store,
       close: async () => {
         await running[Symbol.asyncDispose]();
-        // What another build uses, here or in another process, stays: it says when it began.
-        await cleanStore(store, { bytes: config.storeBudgetBytes, keepMs: 0 });
+        await cleanWhenDue(store, config.storeBudgetBytes);
       },
     };
   });
+}
+
+/** Looking at all that is in a store takes longer than a build that changes nothing. */
+const CLEANING_MS = 10 * 60_000;
+/** Of the budget: with more in the store, each build is followed by a cleaning. */
+const ALMOST_FULL = 0.75;
+
+async function cleanWhenDue(store: BuilderStore, bytes: number): Promise<void> {
+  const stamp = join(store.directory, 'cleaned');
+  const [at, kept] = (await readFile(stamp, 'utf8').catch(() => '')).split(' ').map(Number);
+  const isRecent = at !== undefined && Date.now() - at >= 0 && Date.now() - at < CLEANING_MS;
+  if (isRecent && kept !== undefined && kept < ALMOST_FULL * bytes) return;
+  // What another build uses, here or in another process, stays: it says when it began.
+  const { keptBytes } = await cleanStore(store, { bytes, keepMs: 0 });
+  await writeFile(stamp, `${Date.now()} ${keptBytes}`).catch(() => undefined);
 }
 
 async function accessible<T>(directory: string, action: () => Promise<T>): Promise<T> {

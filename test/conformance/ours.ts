@@ -21,9 +21,10 @@ export interface OurBuilder extends Builder {
   build(one: Case, context: CaseContext): Promise<OurOutcome>;
 }
 
-export async function startOurs(): Promise<OurBuilder> {
+/** `settings`: further variables of its environment. */
+export async function startOurs(settings: NodeJS.ProcessEnv = {}): Promise<OurBuilder> {
   const home = await mkdtemp(join(tmpdir(), 'slipway-conformance-'));
-  const env = { PATH: process.env.PATH, HOME: home, SLIPWAY_BUILD_STORE: join(home, 'store') };
+  const env = { PATH: process.env.PATH, HOME: home, SLIPWAY_BUILD_STORE: join(home, 'store'), ...settings };
 
   const build = async (one: Case, context: CaseContext): Promise<OurOutcome> => {
     const output = join(home, 'image.tar');

@@ -1,6 +1,6 @@
 /**
  * The tests of some topics: each case is built by `slipway build` and gives what its peers gave when it was recorded, or
- * what it says itself. One registry and one store serve all cases of a file.
+ * what it says itself; and the same without any of the short ways of a build. One registry and one store serve all cases of a file.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,6 +16,8 @@ import { differences, differencesFromCase, expected, readRecords, resultOf } fro
 const ROOT = process.getuid?.() === 0;
 let registry: TestRegistry;
 let ours: OurBuilder;
+/** Without any of the short ways of a build. */
+let slow: OurBuilder;
 let bases: KnownBases;
 let home: string;
 
@@ -26,9 +28,11 @@ export function testCases(topics: readonly Topic[]): void {
       registry = await startRegistry();
       bases = await pushBases(registry.host);
       ours = await startOurs();
+      slow = await startOurs({ SLIPWAY_FAST: '0' });
     });
     afterAll(async () => {
       await ours?.stop();
+      await slow?.stop();
       await registry?.stop();
     });
     for (const { topic, cases } of topics) {
@@ -43,7 +47,11 @@ export function testCases(topics: readonly Topic[]): void {
 async function check(one: Case, recorded: Parameters<typeof expected>[1]): Promise<void> {
   const directory = join(home, 'case');
   try {
-    const outcome = await ours.build(one, await writeContext(directory, registry.host, one));
+    const context = await writeContext(directory, registry.host, one);
+    const outcome = await ours.build(one, context);
+    const slowly = await slow.build(one, context);
+    expect(slowly.kind).toBe(outcome.kind);
+    expect(slowly.refusal?.message).toBe(outcome.refusal?.message);
     if (one.fails !== undefined) {
       const { code, message } = outcome.refusal ?? { code: 'none', message: '' };
       expect(`${code}: ${message}`).toMatch(one.fails.message);
@@ -57,6 +65,10 @@ async function check(one: Case, recorded: Parameters<typeof expected>[1]): Promi
     }
     expect(outcome.image.faults).toEqual([]);
     const result = resultOf(outcome, bases);
+    expect(resultOf(slowly as typeof outcome, bases)).toEqual(result);
+    // What a RUN makes has the time of that.
+    const isTimeless = !/^\s*(RUN|ADD|ONBUILD)\b|onbuild/im.test(String(one.dockerfile));
+    if (isTimeless) expect((slowly as typeof outcome).image.diffIds).toEqual(outcome.image.diffIds);
     const want = expected(one, recorded);
     const lines =
       want === undefined ? differencesFromCase(one, result) : differences(want, result, { history: false });
