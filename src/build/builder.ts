@@ -14,6 +14,7 @@ import { Queues } from '../queue/queues.js';
 import { DeploymentStore } from '../records/deployments.js';
 import { RegistryClient } from '../registry/client.js';
 import { AddressGuard } from './add/address-guard.js';
+import type { AppBuildTools } from './app-build.js';
 import { openBuilderStore, sandboxDirectory } from './builder-store.js';
 import { CacheExports } from './cache/cache-exports.js';
 import { cleanStore } from './cache/clean-store.js';
@@ -33,8 +34,14 @@ export interface Builder {
   close(): Promise<void>;
 }
 
+/** What builds need, without the queue: held by a builder process. */
+export interface HeldBuildTools {
+  readonly tools: AppBuildTools & { readonly exports: CacheExports };
+  close(): Promise<void>;
+}
+
 /** Opens the store, looks for an OCI runtime, and removes what a killed builder left. Throws `unavailable` without a runtime. */
-export async function openBuilder(config: Config, log: Logger): Promise<Builder> {
+export async function openBuildTools(config: Config, log: Logger): Promise<HeldBuildTools> {
   const paths = homePaths(config.home);
   const sandbox = await Sandbox.probe({
     stateDir: sandboxDirectory(paths.store),
@@ -48,7 +55,6 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
   // The first step's network is made ahead; a build does not wait for it.
   sandbox.warmUp();
   const git = new Git();
-  const queues = new Queues(config.redisUrl, { log });
   const objects = new ObjectPool();
   const registry = RegistryClient.fromConfig(config, log);
   const exports = new CacheExports(builderStore, log);
@@ -60,13 +66,12 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
     maxBytes: config.limits.stepDiskBytes,
   });
   const fast = fastPaths();
-  const tools: BuilderTools = {
+  const tools = {
     config,
     log,
     git,
     remotes,
     objects,
-    queues,
     registry,
     builderStore,
     sandbox,
@@ -76,16 +81,32 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
     store: new DeploymentStore(config.home),
     ledger: new Ledger(paths, git, await Vault.open(paths.secretKey)),
     repositories: new AppRepositories(paths, git),
-    by: `builder ${process.pid}`,
   };
+  return {
+    tools,
+    close: async () => {
+      await exports.close();
+      objects.close();
+      remotes.close();
+      registry.close();
+      await sandbox.close();
+    },
+  };
+}
+
+/** See {@link openBuildTools}. */
+export async function openBuilder(config: Config, log: Logger): Promise<Builder> {
+  const held = await openBuildTools(config, log);
+  const queues = new Queues(config.redisUrl, { log });
+  const tools: BuilderTools = { ...held.tools, queues, by: `builder ${process.pid}` };
   // What a running build uses stays anyway; an image that was built is pushed within the time of its build.
   const budget = { bytes: config.storeBudgetBytes, keepMs: config.limits.buildTimeoutMs };
   const cleaning = {
     name: 'store',
     everyMs: CLEANING_MS,
     run: async (signal: AbortSignal) => {
-      await remotes.forget(REMOTE_KEEP_MS);
-      const { removedBytes } = await cleanStore(builderStore, budget, signal);
+      await tools.remotes.forget(REMOTE_KEEP_MS);
+      const { removedBytes } = await cleanStore(tools.builderStore, budget, signal);
       if (removedBytes > 0) log.info({ removedBytes }, 'cleaned the store');
     },
   };
@@ -94,12 +115,8 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
     buildNext: (app, lease) => buildNext(tools, app, lease),
     close: async () => {
       await chores.close();
-      await exports.close();
-      objects.close();
-      remotes.close();
-      registry.close();
       await queues.close();
-      await sandbox.close();
+      await held.close();
     },
   };
 }
