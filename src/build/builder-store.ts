@@ -1,6 +1,7 @@
 /** The builder's directory: blobs, lay-outs and the step cache, opened together. */
 import { join } from 'node:path';
 import type { Limits } from '../config.js';
+import { ALL_FAST, type FastPaths } from '../fast-paths.js';
 import { BlobStore } from '../layers/blob-store.js';
 import { LayerStore } from '../layers/layer-store.js';
 import { JsonFiles } from './cache/json-files.js';
@@ -28,10 +29,14 @@ export interface BuilderStore {
 export async function openBuilderStore(
   directory: string,
   limits: Pick<Limits, 'stepDiskBytes'>,
+  fast: Pick<FastPaths, 'pull'> = ALL_FAST,
 ): Promise<BuilderStore> {
   const blobs = new BlobStore(join(directory, 'blobs'));
   await blobs.open();
-  const layers = new LayerStore(join(directory, 'layers'), blobs, { maxLayerBytes: limits.stepDiskBytes });
+  const layers = new LayerStore(join(directory, 'layers'), blobs, {
+    maxLayerBytes: limits.stepDiskBytes,
+    ...(fast.pull ? {} : { layersAtOnce: 1 }),
+  });
   await layers.open();
   const steps = new StepCache(join(directory, 'cache'));
   await steps.open();

@@ -51,7 +51,8 @@ export async function openBuildTools(config: Config, log: Logger): Promise<HeldB
   });
   // The steps of a killed builder end before the file systems below them are taken away.
   await sandbox.reap();
-  const builderStore = await openBuilderStore(paths.store, config.limits);
+  const fast = fastPaths();
+  const builderStore = await openBuilderStore(paths.store, config.limits, fast);
   // The first step's network is made ahead; a build does not wait for it.
   sandbox.warmUp();
   const git = new Git();
@@ -65,7 +66,6 @@ export async function openBuildTools(config: Config, log: Logger): Promise<HeldB
     rules: { guard: () => AddressGuard.open(allowed) },
     maxBytes: config.limits.stepDiskBytes,
   });
-  const fast = fastPaths();
   const tools = {
     config,
     log,

@@ -67,7 +67,7 @@ export class StageBuild {
     this.#baseLayers = start.layers.length;
     const { store, scope, context } = tools;
     this.#reasons = new MissReasons(store.steps, { scope, stage: stageName(stage) }, context);
-    this.#tree = new StageTree(start.layers, tools.store, tools.bases, tools.signal);
+    this.#tree = new StageTree(start.layers, tools.store, tools.bases);
   }
 
   /** Throws what a step throws, with the line of its instruction as the place. */

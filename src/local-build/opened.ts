@@ -4,6 +4,7 @@ import type { BuildContext } from '../build/context/context.js';
 import { Cleanup } from '../build/sandbox/cleanup.js';
 import { type Config, loadConfig } from '../config.js';
 import { SlipwayError } from '../errors.js';
+import { fastPaths } from '../fast-paths.js';
 import type { RegistryClient } from '../registry/client.js';
 import { findDockerfile } from './dockerfile-source.js';
 import { LazySandbox } from './lazy-sandbox.js';
@@ -52,8 +53,9 @@ export async function withOpened<T>(
   let result: T;
   try {
     const config = localConfig(loadConfig(env), env);
+    const fast = fastPaths(env);
     await checkSecrets(build);
-    const local = await openLocalStore(build.store ?? defaultStore(env), config);
+    const local = await openLocalStore(build.store ?? defaultStore(env), config, fast);
     cleanup.defer(() => local.close());
     const places = new Places({
       store: local.store,
