@@ -10,12 +10,14 @@ export interface FastPaths {
   readonly listings: boolean;
   /** A COPY of which little changed becomes a layer of the changes (build/thin). */
   readonly thin: boolean;
+  /** Stages that take nothing from each other run side by side (build/build.ts). */
+  readonly stages: boolean;
   /** The layers of a base are laid out side by side, while they arrive (layers/layer-store.ts). */
   readonly pull: boolean;
 }
 
-export const ALL_FAST: FastPaths = { memo: true, listings: true, thin: true, pull: true };
-export const NONE_FAST: FastPaths = { memo: false, listings: false, thin: false, pull: false };
+export const ALL_FAST: FastPaths = { memo: true, listings: true, thin: true, stages: true, pull: true };
+export const NONE_FAST: FastPaths = { memo: false, listings: false, thin: false, stages: false, pull: false };
 
 /** From `SLIPWAY_FAST_<NAME>`; `SLIPWAY_FAST=0` switches all of them off. */
 export function fastPaths(env: Readonly<Record<string, string | undefined>> = process.env): FastPaths {

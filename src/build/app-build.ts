@@ -128,6 +128,7 @@ export async function buildApp(
       openGit: (wanted) => openGitSource(wanted, tools.remotes, config.limits, signal),
       listen: memo === undefined ? listen : eachOf(memo.listen, listen),
       ...(remote === undefined ? {} : { remote }),
+      ...(tools.fast.stages ? {} : { stepsAtOnce: 1 }),
       signal,
     },
   );

@@ -4,7 +4,7 @@ import type { BuildContext } from '../build/context/context.js';
 import { Cleanup } from '../build/sandbox/cleanup.js';
 import { type Config, loadConfig } from '../config.js';
 import { SlipwayError } from '../errors.js';
-import { fastPaths } from '../fast-paths.js';
+import { type FastPaths, fastPaths } from '../fast-paths.js';
 import type { RegistryClient } from '../registry/client.js';
 import { findDockerfile } from './dockerfile-source.js';
 import { LazySandbox } from './lazy-sandbox.js';
@@ -39,6 +39,7 @@ export interface Opened {
   readonly dockerfile: LocalDockerfile;
   readonly registry: RegistryClient;
   readonly sandbox: LazySandbox;
+  readonly fast: FastPaths;
 }
 
 /** Everything is closed again, whatever happens; what fails to close is only told when nothing else failed. */
@@ -81,7 +82,16 @@ export async function withOpened<T>(
     const context = await places.open(build.context, { keepGitDir: keepsGitDir(build), isMain: true });
     const dockerfile = await dockerfileOf(build, places, context);
     onDockerfile(dockerfile);
-    result = await action({ config, local, places, context, dockerfile, registry, sandbox });
+    result = await action({
+      config,
+      local,
+      places,
+      context,
+      dockerfile,
+      registry,
+      sandbox,
+      fast,
+    });
   } catch (error) {
     await cleanup.run();
     throw error;
