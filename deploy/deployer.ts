@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { type Config, homePaths } from '../src/config.js';
 import { supersededBy, supersedeOlder } from '../src/endings.js';
 import { toSlipwayError } from '../src/errors.js';
+import { fastPaths } from '../src/fast-paths.js';
 import { AppRepositories } from '../src/git/app-repository.js';
 import { Git } from '../src/git/git.js';
 import { Ledger } from '../src/ledger/ledger.js';
@@ -49,12 +50,13 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
   const parts: ReconcileParts = {
     config,
     store: new DeploymentStore(config.home),
-    ledger: new Ledger(paths, git, await Vault.open(paths.secretKey)),
+    ledger: new Ledger(paths, git, await Vault.open(paths.secretKey), { fast: fastPaths() }),
     repositories: new AppRepositories(paths, git),
     registry,
     target,
     edge: openEdge(config, log),
     log,
+    fast: fastPaths(),
     turns: new Turns(),
     retirements: new Retirements(),
     by: `deployer ${process.pid}`,

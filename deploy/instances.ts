@@ -33,7 +33,7 @@ export async function startInstances(
   );
 }
 
-/** Resolves with how each was seen to be healthy; from then on the engine restarts them. Throws `unhealthy` for the first that is not. */
+/** Resolves with how each was seen to be healthy. Throws `unhealthy` for the first that is not. */
 export async function checkInstances(
   { target, config }: Parts,
   containers: readonly Container[],
@@ -41,15 +41,22 @@ export async function checkInstances(
 ): Promise<string[]> {
   const failed = new AbortController();
   const end = AbortSignal.any([signal, failed.signal]);
-  const checks = containers.map(async (container) => {
+  const checks = containers.map((container) => {
     const host = hostOf(container.app, config.appDomain);
     const timeoutMs = config.limits.healthTimeoutMs;
-    const seen = await checkContainer(target, container, { host, timeoutMs, signal: end });
-    await target.keep(container.id, { signal });
-    return seen;
+    return checkContainer(target, container, { host, timeoutMs, signal: end });
   });
   for (const check of checks) check.catch((error: unknown) => failed.abort(error));
   return allOrFirstError(checks);
+}
+
+/** From here on the engine restarts them. */
+export async function keepInstances(
+  { target }: Pick<Parts, 'target'>,
+  containers: readonly Container[],
+  signal: AbortSignal,
+): Promise<void> {
+  await allOrFirstError(containers.map(({ id }) => target.keep(id, { signal })));
 }
 
 /** Waits for all of them: nothing goes on behind the back of a rollout that has failed. */

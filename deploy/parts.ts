@@ -1,5 +1,6 @@
 /** What the rooms of a rollout share. */
 import type { Config } from '../src/config.js';
+import type { FastPaths } from '../src/fast-paths.js';
 import type { AppRepositories } from '../src/git/app-repository.js';
 import type { Ledger } from '../src/ledger/ledger.js';
 import type { Logger } from '../src/log.js';
@@ -22,6 +23,7 @@ export interface DeployerParts {
   readonly target: DockerTarget;
   readonly edge: Edge;
   readonly log: Logger;
+  readonly fast: Pick<FastPaths, 'adopt'>;
   /** One rollout or reconciliation per app at a time in this process. */
   readonly turns: Turns;
   readonly retirements: Retirements;

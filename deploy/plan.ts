@@ -1,5 +1,5 @@
 /** From the containers that are there and the release that should run to what has to be done. Pure. */
-import type { Release } from '../src/model/release.js';
+import type { ReleaseWithOutcome } from '../src/model/release.js';
 import type { Instance } from './names.js';
 import type { Container } from './targets/container.js';
 
@@ -17,21 +17,31 @@ export interface Plan {
 }
 
 /** The containers that a release wants: `web.1`, `web.2`, … for each of its process types. */
-function instancesOf(release: Pick<Release, 'processes'>): Instance[] {
+function instancesOf(release: Pick<ReleaseWithOutcome, 'processes'>): Instance[] {
   return release.processes.flatMap(({ type, scale }) =>
     Array.from({ length: scale }, (_, index) => ({ process: type, number: index + 1 })),
   );
 }
 
-/** A number alone does not say it: an app that was destroyed and made anew counts from 1 again. */
-export function isOf(container: Container, release: Pick<Release, 'deploymentId'> | undefined): boolean {
-  return container.deployment === release?.deploymentId;
+/** Whose containers may run for a release. */
+type Wanted = Pick<ReleaseWithOutcome, 'deploymentId' | 'outcome'>;
+
+/**
+ * By the deployment that started it: a number alone does not say it, since an app that was destroyed and made anew counts
+ * from 1 again. A release that was what ran already has those that it adopted.
+ */
+export function isOf(container: Container, release: Wanted | undefined): boolean {
+  if (release === undefined) return false;
+  const { deploymentId, outcome } = release;
+  return (
+    container.deployment === deploymentId || (outcome?.containersOf ?? []).includes(container.deployment)
+  );
 }
 
 /** Without a wanted release everything is retired. */
 export function plan(
   containers: readonly Container[],
-  wanted?: Pick<Release, 'deploymentId' | 'processes'>,
+  wanted?: Wanted & Pick<ReleaseWithOutcome, 'processes'>,
 ): Plan {
   const instances = wanted === undefined ? [] : instancesOf(wanted);
   const ours = containers.filter((container) => isOf(container, wanted));

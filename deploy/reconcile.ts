@@ -4,9 +4,9 @@
  */
 import { stat } from 'node:fs/promises';
 import { SlipwayError } from '../src/errors.js';
-import type { Release } from '../src/model/release.js';
+import type { ReleaseWithOutcome } from '../src/model/release.js';
 import { type EdgeState, withApp, withoutApp } from './edge/state.js';
-import { checkInstances, startInstances } from './instances.js';
+import { checkInstances, keepInstances, startInstances } from './instances.js';
 import { hostOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import { isOf, plan } from './plan.js';
@@ -64,7 +64,7 @@ type Fence = (now: EdgeState) => Promise<void>;
 async function bringUp(
   parts: ReconcileParts,
   app: string,
-  live: Release,
+  live: ReleaseWithOutcome,
   containers: readonly Container[],
   fence: Fence,
   signal: AbortSignal,
@@ -84,6 +84,7 @@ async function bringUp(
     await target.pull(live.image, { signal });
     const started = await startInstances(parts, app, live, gone, signal);
     await checkInstances(parts, started, signal);
+    await keepInstances(parts, started, signal);
   }
   await Promise.all(discard.map((container) => target.remove(container.id, { signal })));
   const changed = stopped.length + gone.length > 0;
@@ -131,7 +132,7 @@ async function startAgain(
 async function liveRelease(
   { ledger, appRepositories }: ReconcileParts,
   app: string,
-): Promise<Release | undefined> {
+): Promise<ReleaseWithOutcome | undefined> {
   if (!(await ledger.appExists(app))) {
     await stat(appRepositories);
     return undefined;

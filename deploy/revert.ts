@@ -4,7 +4,7 @@
  */
 import { toSlipwayError } from '../src/errors.js';
 import type { BuildLog } from '../src/logs/log-writer.js';
-import type { Release } from '../src/model/release.js';
+import type { Release, ReleaseWithOutcome } from '../src/model/release.js';
 import { type EdgeState, serversOf, withApp, withoutApp } from './edge/state.js';
 import { hostOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
@@ -18,7 +18,7 @@ export interface Reverted {
   /** The release whose rollout failed. */
   readonly release: Release;
   /** The one that serves, if any. */
-  readonly live: Release | undefined;
+  readonly live: ReleaseWithOutcome | undefined;
   /** Throws when this process has lost the right to change anything. */
   readonly guard: () => Promise<void>;
 }

@@ -16,9 +16,10 @@ import type { Deployment, FinalState } from '../src/model/deployment.js';
 import { lastGoodBefore, type ReleaseWithOutcome } from '../src/model/release.js';
 import type { Claim } from '../src/records/deployments.js';
 import { stopWhenCancelled } from '../src/records/stop-when-cancelled.js';
+import { type Adoption, findAdoption } from './adopt.js';
 import { branchOf, moveBranch } from './branch.js';
 import { withApp } from './edge/state.js';
-import { checkInstances, startInstances } from './instances.js';
+import { checkInstances, keepInstances, startInstances } from './instances.js';
 import { hostOf, urlOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import { plan } from './plan.js';
@@ -60,6 +61,8 @@ class Rollout {
   readonly #signal: AbortSignal;
   /** The ledger when the rollout began. */
   #before: AppState | undefined;
+  /** The phases that are over, on their way into the journal while the next one is under way. */
+  #noted: Promise<unknown> = Promise.resolve();
   /** What goes into the log passes through this. */
   #redact: (text: string) => string = (text) => text;
 
@@ -104,6 +107,11 @@ class Rollout {
     const { push } = this.#deployment;
     if (push !== undefined) await checkFastForward(this.#parts.repositories, app, push);
     await this.#pull(release);
+    const running = await this.#adopt(release, state);
+    if (running !== undefined) {
+      await this.#record(release, running.containersOf);
+      return running.old;
+    }
     const { containers, old } = await this.#start(release);
     await this.#check(containers);
     await this.#switch(containers);
@@ -114,9 +122,13 @@ class Rollout {
   async #pull(release: ReleaseWithOutcome): Promise<void> {
     const { target } = this.#parts;
     await this.#phase('pull', async () => {
-      await this.#checkRegistry(release);
-      const pulled = await target.pull(release.image, { signal: this.#signal });
-      return pulled ? `pulled ${target.reference(release.image)}` : 'the image is on the host already';
+      const [found, pulled] = await Promise.allSettled([
+        this.#checkRegistry(release),
+        target.pull(release.image, { signal: this.#signal }),
+      ]);
+      if (found.status === 'rejected') throw found.reason;
+      if (pulled.status === 'rejected') throw pulled.reason;
+      return pulled.value ? `pulled ${target.reference(release.image)}` : 'the image is on the host already';
     });
   }
 
@@ -137,6 +149,16 @@ class Rollout {
       where: `${place.registry}/${image.repository}@${image.digest}`,
       hint: 'push the commit again to build it anew',
     });
+  }
+
+  /** Undefined when containers have to be started. */
+  async #adopt(release: ReleaseWithOutcome, state: AppState): Promise<Adoption | undefined> {
+    const found = await findAdoption(this.#parts, this.#deployment.app, release, state, this.#signal);
+    if (found === undefined) return undefined;
+    return this.#phase('start', async () => [
+      found,
+      `it runs already: v${state.live} has the same image, config and processes`,
+    ]);
   }
 
   async #start(release: ReleaseWithOutcome): Promise<{ containers: Container[]; old: readonly Container[] }> {
@@ -170,24 +192,35 @@ class Rollout {
       const { edge, target, config } = this.#parts;
       const { app } = this.#deployment;
       // A published port may have been bound only now.
-      const now = await Promise.all(containers.map((container) => target.get(container.id)));
+      const now =
+        target.engine.remoteHost === undefined
+          ? containers
+          : await Promise.all(containers.map((container) => target.get(container.id)));
       const wanted = { app, host: hostOf(app, config.appDomain), servers: serversOfContainers(now) };
-      await edge.change(
-        (state) => withApp(state, wanted),
-        () => this.#stillOurs(),
-      );
+      // The engine needs as long to take note as the edge to turn.
+      const [turned, kept] = await Promise.allSettled([
+        edge.change(
+          (state) => withApp(state, wanted),
+          () => this.#stillOurs(),
+        ),
+        keepInstances(this.#parts, now, this.#signal),
+      ]);
+      if (turned.status === 'rejected') throw turned.reason;
+      if (kept.status === 'rejected') throw kept.reason;
       return 'requests go to it';
     });
   }
 
   /** The commit point. */
-  async #record(release: ReleaseWithOutcome): Promise<void> {
+  async #record(release: ReleaseWithOutcome, containersOf?: readonly string[]): Promise<void> {
     const { ledger } = this.#parts;
     const { app } = this.#deployment;
+    await this.#noted;
     await this.#stillOurs();
     const outcome = await ledger.recordOutcome(app, release.number, {
       state: 'live',
       at: new Date().toISOString(),
+      ...(containersOf === undefined ? {} : { containersOf }),
     });
     if (outcome.state === 'live') return;
     const code = outcome.state === 'failed' ? 'release_unusable' : outcome.state;
@@ -226,6 +259,7 @@ class Rollout {
   async #failed(thrown: unknown): Promise<void> {
     const { ledger, log } = this.#parts;
     const { app, id } = this.#deployment;
+    await this.#noted.catch(() => undefined);
     const error = toSlipwayError(thrown);
     const guard = (): Promise<void> => this.#stillOurs();
     try {
@@ -286,13 +320,13 @@ class Rollout {
     const ms = Math.round(performance.now() - startedAt);
     await this.#log.body(`${this.#redact(said)} (${name} ${seconds(ms)})`);
     const { app, id } = this.#deployment;
-    await this.#parts.store.append(app, id, {
-      type: 'phase',
-      at: Date.now(),
-      claim: this.#claim.token,
-      name,
-      ms,
+    const event = { type: 'phase', at: Date.now(), claim: this.#claim.token, name, ms } as const;
+    this.#noted = this.#noted.then(() => {
+      this.#lease.throwIfAborted();
+      return this.#parts.store.append(app, id, event);
     });
+    // Whoever waits for it is told.
+    this.#noted.catch(() => undefined);
     return result;
   }
 }

@@ -72,6 +72,7 @@ async function processView(target: DockerTarget, container: Container): Promise<
   return {
     process: `${container.instance.process}.${container.instance.number}`,
     release: container.release,
+    deployment: container.deployment,
     state: container.state,
     ...(health === undefined ? {} : { health: health.status }),
     host: target.engine.remoteHost ?? 'local',

@@ -1,4 +1,4 @@
-// A bounded queue of byte blocks between two threads, so that compressing overlaps with reading and hashing.
+// A bounded queue of byte blocks between two threads, so that decompressing overlaps with hashing and extracting.
 // A fault of the writing side is rethrown on the reading one; a reader that gives up makes push() say so.
 #pragma once
 
@@ -15,8 +15,6 @@ namespace slipway {
 class BlockPipe {
  public:
   using Block = std::vector<uint8_t>;
-  // igzip's output depends on how its input is cut, so every writer cuts at this size: the digest of a layer
-  // must not depend on how its entries were batched.
   static constexpr size_t kBlockBytes = 256 * 1024;
 
   // An empty block with room for kBlockBytes, one that was used before if there is one.

@@ -6,6 +6,7 @@
 #include "apply_layer.h"
 #include "archive.h"
 #include "layer_writer.h"
+#include "object_pipe.h"
 #include "overlay_mount.h"
 #include "repack.h"
 #include "resolve.h"
@@ -18,6 +19,7 @@ namespace {
 
 using Args = const Napi::CallbackInfo&;
 using CancelHandle = std::shared_ptr<CancelFlag>;
+using PipeHandle = std::shared_ptr<ObjectPipe>;
 using WriterHandle = std::shared_ptr<LayerWriter>;
 
 // The order is the one of ENTRY_TYPES in index.ts.
@@ -28,12 +30,17 @@ constexpr const char* kTypeNames[] = {"file", "directory", "symlink", "hardlink"
                                       "fifo", "char",      "block",   "socket"};
 constexpr size_t kWhiteoutType = 7;
 constexpr size_t kFileFromHostType = 8;
+constexpr size_t kObjectType = 9;
 constexpr size_t kNumbersPerEntry = 11;
 
 std::string text(const Napi::Value& value) {
   return value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
 }
 double numeric(const Napi::Value& value) { return value.As<Napi::Number>().DoubleValue(); }
+
+unsigned countOf(const Napi::Value& value) {
+  return value.IsNumber() ? value.As<Napi::Number>().Uint32Value() : 0;
+}
 
 std::vector<std::string> texts(const Napi::Value& value) {
   const Napi::Array array = value.As<Napi::Array>();
@@ -81,8 +88,9 @@ Napi::Value cancel(Args args) {
 Napi::Value openWriter(Args args) {
   const std::string path = text(args[0]);
   const Compression compression = compressionOf(text(args[1]));
+  const unsigned threads = countOf(args[2]);
   return startTask(args.Env(), std::make_shared<CancelFlag>(), [=](const CancelFlag&) -> ToValue {
-    WriterHandle writer = std::make_shared<LayerWriter>(path, compression);
+    WriterHandle writer = std::make_shared<LayerWriter>(path, compression, threads);
     return [writer](Napi::Env env) { return handleFor<WriterHandle>(env, writer); };
   });
 }
@@ -90,15 +98,16 @@ Napi::Value openWriter(Args args) {
 struct PackedEntry {
   TarEntry entry;
   size_t type = 0;
-  std::string file;
-  std::string sha256;
+  std::string file;    // or the id of an object
+  std::string sha256;  // of what `file` holds
   std::optional<uint64_t> offset;  // of the bytes in `file`; without one all of it is meant
+  PipeHandle pipe;
   Bytes data;
 };
 
 // What index.ts packs (packEntries): one call across the border for a whole batch.
 std::vector<PackedEntry> unpack(const Napi::Float64Array& numbers, const Napi::Uint8Array& strings,
-                                const Napi::Array& bytes) {
+                                const Napi::Array& bytes, const std::vector<PipeHandle>& pipes) {
   std::vector<PackedEntry> entries(numbers.ElementLength() / kNumbersPerEntry);
   const char* next = reinterpret_cast<const char*>(strings.Data());
   uint32_t next_bytes = 0;
@@ -123,7 +132,8 @@ std::vector<PackedEntry> unpack(const Napi::Float64Array& numbers, const Napi::U
     entry.mtime = static_cast<int64_t>(fields[4]);
     entry.major = static_cast<uint32_t>(fields[5]);
     entry.minor = static_cast<uint32_t>(fields[6]);
-    if (fields[9] >= 0) packed.offset = static_cast<uint64_t>(fields[9]);
+    if (packed.type == kObjectType) packed.pipe = pipes.at(static_cast<size_t>(fields[9]));
+    else if (fields[9] >= 0) packed.offset = static_cast<uint64_t>(fields[9]);
     entry.size = static_cast<uint64_t>(fields[10]);
     entry.path = string();
     entry.link = string();
@@ -153,6 +163,8 @@ void writeEntry(LayerWriter& writer, PackedEntry& packed, const CancelFlag& canc
       throwErrno(errno, "seek in", packed.file);
     }
     writer.addFile(entry, file.get(), packed.sha256, cancel);
+  } else if (packed.type == kObjectType) {
+    writer.addObject(entry, *packed.pipe, packed.file, cancel);
   } else {
     entry.size = packed.data.size();
     writer.add(entry, packed.data);
@@ -162,8 +174,11 @@ void writeEntry(LayerWriter& writer, PackedEntry& packed, const CancelFlag& canc
 Napi::Value writeEntries(Args args) {
   const WriterHandle writer = fromHandle<WriterHandle>(args[0]);
   const Napi::Array bytes = args[3].As<Napi::Array>();
+  const Napi::Array held = args[4].As<Napi::Array>();
+  std::vector<PipeHandle> pipes;
+  for (uint32_t i = 0; i < held.Length(); i++) pipes.push_back(fromHandle<PipeHandle>(held.Get(i)));
   auto entries = std::make_shared<std::vector<PackedEntry>>(
-      unpack(args[1].As<Napi::Float64Array>(), args[2].As<Napi::Uint8Array>(), bytes));
+      unpack(args[1].As<Napi::Float64Array>(), args[2].As<Napi::Uint8Array>(), bytes, pipes));
   const Work work = [writer, entries](const CancelFlag& cancel) -> ToValue {
     for (PackedEntry& packed : *entries) {
       cancel.check();
@@ -172,6 +187,26 @@ Napi::Value writeEntries(Args args) {
     return nothing;
   };
   return startTask(args.Env(), std::make_shared<CancelFlag>(), work, bytes);
+}
+
+// Its handle, and the descriptor that git is given.
+Napi::Value newPipe(Args args) {
+  Napi::Object value = Napi::Object::New(args.Env());
+  try {
+    const PipeHandle pipe = std::make_shared<ObjectPipe>();
+    value.Set("writer", pipe->releaseWriter());
+    value.Set("pipe", handleFor<PipeHandle>(args.Env(), pipe));
+  } catch (const Fault& fault) {
+    Napi::Error error = Napi::Error::New(args.Env(), fault.what());
+    error.Value().Set("code", fault.code());
+    error.ThrowAsJavaScriptException();
+  }
+  return value;
+}
+
+Napi::Value closePipe(Args args) {
+  fromHandle<PipeHandle>(args[0])->close();
+  return args.Env().Undefined();
 }
 
 Napi::Value finishWriter(Args args) {
@@ -199,6 +234,7 @@ Napi::Value writeUpper(Args args) {
   for (std::string& path : texts(args[5])) request.exclude.insert(std::move(path));
   request.complete = args[6].ToBoolean().Value();
   if (args[7].IsNumber()) request.newest = static_cast<int64_t>(numeric(args[7]));
+  request.threads = countOf(args[8]);
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      const WrittenLayer written = writeUpperLayer(request, flag);
@@ -214,6 +250,7 @@ Napi::Value repack(Args args) {
   request.path = text(args[4]);
   request.compression = compressionOf(text(args[5]));
   if (args[6].IsNumber()) request.newest = static_cast<int64_t>(numeric(args[6]));
+  request.threads = countOf(args[7]);
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      const WrittenLayer written = repackLayer(request, flag);
@@ -291,6 +328,7 @@ Napi::Object fromScanned(Napi::Env env, const ScannedEntry& scanned) {
   Napi::Object value = fromEntry(env, scanned.entry);
   if (!scanned.sha256.empty()) value.Set("sha256", scanned.sha256);
   if (!scanned.inode.empty()) value.Set("inode", scanned.inode);
+  if (!scanned.stamp.empty()) value.Set("stamp", scanned.stamp);
   setXattrs(env, value, scanned.entry);
   return value;
 }
@@ -309,7 +347,7 @@ Napi::Value unpackArchiveAt(Args args) {
       Napi::Array all = Napi::Array::New(env, (*found)->size());
       for (uint32_t i = 0; i < (*found)->size(); i++) {
         const ArchivedEntry& archived = (**found)[i];
-        Napi::Object value = fromScanned(env, ScannedEntry{archived.entry, "", ""});
+        Napi::Object value = fromScanned(env, ScannedEntry{archived.entry, "", "", ""});
         value.Set("offset", static_cast<double>(archived.offset));
         if (archived.entry.type == EntryType::kHardlink) value.Set("linkname", archived.entry.link);
         all.Set(i, value);
@@ -330,6 +368,7 @@ Napi::Value scan(Args args) {
     const std::vector<std::string> paths = texts(args[5]);
     request.hash_only = std::set<std::string>(paths.begin(), paths.end());
   }
+  request.stamps = args[6].IsBoolean() && args[6].As<Napi::Boolean>().Value();
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      auto found = std::make_shared<std::vector<ScannedEntry>>(scanTree(request, flag));
@@ -391,6 +430,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("cancel", Napi::Function::New(env, cancel));
   exports.Set("openWriter", Napi::Function::New(env, openWriter));
   exports.Set("writeEntries", Napi::Function::New(env, writeEntries));
+  exports.Set("newPipe", Napi::Function::New(env, newPipe));
+  exports.Set("closePipe", Napi::Function::New(env, closePipe));
   exports.Set("finishWriter", Napi::Function::New(env, finishWriter));
   exports.Set("abortWriter", Napi::Function::New(env, abortWriter));
   exports.Set("repack", Napi::Function::New(env, repack));

@@ -14,6 +14,7 @@ inline constexpr std::string_view kLayerTooLarge = "LAYER_TOO_LARGE";
 inline constexpr std::string_view kDigestMismatch = "DIGEST_MISMATCH";
 inline constexpr std::string_view kEntryInvalid = "ENTRY_INVALID";
 inline constexpr std::string_view kFileChanged = "FILE_CHANGED";
+inline constexpr std::string_view kObjectsEnded = "OBJECTS_ENDED";
 inline constexpr std::string_view kCancelled = "CANCELLED";
 
 class Fault : public std::runtime_error {

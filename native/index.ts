@@ -11,7 +11,7 @@ import { packEntries } from './pack.js';
 /**
  * LAYER_INVALID: the archive is damaged or holds what a layer must not. LAYER_TOO_LARGE: a limit against bombs.
  * DIGEST_MISMATCH: other bytes than promised. ENTRY_INVALID: an entry that cannot be written into a layer.
- * FILE_CHANGED: a file of this machine is not what it was.
+ * FILE_CHANGED: a file of this machine is not what it was. OBJECTS_ENDED: git gave other objects than were asked for.
  */
 export type NativeErrorCode =
   | 'LAYER_INVALID'
@@ -19,6 +19,7 @@ export type NativeErrorCode =
   | 'DIGEST_MISMATCH'
   | 'ENTRY_INVALID'
   | 'FILE_CHANGED'
+  | 'OBJECTS_ENDED'
   | 'CANCELLED';
 
 export type Compression = 'gzip' | 'zstd' | 'none';
@@ -42,6 +43,8 @@ export interface LayerEntry {
   readonly range?: { readonly offset: number; readonly sizeBytes: number };
   /** What the bytes of `file` must be, as hex; others are FILE_CHANGED. */
   readonly sha256?: string;
+  /** The content is the next object of a pipe, which must be the blob with this id. */
+  readonly object?: { readonly pipe: ObjectPipe; readonly oid: string };
   /** Of a symlink: its target. Of a hard link: the path of an earlier entry. */
   readonly linkname?: string;
   readonly rdevMajor?: number;
@@ -92,23 +95,28 @@ export interface ScannedEntry {
   readonly sha256?: string;
   /** Of a file with more than one name (hard links): the same for each of them. */
   readonly inode?: string;
+  /**
+   * Of files when stamps were asked for: device, inode, size, modification and change time (seconds and nanoseconds each).
+   * The kernel changes it when the content changes, but for changes within one tick of its clock.
+   */
+  readonly stamp?: string;
 }
 
 /** An entry of an archive, in its order: the path and the target are as written, and nothing is known to be sane. */
-export interface ArchivedEntry extends Omit<ScannedEntry, 'type' | 'sha256' | 'inode'> {
+export interface ArchivedEntry extends Omit<ScannedEntry, 'type' | 'sha256' | 'inode' | 'stamp'> {
   readonly type: FileType;
   /** Where a file's `size` bytes are in the spool. */
   readonly offset: number;
 }
 
 /** An entry of a directory in a stack of lay-outs; `path` is its name. Only directories have their `xattrs`. */
-export interface MergedEntry extends Omit<ScannedEntry, 'sha256' | 'inode'> {
+export interface MergedEntry extends Omit<ScannedEntry, 'sha256' | 'inode' | 'stamp'> {
   /** Index of the lay-out that it is in. */
   readonly layer: number;
 }
 
 declare const handleBrand: unique symbol;
-interface Handle {
+export interface Handle {
   readonly [handleBrand]: true;
 }
 
@@ -116,12 +124,15 @@ interface Handle {
 interface Addon {
   newCancel(): Handle;
   cancel(cancel: Handle): void;
-  openWriter(path: string, compression: Compression): Promise<Handle>;
+  openWriter(path: string, compression: Compression, threads: number): Promise<Handle>;
+  newPipe(): { pipe: Handle; writer: number };
+  closePipe(pipe: Handle): void;
   writeEntries(
     writer: Handle,
     numbers: Float64Array,
     strings: Uint8Array,
     bytes: readonly Uint8Array[],
+    pipes: readonly Handle[],
   ): Promise<void>;
   finishWriter(writer: Handle): Promise<WrittenLayer>;
   abortWriter(writer: Handle): Promise<void>;
@@ -134,6 +145,7 @@ interface Addon {
     exclude: readonly string[],
     complete: boolean,
     newest: number | undefined,
+    threads: number,
   ): Promise<WrittenLayer>;
   repack(
     cancel: Handle,
@@ -143,6 +155,7 @@ interface Addon {
     path: string,
     compression: Compression,
     newest: number | undefined,
+    threads: number,
   ): Promise<WrittenLayer>;
   apply(
     cancel: Handle,
@@ -173,7 +186,8 @@ interface Addon {
     path: string,
     hash: boolean,
     shallow: boolean,
-    hashOnly?: readonly string[],
+    hashOnly: readonly string[] | undefined,
+    stamps: boolean,
   ): Promise<ScannedEntry[]>;
   merged(layouts: readonly string[], path: string): Promise<MergedEntry[] | undefined>;
   remove(path: string): Promise<void>;
@@ -183,7 +197,7 @@ interface Addon {
 
 const addon: Addon = load();
 
-/** This file runs as native/index.ts and as dist/native/index.js; the addon is built in one place. */
+/** This file runs as native/index.ts, as dist/native/index.js, and in the bundles of dist/run; the addon is built in one place. */
 function load(): Addon {
   const places = ['./build/slipway.node', '../../native/build/slipway.node'];
   const found = places
@@ -193,9 +207,17 @@ function load(): Addon {
   return createRequire(import.meta.url)(found) as Addon;
 }
 
+export interface LayerWriterOptions {
+  readonly path: string;
+  readonly compression: Compression;
+  /** At most so many compress and hash; as many as there are processors by default. The bytes do not depend on it. */
+  readonly threads?: number;
+}
+
 /** Starts a layer in a file, which is created or emptied. */
-export function openLayerWriter(options: { path: string; compression: Compression }): LayerWriter {
-  return new OpenLayer(checkPath('path', options.path), options.compression);
+export function openLayerWriter(options: LayerWriterOptions): LayerWriter {
+  checkPath('path', options.path);
+  return new OpenLayer(options);
 }
 
 class OpenLayer implements LayerWriter {
@@ -203,8 +225,8 @@ class OpenLayer implements LayerWriter {
   #last: Promise<unknown>;
   #closed = false;
 
-  constructor(path: string, compression: Compression) {
-    this.#writer = addon.openWriter(path, compression);
+  constructor({ path, compression, threads }: LayerWriterOptions) {
+    this.#writer = addon.openWriter(path, compression, checkThreads(threads));
     this.#last = this.#writer;
     // Whoever writes or finishes next gets this failure; until then it is not an unhandled one.
     this.#last.catch(() => {});
@@ -213,8 +235,9 @@ class OpenLayer implements LayerWriter {
   write(entries: readonly LayerEntry[]): Promise<void> {
     if (this.#closed) return Promise.reject(new Error('the layer is finished'));
     return this.#then(async (writer) => {
-      const packed = packEntries(entries);
-      await addon.writeEntries(writer, packed.numbers, packed.strings, packed.bytes);
+      const { numbers, strings, bytes, pipes } = packEntries(entries);
+      const handles = pipes.map(({ handle }) => handle);
+      await addon.writeEntries(writer, numbers, strings, bytes, handles);
     });
   }
 
@@ -240,6 +263,20 @@ class OpenLayer implements LayerWriter {
   }
 }
 
+/** Takes the output of `git cat-file --batch` to a layer writer, without a detour through JavaScript. */
+export interface ObjectPipe {
+  /** What git gets as its standard output. Whoever starts git closes it when it has started. */
+  readonly writer: number;
+  readonly handle: Handle;
+  /** When nobody reads any more. */
+  close(): void;
+}
+
+export function openObjectPipe(): ObjectPipe {
+  const { pipe, writer } = addon.newPipe();
+  return { writer, handle: pipe, close: () => addon.closePipe(pipe) };
+}
+
 export interface UpperLayerOptions {
   readonly upper: string;
   /** Top first. */
@@ -258,18 +295,21 @@ export interface UpperLayerOptions {
   readonly complete?: boolean;
   /** Seconds since the epoch: a later time of an entry becomes this one in the layer. */
   readonly newest?: number;
+  /** As of LayerWriterOptions. */
+  readonly threads?: number;
   readonly signal?: AbortSignal;
 }
 
 /** Writes what an overlay's upper directory changes as a layer. The file is removed when it fails. */
 export function writeUpperLayer(options: UpperLayerOptions): Promise<WrittenLayer> {
   const { upper, lowers, path, compression, exclude = [], complete = false, newest, signal } = options;
+  const threads = checkThreads(options.threads);
   checkPath('upper', upper);
   checkPath('path', path);
   checkTime(newest);
   for (const lower of lowers) checkPath('lowers', lower);
   return cancellable(signal, (cancel) =>
-    addon.writeUpper(cancel, upper, lowers, path, compression, exclude, complete, newest),
+    addon.writeUpper(cancel, upper, lowers, path, compression, exclude, complete, newest, threads),
   );
 }
 
@@ -282,17 +322,20 @@ export interface RepackOptions {
   readonly compression: Compression;
   /** Seconds since the epoch: a later time of an entry becomes this one, and the diff id another. */
   readonly newest?: number;
+  /** As of LayerWriterOptions. */
+  readonly threads?: number;
   readonly signal?: AbortSignal;
 }
 
 /** Writes a layer's blob anew. Without `newest` the tar in it stays the same, byte for byte. */
 export function repackLayer(options: RepackOptions): Promise<WrittenLayer> {
   const { blob, digest, diffId, path, compression, newest, signal } = options;
+  const threads = checkThreads(options.threads);
   checkPath('blob', blob);
   checkPath('path', path);
   checkTime(newest);
   return cancellable(signal, (cancel) =>
-    addon.repack(cancel, blob, digest, diffId, path, compression, newest),
+    addon.repack(cancel, blob, digest, diffId, path, compression, newest, threads),
   );
 }
 
@@ -423,15 +466,16 @@ export interface ScanOptions {
   readonly hashOnly?: readonly string[];
   /** Of a directory only what is directly in it. */
   readonly shallow?: boolean;
+  readonly stamps?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /** The entries at and below a path, in tree order, names in byte order. */
 export function scanTree(options: ScanOptions): Promise<ScannedEntry[]> {
-  const { root, path, hash, hashOnly, shallow = false, signal } = options;
+  const { root, path, hash, hashOnly, shallow = false, stamps = false, signal } = options;
   checkPath('root', root);
   if (path.includes('\0')) throw new TypeError('path holds a NUL');
-  return cancellable(signal, (cancel) => addon.scan(cancel, root, path, hash, shallow, hashOnly));
+  return cancellable(signal, (cancel) => addon.scan(cancel, root, path, hash, shallow, hashOnly, stamps));
 }
 
 /**
@@ -476,6 +520,12 @@ function checkPath(name: string, path: string): string {
   if (path === '' || path.includes('\0'))
     throw new TypeError(`${name} is not a path: ${JSON.stringify(path)}`);
   return path;
+}
+
+/** 0 is what the addon takes for the number of processors. */
+function checkThreads(threads = 0): number {
+  if (!Number.isInteger(threads) || threads < 0) throw new TypeError(`not a number of threads: ${threads}`);
+  return threads;
 }
 
 function checkTime(seconds: number | undefined): void {

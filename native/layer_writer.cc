@@ -25,36 +25,10 @@ void checkPath(const std::string& path) {
 
 }  // namespace
 
-LayerWriter::LayerWriter(const std::string& path, Compression compression)
-    : path_(path), block_(pipe_.take()), blob_(path) {
-  encoder_ = std::thread([this, encoder = encoderFor(compression)] {
-    try {
-      while (std::optional<BlockPipe::Block> block = pipe_.pop()) {
-        encoder->encode(*block, false, blob_);
-        pipe_.giveBack(std::move(*block));
-      }
-      encoder->encode({}, true, blob_);
-    } catch (...) {
-      encoder_fault_ = std::current_exception();
-      pipe_.abandon();
-    }
-  });
-}
+LayerWriter::LayerWriter(const std::string& path, Compression compression, unsigned threads)
+    : blob_(path, compression, threads), block_(blob_.take()) {}
 
-LayerWriter::~LayerWriter() { abort(); }
-
-void LayerWriter::stop() {
-  if (encoder_.joinable()) encoder_.join();
-}
-
-void LayerWriter::abort() {
-  if (done_) return;
-  done_ = true;
-  pipe_.abandon();
-  stop();
-  blob_.close();
-  ::unlink(path_.c_str());
-}
+void LayerWriter::abort() { blob_.abort(); }
 
 void LayerWriter::claim(const std::string& path) {
   if (!paths_.insert(path).second) refuse(path, "is in this layer already");
@@ -79,25 +53,46 @@ void LayerWriter::addFile(const TarEntry& entry, int fd, const std::string& sha2
   checkPath(entry.path);
   claim(entry.path);
   begin(entry);
-  // Read straight into the block that goes to the encoder.
+  // Read straight into the block that is hashed and compressed.
   Sha256 hash;
   uint64_t left = entry.size;
   while (left > 0) {
     cancel.check();
-    const size_t held = block_.size();
-    const size_t part = static_cast<size_t>(std::min<uint64_t>(left, BlockPipe::kBlockBytes - held));
-    block_.resize(held + part);
-    if (readFull(fd, std::span(block_).subspan(held), entry.path) < part) {
+    const std::span<uint8_t> part = room(left);
+    if (readFull(fd, part, entry.path) < part.size()) {
       throw Fault(kFileChanged, entry.path + " became shorter while it was read", entry.path);
     }
-    if (!sha256.empty()) hash.update(Bytes(block_).subspan(held));
-    left -= part;
-    if (block_.size() == BlockPipe::kBlockBytes) flush();
+    if (!sha256.empty()) hash.update(part);
+    left -= part.size();
+    if (block_.size() == kMemberBytes) flush();
   }
   if (!sha256.empty() && hash.hex() != sha256) {
     throw Fault(kFileChanged, entry.path + " has other bytes than before", entry.path);
   }
   pad(entry.size);
+}
+
+void LayerWriter::addObject(TarEntry& entry, ObjectPipe& pipe, const std::string& oid,
+                            const CancelFlag& cancel) {
+  checkPath(entry.path);
+  claim(entry.path);
+  entry.size = pipe.begin(oid, cancel);
+  begin(entry);
+  for (uint64_t left = entry.size; left > 0;) {
+    const std::span<uint8_t> part = room(left);
+    pipe.read(part, cancel);
+    left -= part.size();
+    if (block_.size() == kMemberBytes) flush();
+  }
+  pipe.end(cancel);
+  pad(entry.size);
+}
+
+// Up to so many bytes at the end of the block, to be filled by the caller.
+std::span<uint8_t> LayerWriter::room(uint64_t wanted) {
+  const size_t held = block_.size();
+  block_.resize(held + static_cast<size_t>(std::min<uint64_t>(wanted, kMemberBytes - held)));
+  return std::span(block_).subspan(held);
 }
 
 void LayerWriter::addWhiteout(const std::string& path, int64_t mtime) {
@@ -119,34 +114,23 @@ void LayerWriter::pad(uint64_t size) {
 
 void LayerWriter::append(Bytes bytes) {
   while (!bytes.empty()) {
-    const size_t part = std::min(bytes.size(), BlockPipe::kBlockBytes - block_.size());
+    const size_t part = std::min(bytes.size(), kMemberBytes - block_.size());
     block_.insert(block_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(part));
     bytes = bytes.subspan(part);
-    if (block_.size() == BlockPipe::kBlockBytes) flush();
+    if (block_.size() == kMemberBytes) flush();
   }
 }
 
 void LayerWriter::flush() {
-  tar_hash_.update(block_);
-  if (!pipe_.push(std::move(block_))) {
-    stop();
-    std::rethrow_exception(encoder_fault_);
-  }
-  block_ = pipe_.take();
+  blob_.push(std::move(block_));
+  block_ = blob_.take();
 }
 
 WrittenLayer LayerWriter::finish() {
   static constexpr uint8_t kEnd[2 * kTarBlock] = {};
   append(kEnd);
   if (!block_.empty()) flush();
-  pipe_.finish();
-  stop();
-  if (encoder_fault_) std::rethrow_exception(encoder_fault_);
-  blob_.close();
-  done_ = true;
-  written_.diff_id = tar_hash_.digest();
-  written_.digest = blob_.digest();
-  written_.size_bytes = blob_.size();
+  written_.take(blob_.finish());
   return written_;
 }
 

@@ -1,14 +1,12 @@
-// Writes one layer in one pass: tar → SHA-256 (diff id) → gzip or zstd → SHA-256 (digest) → file. Compressing
-// has a thread of its own. The bytes depend on the entries and their order, and on nothing else.
+// Writes one layer in one pass: entries → tar → blob (blob_writer.h). The bytes depend on the entries and their
+// order, and on nothing else.
 #pragma once
 
-#include <exception>
-#include <thread>
 #include <unordered_set>
 
-#include "block_pipe.h"
-#include "encoders.h"
+#include "blob_writer.h"
 #include "fault.h"
+#include "object_pipe.h"
 #include "tar.h"
 
 namespace slipway {
@@ -19,21 +17,26 @@ struct WrittenLayer {
   uint64_t size_bytes = 0;     // of the blob
   uint64_t content_bytes = 0;  // of the files' data
   uint64_t entries = 0;
+
+  void take(const FinishedBlob& blob) {
+    diff_id = blob.diff_id;
+    digest = blob.digest;
+    size_bytes = blob.size_bytes;
+  }
 };
 
 class LayerWriter {
  public:
-  LayerWriter(const std::string& path, Compression compression);
   // An unfinished layer's file is removed.
-  ~LayerWriter();
-  LayerWriter(const LayerWriter&) = delete;
-  LayerWriter& operator=(const LayerWriter&) = delete;
+  LayerWriter(const std::string& path, Compression compression, unsigned threads);
 
   // Refuses a path that is not a plain relative one, was written before, or has a part that starts with
   // `.wh.`.
   void add(const TarEntry& entry, Bytes data = {});
   // The data comes from an open file; entry.size must be its size, and sha256 (hex) its hash unless empty.
   void addFile(const TarEntry& entry, int fd, const std::string& sha256, const CancelFlag& cancel);
+  // The data is the next object of a pipe, which must be the blob `oid`.
+  void addObject(TarEntry& entry, ObjectPipe& pipe, const std::string& oid, const CancelFlag& cancel);
   // OCI image spec, layer.md "Whiteouts": says that `path` of the layers below is gone.
   void addWhiteout(const std::string& path, int64_t mtime);
   WrittenLayer finish();
@@ -43,20 +46,14 @@ class LayerWriter {
   void begin(const TarEntry& entry);
   void claim(const std::string& path);
   void append(Bytes bytes);
+  std::span<uint8_t> room(uint64_t wanted);
   void pad(uint64_t size);
   void flush();
-  void stop();
 
-  const std::string path_;
-  BlockPipe pipe_;
-  BlockPipe::Block block_;
-  Sha256 tar_hash_;
+  BlobWriter blob_;
+  BlobWriter::Block block_;
   WrittenLayer written_;
   std::unordered_set<std::string> paths_;
-  BlobFile blob_;
-  std::exception_ptr encoder_fault_;
-  std::thread encoder_;
-  bool done_ = false;
 };
 
 }  // namespace slipway

@@ -1,7 +1,7 @@
 /** Packs a batch of layer entries into three values, so that a batch crosses the border in one call (see border.cc). */
-import type { LayerEntry } from './index.js';
+import type { LayerEntry, ObjectPipe } from './index.js';
 
-/** The order is the one of kTypes in border.cc; a file that is read from this machine is the last. */
+/** The order is the one of kTypes in border.cc; then come files that are read from this machine, and from git. */
 const TYPES: readonly LayerEntry['type'][] = [
   'file',
   'directory',
@@ -13,6 +13,7 @@ const TYPES: readonly LayerEntry['type'][] = [
   'whiteout',
 ];
 const FILE_FROM_HOST = TYPES.length;
+const FILE_FROM_GIT = TYPES.length + 1;
 const NUMBERS_PER_ENTRY = 11;
 const MAX_ID = 0xffff_fffe;
 
@@ -21,18 +22,24 @@ export interface PackedEntries {
   /** UTF-8, each string ended by a NUL. */
   readonly strings: Uint8Array;
   readonly bytes: readonly Uint8Array[];
+  readonly pipes: readonly ObjectPipe[];
 }
 
 export function packEntries(entries: readonly LayerEntry[]): PackedEntries {
   const numbers = new Float64Array(entries.length * NUMBERS_PER_ENTRY);
   const strings: string[] = [];
   const bytes: Uint8Array[] = [];
+  const pipes: ObjectPipe[] = [];
+  const placeOf = ({ pipe }: NonNullable<LayerEntry['object']>): number => {
+    if (!pipes.includes(pipe)) pipes.push(pipe);
+    return pipes.indexOf(pipe);
+  };
   entries.forEach((entry, index) => {
     checkEntry(entry);
     const xattrs = Object.entries(entry.xattrs ?? {});
     numbers.set(
       [
-        entry.file === undefined ? TYPES.indexOf(entry.type) : FILE_FROM_HOST,
+        typeOf(entry),
         entry.mode,
         entry.uid,
         entry.gid,
@@ -41,12 +48,12 @@ export function packEntries(entries: readonly LayerEntry[]): PackedEntries {
         entry.rdevMinor ?? 0,
         entry.data === undefined ? 0 : 1,
         xattrs.length,
-        entry.range?.offset ?? -1,
+        entry.object === undefined ? (entry.range?.offset ?? -1) : placeOf(entry.object),
         entry.range?.sizeBytes ?? 0,
       ],
       index * NUMBERS_PER_ENTRY,
     );
-    strings.push(entry.path, entry.linkname ?? '', entry.file ?? '', entry.sha256 ?? '');
+    strings.push(entry.path, entry.linkname ?? '', entry.file ?? entry.object?.oid ?? '', entry.sha256 ?? '');
     if (entry.data !== undefined) bytes.push(entry.data);
     for (const [name, value] of xattrs) {
       strings.push(name);
@@ -57,7 +64,12 @@ export function packEntries(entries: readonly LayerEntry[]): PackedEntries {
   const buffer = Buffer.from(joined);
   // Only the NULs put in here may be there: another one would shift every string after it.
   if (strings.some((text) => text.includes('\0'))) throw invalid('an entry', 'has a NUL in a name');
-  return { numbers, strings: buffer, bytes };
+  return { numbers, strings: buffer, bytes, pipes };
+}
+
+function typeOf({ type, file, object }: LayerEntry): number {
+  if (file !== undefined) return FILE_FROM_HOST;
+  return object === undefined ? TYPES.indexOf(type) : FILE_FROM_GIT;
 }
 
 function checkEntry(entry: LayerEntry): void {
@@ -67,9 +79,9 @@ function checkEntry(entry: LayerEntry): void {
   if (!isWithin(entry.uid, MAX_ID) || !isWithin(entry.gid, MAX_ID))
     throw invalid(path, 'has an owner out of range');
   if (!Number.isFinite(entry.mtime)) throw invalid(path, 'has a time that is not a number');
-  if ((entry.data !== undefined || entry.file !== undefined) && type !== 'file')
-    throw invalid(path, `is a ${type} with content`);
-  if (entry.data !== undefined && entry.file !== undefined) throw invalid(path, 'has two contents');
+  const contents = [entry.data, entry.file, entry.object].filter((content) => content !== undefined);
+  if (contents.length > 0 && type !== 'file') throw invalid(path, `is a ${type} with content`);
+  if (contents.length > 1) throw invalid(path, 'has two contents');
   const { range } = entry;
   if (range !== undefined && entry.file === undefined) throw invalid(path, 'has a range and no file');
   if (

@@ -88,10 +88,8 @@ class Repack {
         cancel_(cancel),
         // What is written is a stream of the same bytes: a large file of zeros is no bomb here.
         stream_(request.blob, {.max_bytes = UINT64_MAX, .max_ratio = UINT64_MAX}, cancel),
-        out_(request.path),
-        encoder_(encoderFor(request.compression)) {
-    block_.reserve(BlockPipe::kBlockBytes);
-  }
+        out_(request.path, request.compression, request.threads),
+        block_(out_.take()) {}
 
   WrittenLayer run() {
     if (request_.newest) {
@@ -101,11 +99,7 @@ class Repack {
     }
     stream_.verify(request_.digest, request_.diff_id);
     flush();
-    encoder_->encode({}, true, out_);
-    out_.close();
-    written_.diff_id = tar_hash_.digest();
-    written_.digest = out_.digest();
-    written_.size_bytes = out_.size();
+    written_.take(out_.finish());
     return written_;
   }
 
@@ -158,39 +152,31 @@ class Repack {
 
   void append(Bytes bytes) {
     while (!bytes.empty()) {
-      const size_t part = std::min(bytes.size(), BlockPipe::kBlockBytes - block_.size());
+      const size_t part = std::min(bytes.size(), kMemberBytes - block_.size());
       block_.insert(block_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(part));
       bytes = bytes.subspan(part);
-      if (block_.size() == BlockPipe::kBlockBytes) flush();
+      if (block_.size() == kMemberBytes) flush();
     }
   }
 
   void flush() {
     if (block_.empty()) return;
-    tar_hash_.update(block_);
-    encoder_->encode(block_, false, out_);
-    block_.clear();
+    out_.push(std::move(block_));
+    block_ = out_.take();
   }
 
   const RepackRequest& request_;
   const CancelFlag& cancel_;
   LayerStream stream_;
-  BlobFile out_;
-  std::unique_ptr<Encoder> encoder_;
-  BlockPipe::Block block_;
-  Sha256 tar_hash_;
+  BlobWriter out_;
+  BlobWriter::Block block_;
   WrittenLayer written_;
 };
 
 }  // namespace
 
 WrittenLayer repackLayer(const RepackRequest& request, const CancelFlag& cancel) {
-  try {
-    return Repack(request, cancel).run();
-  } catch (...) {
-    ::unlink(request.path.c_str());
-    throw;
-  }
+  return Repack(request, cancel).run();
 }
 
 }  // namespace slipway

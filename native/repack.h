@@ -16,6 +16,7 @@ struct RepackRequest {
   std::string path;  // of the new blob
   Compression compression = Compression::kGzip;
   std::optional<int64_t> newest;  // seconds; later times become this one
+  unsigned threads = 0;           // see BlobWriter
 };
 
 // Without `newest` the tar is the same, byte for byte. Throws DIGEST_MISMATCH unless the blob is as promised.

@@ -41,6 +41,22 @@ TarEntry describe(const struct stat& st, const std::string& path) {
   return entry;
 }
 
+std::string stampOf(const struct stat& st) {
+  std::string stamp;
+  const auto add = [&stamp](auto number) {
+    if (!stamp.empty()) stamp += ' ';
+    stamp += std::to_string(number);
+  };
+  add(st.st_dev);
+  add(st.st_ino);
+  add(st.st_size);
+  for (const struct timespec& time : {st.st_mtim, st.st_ctim}) {
+    add(time.tv_sec);
+    add(time.tv_nsec);
+  }
+  return stamp;
+}
+
 class Scan {
  public:
   Scan(const ScanRequest& request, const CancelFlag& cancel)
@@ -70,7 +86,7 @@ class Scan {
     }
     const std::string shown = joinPath(request_.path, path);
     const struct stat st = statAt(directory, name.c_str(), shown);
-    ScannedEntry scanned{describe(st, path), "", ""};
+    ScannedEntry scanned{describe(st, path), "", "", ""};
     if (S_ISDIR(st.st_mode)) {
       const Fd fd = openAt(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, shown);
       scanned.entry.xattrs = layerXattrs(fd.get(), shown);
@@ -84,6 +100,7 @@ class Scan {
       const Fd fd = openRegular(directory, name.c_str(), st, shown);
       scanned.entry.xattrs = layerXattrs(fd.get(), shown);
       if (st.st_nlink > 1) scanned.inode = std::to_string(st.st_dev) + ":" + std::to_string(st.st_ino);
+      if (request_.stamps) scanned.stamp = stampOf(st);
       if (request_.hash && (!request_.hash_only || request_.hash_only->contains(path)))
         scanned.sha256 = hashOf(fd.get(), shown);
     } else if (S_ISLNK(st.st_mode)) {

@@ -16,12 +16,14 @@ struct ScanRequest {
   bool hash = false;
   std::optional<std::set<std::string>> hash_only;  // of the files below, hash these; of all when empty
   bool shallow = false;  // of a directory, what is directly in it and nothing deeper
+  bool stamps = false;
 };
 
 struct ScannedEntry {
   TarEntry entry;      // its path is relative to the request's; empty for what is there itself
   std::string sha256;  // hex, of files when asked for
   std::string inode;   // of files with more than one name: the same for each of them
+  std::string stamp;   // of files when asked for: device, inode, size, and both times to the nanosecond
 };
 
 // In tree order, names in byte order, a directory before what it holds.

@@ -24,9 +24,11 @@ bool sameTime(const struct stat& a, const struct stat& b) {
   return a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
+constexpr size_t kCompareBytes = 256 * 1024;
+
 bool sameContent(int a, int b, const std::string& shown, const CancelFlag& cancel) {
-  std::vector<uint8_t> left(BlockPipe::kBlockBytes);
-  std::vector<uint8_t> right(BlockPipe::kBlockBytes);
+  std::vector<uint8_t> left(kCompareBytes);
+  std::vector<uint8_t> right(kCompareBytes);
   for (;;) {
     cancel.check();
     const size_t got = readFull(a, left, shown);
@@ -43,7 +45,7 @@ class UpperWalk {
       : request_(request),
         cancel_(cancel),
         lowers_(request.lowers),
-        writer_(request.path, request.compression) {}
+        writer_(request.path, request.compression, request.threads) {}
 
   WrittenLayer run() {
     const Fd root = openDirectory(request_.upper);

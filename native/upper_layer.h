@@ -19,6 +19,7 @@ struct UpperRequest {
   bool complete = false;
   std::set<std::string> exclude;  // exact paths, such as mount points made for the step
   std::optional<int64_t> newest;  // seconds; later times become this one
+  unsigned threads = 0;           // see BlobWriter
 };
 
 WrittenLayer writeUpperLayer(const UpperRequest& request, const CancelFlag& cancel);

@@ -35,12 +35,17 @@ export async function startProcesses(options: {
       return (signal) => {
         const startedAt = Date.now();
         const ready = (): Promise<boolean> => isReady(name, config, startedAt);
-        const spec = { name, argv, cwd: root, env, runDir: paths.run, ready, graceMs: GRACE_MS };
+        const spec = { name, argv, cwd: root, env: lean(env), runDir: paths.run, ready, graceMs: GRACE_MS };
         return Part.start(spec, output, signal);
       };
     }),
     options.signal,
   );
+}
+
+/** glibc gives each thread an area of its own to allocate from (mallopt(3)); what a start has used stays with it for ever. */
+function lean(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { MALLOC_ARENA_MAX: '1', ...env };
 }
 
 async function isReady(name: string, config: Config, startedAt: number): Promise<boolean> {

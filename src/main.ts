@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { DeployerClient } from './api/deployer-client.js';
 import { type Config, homePaths, loadConfig } from './config.js';
 import { describeError, SlipwayError, toSlipwayError } from './errors.js';
+import { fastPaths } from './fast-paths.js';
 import { Acceptance } from './git/accept.js';
 import { AppRepositories } from './git/app-repository.js';
 import { Git } from './git/git.js';
@@ -34,6 +35,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   await repositories.sweep(0);
   const vault = await Vault.open(paths.secretKey);
   const ledger = new Ledger(paths, git, vault, {
+    fast: fastPaths(),
     createRepository: (app) => repositories.ensure(app, config.deployBranch),
   });
   const platform = new PlatformLedger(paths, git);

@@ -1,5 +1,6 @@
 /** The janitor process: what must happen though nobody asks for it. How each is done is the rooms' business. */
 import { homePaths } from '../src/config.js';
+import { fastPaths } from '../src/fast-paths.js';
 import { AppRepositories } from '../src/git/app-repository.js';
 import { Git } from '../src/git/git.js';
 import { startChores } from '../src/housekeeping/chores.js';
@@ -19,7 +20,7 @@ await live('janitor', async ({ config, log }) => {
   const git = new Git();
   const store = new DeploymentStore(config.home);
   const repositories = new AppRepositories(paths, git);
-  const ledger = new Ledger(paths, git, await Vault.open(paths.secretKey));
+  const ledger = new Ledger(paths, git, await Vault.open(paths.secretKey), { fast: fastPaths() });
   const queues = new Queues(config.redisUrl, { log });
   const reconciler = startReconciler({
     store,

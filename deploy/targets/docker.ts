@@ -3,7 +3,6 @@
  * repeated, by this deployer or by the one that takes over from it. Only containers that carry this platform's label
  * are seen or touched.
  */
-import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import type { RegistryConfig } from '../../src/config.js';
 import { SlipwayError } from '../../src/errors.js';
@@ -12,6 +11,7 @@ import { type Address, containerName, LABELS, networkName } from '../names.js';
 import type { Container, ContainerEvent, ContainerSpec, Inspection } from './container.js';
 import { createOptions, portOf, RUNNING_POLICY, toContainer, toInspection } from './documents.js';
 import { type CallOptions, type Engine, refusalOf, statusOf } from './engine.js';
+import type { EngineRequest } from './engine-api.js';
 import { EVENT_FILTER, parseEvents } from './events.js';
 import { ensureNetwork, freeAddress, type Network } from './network.js';
 import { splitOutput } from './output.js';
@@ -36,6 +36,7 @@ export class DockerTarget {
   readonly #platform: string;
   readonly #registry: RegistryConfig;
   readonly #memoryBytes: number | undefined;
+  #looking: Promise<Network> | undefined;
 
   constructor({ engine, platform, registry, memoryBytes }: TargetOptions) {
     this.engine = engine;
@@ -76,36 +77,35 @@ export class DockerTarget {
    * checks stays as it fell. What has its name already, from a rollout that was cut off, is removed.
    */
   async start(spec: ContainerSpec, options: CallOptions = {}): Promise<Container> {
-    const image = await this.#findImage(spec.image);
+    const [image, network, taken] = await Promise.all([
+      this.#findImage(spec.image),
+      this.#ensureNetwork(),
+      this.#takenAddresses(),
+    ]);
     if (image === undefined)
       throw this.engine.unavailable(`has lost the image ${this.reference(spec.image)}`);
-    const network = await ensureNetwork(this.engine, this.#network, { [LABELS.platform]: this.#platform });
     const name = containerName(this.#platform, spec.app, spec.release, spec.instance);
     const port = portOf(image.Config, spec.env);
     for (let attempt = 1; ; attempt += 1) {
-      const address = await this.#freeAddress(network);
-      const id = await this.#create(name, (abortSignal) => ({
-        ...createOptions({
-          name,
-          platform: this.#platform,
-          image: this.reference(spec.image),
-          spec,
-          port,
-          network: network.name,
-          address,
-          publishOn: this.engine.remoteHost,
-          memoryBytes: this.#memoryBytes,
-        }),
-        abortSignal,
-      }));
+      const address = this.#freeAddress(network, attempt === 1 ? taken : await this.#takenAddresses());
+      const wanted = createOptions({
+        platform: this.#platform,
+        image: this.reference(spec.image),
+        spec,
+        port,
+        network: network.name,
+        address,
+        publishOn: this.engine.remoteHost,
+        memoryBytes: this.#memoryBytes,
+      });
+      const id = await this.#create(name, wanted);
       try {
-        await this.#container(
-          'start a container',
-          id,
-          (it, abortSignal) => it.start({ abortSignal }),
-          options,
-        );
-        return await this.get(id, options);
+        await this.#post('start a container', id, 'start', {}, options);
+        // Where a port is published only the engine knows which.
+        if (this.engine.remoteHost !== undefined) return await this.get(id, options);
+        const { app, release, deployment, instance } = spec;
+        const at = { host: address, port: port.port };
+        return { id, name, app, release, deployment, instance, state: 'running', address: at };
       } catch (error) {
         if (attempt < ADDRESS_ATTEMPTS && /address already in use/i.test(refusalOf(error))) {
           await this.remove(id);
@@ -118,19 +118,13 @@ export class DockerTarget {
 
   /** Starts a container that stopped. False when it is not there any more. */
   async restart(id: string, options: CallOptions = {}): Promise<boolean> {
-    return this.#unlessGone(() =>
-      this.#container('start a container', id, (it, abortSignal) => it.start({ abortSignal }), options),
-    );
+    return this.#unlessGone(() => this.#post('start a container', id, 'start', {}, options));
   }
 
   /** From here on the engine itself restarts it, after a crash and after its own restart. */
   async keep(id: string, options: CallOptions = {}): Promise<void> {
-    await this.#container(
-      'update a container',
-      id,
-      (it, abortSignal) => it.update({ RestartPolicy: RUNNING_POLICY, abortSignal }),
-      options,
-    );
+    const body = { RestartPolicy: RUNNING_POLICY };
+    await this.#post('update a container', id, 'update', { body }, options);
   }
 
   /** Throws `not_found`. */
@@ -145,13 +139,12 @@ export class DockerTarget {
   }
 
   async inspect(id: string, options: CallOptions = {}): Promise<Inspection> {
-    const document = await this.#container(
+    return this.engine.call(
       'inspect a container',
-      id,
-      (it, abortSignal) => it.inspect({ abortSignal }),
+      async (api, signal) =>
+        toInspection(await api.json<Docker.ContainerInspectInfo>({ path: `/containers/${id}/json`, signal })),
       options,
     );
-    return toInspection(document);
   }
 
   /** What happens to the platform's containers from the moment this resolves; ends or throws when the stream does. */
@@ -164,14 +157,14 @@ export class DockerTarget {
     // A call's own time-out would end the stream too: only the answer is awaited, not the end.
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), EVENTS_TIMEOUT_MS);
-    const abortSignal = AbortSignal.any([signal, late.signal]);
+    const until = AbortSignal.any([signal, late.signal]);
     try {
       const stream = await this.engine.call(
         'send its events',
-        (docker) => docker.getEvents({ filters, abortSignal }),
+        (api) => api.stream({ path: '/events', query: { filters }, signal: until }),
         { signal },
       );
-      return parseEvents(stream as Readable);
+      return parseEvents(stream);
     } finally {
       clearTimeout(timer);
     }
@@ -179,11 +172,10 @@ export class DockerTarget {
 
   /** The last lines that the container wrote, oldest first. Empty when it wrote none or is gone. */
   async lastLines(id: string, count: number, options: CallOptions = {}): Promise<string[]> {
-    const read = { stdout: true, stderr: true, follow: false, tail: count } as const;
-    const output = await this.#container(
+    const query = { stdout: true, stderr: true, tail: count };
+    const output = await this.engine.call(
       'read the log of a container',
-      id,
-      (it, abortSignal) => it.logs({ ...read, abortSignal }),
+      (api, signal) => api.bytes({ path: `/containers/${id}/logs`, query, signal }),
       options,
     );
     return splitOutput(output).slice(-count);
@@ -197,18 +189,27 @@ export class DockerTarget {
   ): Promise<{ exitCode: number; output: string }> {
     return this.engine.call(
       'run a health check',
-      async (docker, abortSignal) => {
-        const exec = await docker
-          .getContainer(id)
-          .exec({ Cmd: [...argv], AttachStdout: true, AttachStderr: true, abortSignal });
-        const stream = await exec.start({ abortSignal });
+      async (api, signal) => {
+        const { Id } = await api.json<{ Id: string }>({
+          method: 'POST',
+          path: `/containers/${id}/exec`,
+          body: { Cmd: argv, AttachStdout: true, AttachStderr: true },
+          signal,
+        });
+        const started = { Detach: false, Tty: false };
+        const stream = await api.stream({
+          method: 'POST',
+          path: `/exec/${Id}/start`,
+          body: started,
+          signal,
+        });
         const chunks: Buffer[] = [];
         let sizeBytes = 0;
         for await (const chunk of stream as AsyncIterable<Buffer>) {
           if (sizeBytes < 4096) chunks.push(chunk);
           sizeBytes += chunk.length;
         }
-        const { ExitCode } = await exec.inspect({ abortSignal });
+        const { ExitCode } = await api.json<Docker.ExecInspectInfo>({ path: `/exec/${Id}/json`, signal });
         return { exitCode: ExitCode ?? -1, output: splitOutput(Buffer.concat(chunks)).join('\n').trim() };
       },
       options,
@@ -219,10 +220,13 @@ export class DockerTarget {
   async stop(id: string, graceMs: number, options: CallOptions = {}): Promise<void> {
     const seconds = Math.ceil(graceMs / 1000);
     await this.#unlessGone(() =>
-      this.#container('stop a container', id, (it, abortSignal) => it.stop({ t: seconds, abortSignal }), {
-        ...options,
-        timeoutMs: graceMs + STOP_MARGIN_MS,
-      }),
+      this.#post(
+        'stop a container',
+        id,
+        'stop',
+        { query: { t: seconds } },
+        { ...options, timeoutMs: graceMs + STOP_MARGIN_MS },
+      ),
     );
     await this.remove(id, options);
   }
@@ -230,13 +234,27 @@ export class DockerTarget {
   /** Kills it if it runs. */
   async remove(id: string, options: CallOptions = {}): Promise<void> {
     await this.#unlessGone(() =>
-      this.#container(
+      this.engine.call(
         'remove a container',
-        id,
-        (it, abortSignal) => it.remove({ force: true, v: true, abortSignal }),
+        (api, signal) =>
+          api.json({
+            method: 'DELETE',
+            path: `/containers/${id}`,
+            query: { force: true, v: true },
+            signal,
+          }),
         options,
       ),
     );
+  }
+
+  /** One look for all containers that are started together: two at once would make the engine two networks of one name. */
+  #ensureNetwork(): Promise<Network> {
+    const labels = { [LABELS.platform]: this.#platform };
+    this.#looking ??= ensureNetwork(this.engine, this.#network, labels).finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
   }
 
   get #network(): string {
@@ -249,8 +267,8 @@ export class DockerTarget {
 
   async #findImage(image: ReleaseImage): Promise<Docker.ImageInspectInfo | undefined> {
     try {
-      return await this.engine.call('inspect an image', (docker) =>
-        docker.getImage(this.reference(image)).inspect(),
+      return await this.engine.call('inspect an image', (api, signal) =>
+        api.json<Docker.ImageInspectInfo>({ path: `/images/${this.reference(image)}/json`, signal }),
       );
     } catch (error) {
       if (statusOf(error) === 404) return undefined;
@@ -258,16 +276,13 @@ export class DockerTarget {
     }
   }
 
-  async #create(
-    name: string,
-    options: (signal: AbortSignal) => Docker.ContainerCreateOptions,
-  ): Promise<string> {
+  async #create(name: string, body: Docker.ContainerCreateOptions): Promise<string> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.engine.call(
-          'create a container',
-          async (docker, signal) => (await docker.createContainer(options(signal))).id,
-        );
+        return await this.engine.call('create a container', async (api, signal) => {
+          const create = { method: 'POST', path: '/containers/create', query: { name }, body } as const;
+          return (await api.json<{ Id: string }>({ ...create, signal })).Id;
+        });
       } catch (error) {
         if (statusOf(error) !== 409 || attempt > 1) throw error;
         const label = [`${LABELS.platform}=${this.#platform}`];
@@ -278,10 +293,13 @@ export class DockerTarget {
     }
   }
 
-  async #freeAddress(network: Network): Promise<string> {
+  async #takenAddresses(): Promise<ReadonlySet<string>> {
     const all = await this.#listDocuments([`${LABELS.platform}=${this.#platform}`], {});
-    const used = all.flatMap((document) => fixedAddress(document, network.name) ?? []);
-    const address = freeAddress(network, new Set(used));
+    return new Set(all.flatMap((document) => fixedAddress(document, this.#network) ?? []));
+  }
+
+  #freeAddress(network: Network, taken: ReadonlySet<string>): string {
+    const address = freeAddress(network, taken);
     if (address !== undefined) return address;
     throw this.engine.unavailable(`has no address left in ${network.name} (${network.subnet})`);
   }
@@ -299,18 +317,29 @@ export class DockerTarget {
     };
     return this.engine.call(
       'list containers',
-      (docker, abortSignal) => docker.listContainers({ all: true, filters, abortSignal }),
+      (api, signal) =>
+        api.json<Docker.ContainerInfo[]>({
+          path: '/containers/json',
+          query: { all: true, filters: JSON.stringify(filters) },
+          signal,
+        }),
       options,
     );
   }
 
-  #container<T>(
+  async #post(
     doing: string,
     id: string,
-    run: (container: Docker.Container, signal: AbortSignal) => Promise<T>,
+    action: string,
+    request: Pick<EngineRequest, 'query' | 'body'>,
     options: CallOptions,
-  ): Promise<T> {
-    return this.engine.call(doing, (docker, signal) => run(docker.getContainer(id), signal), options);
+  ): Promise<void> {
+    const path = `/containers/${id}/${action}`;
+    await this.engine.call(
+      doing,
+      (api, signal) => api.bytes({ method: 'POST', path, ...request, signal }),
+      options,
+    );
   }
 
   /** 404: gone. 304: it is already so. 409: another removal is under way. */

@@ -36,7 +36,6 @@ function toPort(text: string | undefined): number | undefined {
 }
 
 export interface Creation {
-  readonly name: string;
   readonly platform: string;
   readonly image: string;
   readonly spec: ContainerSpec;
@@ -53,10 +52,9 @@ export interface Creation {
  * (s6) would not start. What runs is what the image says.
  */
 export function createOptions(creation: Creation): Docker.ContainerCreateOptions {
-  const { name, platform, image, spec, port, network, address, publishOn, memoryBytes } = creation;
+  const { platform, image, spec, port, network, address, publishOn, memoryBytes } = creation;
   const portKey = `${port.port}/tcp`;
   return {
-    name,
     Image: image,
     Env: Object.entries({ ...spec.env, PORT: String(port.port) }).map(([key, value]) => `${key}=${value}`),
     ...(spec.command === undefined ? {} : { Cmd: [...spec.command] }),

@@ -3,8 +3,8 @@
  * What the calls mean is for targets/docker.ts.
  */
 import { lookup } from 'node:dns/promises';
-import Docker from 'dockerode';
 import { SlipwayError } from '../../src/errors.js';
+import { EngineApi, EngineRefusal } from './engine-api.js';
 
 const CALL_TIMEOUT_MS = 30_000;
 
@@ -18,35 +18,31 @@ export class Engine {
   readonly dockerHost: string;
   /** Undefined for an engine on this machine, which shares its bridge network with us. */
   readonly remoteHost: string | undefined;
-  readonly #docker: Docker;
+  readonly #api: EngineApi;
 
   constructor(dockerHost: string) {
     this.dockerHost = dockerHost;
     if (dockerHost.startsWith('unix://')) {
-      this.#docker = new Docker({ socketPath: dockerHost.slice('unix://'.length) });
+      this.#api = new EngineApi({ socketPath: dockerHost.slice('unix://'.length) });
       return;
     }
     const url = new URL(dockerHost);
     this.remoteHost = url.hostname;
-    this.#docker = new Docker({
-      protocol: 'http',
-      host: url.hostname,
-      port: url.port === '' ? 2375 : url.port,
-    });
+    this.#api = new EngineApi({ host: url.hostname, port: Number(url.port || 2375) });
   }
 
   /** `doing` completes the sentence "the Docker Engine refused to …". The signal given to `run` ends the call. */
   async call<T>(
     doing: string,
-    run: (docker: Docker, signal: AbortSignal) => Promise<T>,
+    run: (api: EngineApi, signal: AbortSignal) => Promise<T>,
     { signal, timeoutMs = CALL_TIMEOUT_MS }: CallOptions = {},
   ): Promise<T> {
     signal?.throwIfAborted();
     const timeout = AbortSignal.timeout(timeoutMs);
     const end = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
     try {
-      // Some calls of dockerode take no signal: nobody waits for them longer than for the others.
-      return await Promise.race([run(this.#docker, end), whenAborted(end)]);
+      // Also what does not listen to the signal is not waited for.
+      return await Promise.race([run(this.#api, end), whenAborted(end)]);
     } catch (error) {
       signal?.throwIfAborted();
       if (timeout.aborted)
@@ -98,15 +94,12 @@ function whenAborted(signal: AbortSignal): Promise<never> {
 /** The HTTP status of the engine's refusal, or undefined when it was not reached at all. */
 export function statusOf(error: unknown): number | undefined {
   const source = error instanceof SlipwayError ? error.cause : error;
-  const status = (source as { statusCode?: unknown } | undefined)?.statusCode;
-  return typeof status === 'number' ? status : undefined;
+  return source instanceof EngineRefusal ? source.statusCode : undefined;
 }
 
 /** The engine's own words. */
 export function refusalOf(error: unknown): string {
-  const source = error instanceof SlipwayError ? error.cause : error;
-  const message = (source as { json?: { message?: unknown } } | undefined)?.json?.message;
-  return typeof message === 'string' ? message : messageOf(source);
+  return messageOf(error instanceof SlipwayError ? error.cause : error);
 }
 
 function messageOf(error: unknown): string {

@@ -1,7 +1,7 @@
 /** A container's output as one stream of text, with or without what is still to come (Engine API, "ContainerLogs"). */
-import { PassThrough, type Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import type { CallOptions, Engine } from './engine.js';
-import { splitOutput } from './output.js';
+import { payloads, splitOutput } from './output.js';
 
 export interface LogStreamOptions extends CallOptions {
   /** How many of the last lines to begin with. */
@@ -12,11 +12,14 @@ export interface LogStreamOptions extends CallOptions {
 /** Ends when the container does, at once without `follow`, or when the caller destroys it. */
 export async function logStream(engine: Engine, id: string, options: LogStreamOptions): Promise<Readable> {
   const { lines, follow, ...call } = options;
-  const read = { stdout: true, stderr: true, timestamps: false, tail: lines } as const;
+  const request = {
+    path: `/containers/${id}/logs`,
+    query: { stdout: true, stderr: true, timestamps: false, tail: lines, follow },
+  };
   if (!follow) {
     const output = await engine.call(
       'read the log of a container',
-      (docker, abortSignal) => docker.getContainer(id).logs({ ...read, follow: false, abortSignal }),
+      (api, signal) => api.bytes({ ...request, signal }),
       call,
     );
     const text = splitOutput(output);
@@ -24,17 +27,9 @@ export async function logStream(engine: Engine, id: string, options: LogStreamOp
     whole.end(text.length === 0 ? '' : `${text.join('\n')}\n`);
     return whole;
   }
-  return engine.call(
-    'follow the log of a container',
-    async (docker) => {
-      const frames = (await docker.getContainer(id).logs({ ...read, follow: true })) as Readable;
-      const out = new PassThrough();
-      docker.modem.demuxStream(frames, out, out);
-      frames.once('end', () => out.end());
-      frames.once('error', () => out.end());
-      out.once('close', () => frames.destroy());
-      return out;
-    },
-    call,
-  );
+  // Without the call's own signal, which ends with its time: what is followed may be silent for hours.
+  const frames = await engine.call('follow the log of a container', (api) => api.stream(request), call);
+  const out = Readable.from(payloads(frames), { objectMode: false });
+  out.once('close', () => frames.destroy());
+  return out;
 }

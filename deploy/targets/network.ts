@@ -4,6 +4,7 @@
  * when it restarts: the edge would send one app's requests to another app until somebody noticed.
  */
 import { randomInt } from 'node:crypto';
+import type Docker from 'dockerode';
 import type { Engine } from './engine.js';
 import { statusOf } from './engine.js';
 
@@ -39,34 +40,39 @@ export async function ensureNetwork(
 async function create(engine: Engine, name: string, labels: Record<string, string>): Promise<void> {
   const probe = `${name}-probe`;
   await remove(engine, probe);
-  await engine.call('create a network', (docker, abortSignal) =>
-    docker.createNetwork({
-      Name: probe,
-      CheckDuplicate: true,
-      Driver: 'bridge',
-      Labels: labels,
-      abortSignal,
+  await engine.call('create a network', (api, signal) =>
+    api.json({
+      method: 'POST',
+      path: '/networks/create',
+      body: { Name: probe, CheckDuplicate: true, Driver: 'bridge', Labels: labels },
+      signal,
     }),
   );
   const range = await find(engine, probe);
   await remove(engine, probe);
   if (range === undefined) throw engine.unavailable('gave a network no addresses');
-  await engine.call('create a network', (docker, abortSignal) =>
-    docker.createNetwork({
-      Name: name,
-      CheckDuplicate: true,
-      Driver: 'bridge',
-      Labels: labels,
-      Options: { 'com.docker.network.bridge.enable_icc': 'false' },
-      IPAM: { Driver: 'default', Config: [{ Subnet: range.subnet, Gateway: range.gateway }] },
-      abortSignal,
+  await engine.call('create a network', (api, signal) =>
+    api.json({
+      method: 'POST',
+      path: '/networks/create',
+      body: {
+        Name: name,
+        CheckDuplicate: true,
+        Driver: 'bridge',
+        Labels: labels,
+        Options: { 'com.docker.network.bridge.enable_icc': 'false' },
+        IPAM: { Driver: 'default', Config: [{ Subnet: range.subnet, Gateway: range.gateway }] },
+      },
+      signal,
     }),
   );
 }
 
 async function find(engine: Engine, name: string): Promise<Network | undefined> {
   try {
-    const found = await engine.call('inspect a network', (docker) => docker.getNetwork(name).inspect());
+    const found = await engine.call('inspect a network', (api, signal) =>
+      api.json<Docker.NetworkInspectInfo>({ path: `/networks/${name}`, signal }),
+    );
     const range = found.IPAM?.Config?.[0];
     if (range?.Subnet === undefined || range.Gateway === undefined) return undefined;
     return { name, subnet: range.Subnet, gateway: range.Gateway };
@@ -78,7 +84,9 @@ async function find(engine: Engine, name: string): Promise<Network | undefined> 
 
 async function remove(engine: Engine, name: string): Promise<void> {
   try {
-    await engine.call('remove a network', (docker) => docker.getNetwork(name).remove());
+    await engine.call('remove a network', (api, signal) =>
+      api.json({ method: 'DELETE', path: `/networks/${name}`, signal }),
+    );
   } catch (error) {
     if (statusOf(error) !== 404) throw error;
   }

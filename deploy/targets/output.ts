@@ -20,3 +20,27 @@ function joinFrames(data: Buffer): Buffer {
   }
   return parts.length === 0 ? data : Buffer.concat(parts);
 }
+
+/** What the frames of a stream carry, as it comes. Ends with the stream, also when that breaks off. */
+export async function* payloads(frames: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  let rest: Buffer = Buffer.alloc(0);
+  let left = 0;
+  try {
+    for await (const chunk of frames) {
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      while (left > 0 ? rest.length > 0 : rest.length >= HEADER_BYTES) {
+        if (left === 0) {
+          left = rest.readUInt32BE(4);
+          rest = rest.subarray(HEADER_BYTES);
+          continue;
+        }
+        const part = rest.subarray(0, left);
+        rest = rest.subarray(part.length);
+        left -= part.length;
+        yield part;
+      }
+    }
+  } catch {
+    // The engine, or the connection to it, has gone.
+  }
+}

@@ -1,8 +1,8 @@
 /** The person of the demo: a working copy of an example app, git, the CLI, and nothing else. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { projectRoot } from '../../src/root.js';
 import type { Platform } from '../platform.js';
-import { projectRoot } from '../root.js';
 import { type Result, run, type Shown } from './commands.js';
 import type { Phase } from './report.js';
 import type { Target } from './traffic.js';

@@ -7,7 +7,10 @@ import { ERROR_CODES, type ErrorCode, SlipwayError } from '../errors.js';
 
 export interface ProcessView {
   readonly process: string;
+  /** That it serves; asked of the deployer, the one that started it. */
   readonly release: number;
+  /** The deployment that started it. */
+  readonly deployment: string;
   readonly state: string;
   readonly health?: string;
   readonly host: string;

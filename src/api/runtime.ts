@@ -1,12 +1,24 @@
 /** What runs: an app's processes and their output. The deployer knows; this passes it on. */
 import type { FastifyInstance } from 'fastify';
+import type { AppState } from '../ledger/app-documents.js';
+import type { ProcessView } from './deployer-client.js';
 import { type AppParams, type Query, wholeNumber } from './request.js';
 import { type ApiTools, requireApp } from './tools.js';
+
+/** A container that the live release adopted serves that one, whatever release started it. */
+function servingView(
+  view: ProcessView,
+  { releases, live }: Pick<AppState, 'releases' | 'live'>,
+): ProcessView {
+  const taken = releases.find(({ number }) => number === live)?.outcome?.containersOf ?? [];
+  return live !== undefined && taken.includes(view.deployment) ? { ...view, release: live } : view;
+}
 
 export function runtimeRoutes(api: FastifyInstance, tools: ApiTools): void {
   api.get<{ Params: AppParams }>('/apps/:app/ps', async (request) => {
     const app = await requireApp(tools, request, request.params.app);
-    return { processes: await tools.deployer.processes(app) };
+    const [processes, state] = await Promise.all([tools.deployer.processes(app), tools.ledger.read(app)]);
+    return { processes: processes.map((each) => servingView(each, state)) };
   });
 
   // HEAD would follow to say nothing.

@@ -1,6 +1,5 @@
 /** A build of an app's commit: what of the platform goes into its request and its tools. What a build does is build.ts. */
 import type { Config } from '../config.js';
-import type { FastPaths } from '../fast-paths.js';
 import type { AppRepositories } from '../git/app-repository.js';
 import type { Git } from '../git/git.js';
 import type { ObjectPool } from '../git/object-pool.js';
@@ -13,7 +12,7 @@ import { hostPlatform } from '../registry/pull.js';
 import { openGitSource } from './add/git-source.js';
 import { appRunSettings } from './app-run-settings.js';
 import { buildImage } from './build.js';
-import type { BuildRequest, BuildResult } from './build-request.js';
+import type { BuildRequest, BuildResult, BuildTools } from './build-request.js';
 import type { BuilderStore } from './builder-store.js';
 import { cachePlaceOf } from './cache/cache-place.js';
 import { RemoteCache } from './cache/remote-cache.js';
@@ -47,7 +46,6 @@ export interface AppBuildTools {
   readonly registry: RegistryClient;
   readonly builderStore: BuilderStore;
   readonly sandbox: Sandbox;
-  readonly fast: FastPaths;
   readonly log: Logger;
 }
 
@@ -87,12 +85,13 @@ export interface AppBuild {
   readonly remote: RemoteCache | undefined;
   /** Where its output goes. */
   readonly log: BuildLog;
+  readonly onLayer?: BuildTools['onLayer'];
 }
 
 /** Throws what {@link buildImage} throws. */
 export async function buildApp(
   tools: AppBuildTools,
-  { app, id, commit, noCache, remote, log }: AppBuild,
+  { app, id, commit, noCache, remote, log, onLayer }: AppBuild,
   signal: AbortSignal,
 ): Promise<BuildResult> {
   const { builderStore, sandbox, registry, config, store } = tools;
@@ -109,9 +108,9 @@ export async function buildApp(
     run: appRunSettings(tools, app, (text) => log.body(`  ${text}`)),
     scope: app,
     // Nothing of earlier builds where they are not to be used.
-    thin: tools.fast.thin && !noCache,
+    thin: builderStore.fast.thin && !noCache,
   };
-  const memo = tools.fast.memo
+  const memo = builderStore.fast.memo
     ? await appMemo(tools, { app, commit, request, listen, remote }, signal)
     : undefined;
   const known = noCache ? undefined : await memo?.recall();
@@ -128,7 +127,7 @@ export async function buildApp(
       openGit: (wanted) => openGitSource(wanted, tools.remotes, config.limits, signal),
       listen: memo === undefined ? listen : eachOf(memo.listen, listen),
       ...(remote === undefined ? {} : { remote }),
-      ...(tools.fast.stages ? {} : { stepsAtOnce: 1 }),
+      ...(onLayer === undefined ? {} : { onLayer }),
       signal,
     },
   );

@@ -2,6 +2,7 @@
 import type { Limits } from '../config.js';
 import type { NamedContext, Platform } from '../dockerfile/build-plan.js';
 import type { GitSource } from '../dockerfile/step.js';
+import type { Layer } from '../layers/layer.js';
 import type { RegistryClient } from '../registry/client.js';
 import type { BaseImages } from './base-images.js';
 import type { BuilderStore } from './builder-store.js';
@@ -58,6 +59,8 @@ export interface BuildTools {
   readonly listen: BuildListener;
   /** What other builders have built; the caller exports what this build adds. */
   readonly remote?: RemoteCache;
+  /** Told of each layer as soon as it is known that the image will have it; must not throw. */
+  readonly onLayer?: (layer: Layer, bases: BaseImages) => void;
   readonly signal: AbortSignal;
 }
 

@@ -80,7 +80,7 @@ class BuildRun {
     this.#plan = plan;
     this.#tools = tools;
     this.#stop = stop;
-    this.#atOnce = tools.stepsAtOnce ?? stepsAtOnce(limits);
+    this.#atOnce = tools.stepsAtOnce ?? (store.fast.stages ? stepsAtOnce(limits) : 1);
     this.#slots = new Slots(this.#atOnce);
     this.bases = new BaseImages(registry, store, request.policy, signal);
     this.#origins = new Origins({
@@ -153,7 +153,16 @@ class BuildRun {
 
   async #build(stage: PlannedStage): Promise<StageResult> {
     const { whole, start } = await this.#start(stage);
+    if (this.#isOfImage(stage)) for (const layer of start.layers) this.#tools.onLayer?.(layer, this.bases);
     return new StageBuild(whole, start, this.#stageTools(whole)).run(start);
+  }
+
+  /** The target, and the stages that it stands on: their layers are the image's. */
+  #isOfImage(stage: PlannedStage): boolean {
+    for (let at = this.#plan.target; ; at = this.#stageAt(at.base.index)) {
+      if (at.index === stage.index) return true;
+      if (at.base.kind !== 'stage') return false;
+    }
   }
 
   async #start(stage: PlannedStage): Promise<Beginning> {
@@ -209,7 +218,7 @@ class BuildRun {
   }
 
   #stageTools(stage: PlannedStage): StageTools {
-    const { store, sandbox, limits, remote, signal } = this.#tools;
+    const { store, sandbox, limits, remote, onLayer, signal } = this.#tools;
     const { context, dockerfile, scope, noCache, noCacheStages = [], run, thin = false } = this.#request;
     return {
       store,
@@ -222,6 +231,9 @@ class BuildRun {
       noCache: noCache || noCacheStages.some((name) => name.toLowerCase() === stageName(stage)),
       bases: this.bases,
       ...(remote === undefined ? {} : { remote }),
+      ...(onLayer !== undefined && this.#isOfImage(stage)
+        ? { onLayer: (layer) => onLayer(layer, this.bases) }
+        : {}),
       context,
       origins: this.#origins,
       settings: run,

@@ -1,7 +1,7 @@
 /** The builder's directory: blobs, lay-outs and the step cache, opened together. */
 import { join } from 'node:path';
 import type { Limits } from '../config.js';
-import { ALL_FAST, type FastPaths } from '../fast-paths.js';
+import { type FastPaths, fastPaths } from '../fast-paths.js';
 import { BlobStore } from '../layers/blob-store.js';
 import { LayerStore } from '../layers/layer-store.js';
 import { JsonFiles } from './cache/json-files.js';
@@ -20,6 +20,7 @@ export interface BuilderStore {
   /** What the next COPY of the same place can be laid over: see thin/. */
   readonly wholes: WholeLayers;
   readonly running: RunningBuilds;
+  readonly fast: FastPaths;
   /** State of the sandboxes: bundles, network namespaces. */
   readonly sandboxDirectory: string;
   readonly directory: string;
@@ -29,7 +30,7 @@ export interface BuilderStore {
 export async function openBuilderStore(
   directory: string,
   limits: Pick<Limits, 'stepDiskBytes'>,
-  fast: Pick<FastPaths, 'pull'> = ALL_FAST,
+  fast: FastPaths = fastPaths(),
 ): Promise<BuilderStore> {
   const blobs = new BlobStore(join(directory, 'blobs'));
   await blobs.open();
@@ -54,6 +55,7 @@ export async function openBuilderStore(
     builds,
     wholes,
     running,
+    fast,
     sandboxDirectory: sandboxDirectory(directory),
     directory,
   };

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { diskUsage } from '../../native/index.js';
 import { type Config, homePaths } from '../config.js';
-import { fastPaths } from '../fast-paths.js';
 import { AppRepositories } from '../git/app-repository.js';
 import { Git } from '../git/git.js';
 import { ObjectPool } from '../git/object-pool.js';
@@ -24,6 +23,8 @@ import { type BuilderTools, buildNext } from './job.js';
 import { parseAllowList } from './sandbox/cidr.js';
 import { Sandbox } from './sandbox/runtime.js';
 
+/** Most rollouts are over by then. */
+const EXPORT_REST_MS = 2000;
 const CLEANING_MS = 10 * 60_000;
 /** A commit of another repository that no build asked for in this time is fetched anew. */
 const REMOTE_KEEP_MS = 24 * 60 * 60_000;
@@ -51,14 +52,13 @@ export async function openBuildTools(config: Config, log: Logger): Promise<HeldB
   });
   // The steps of a killed builder end before the file systems below them are taken away.
   await sandbox.reap();
-  const fast = fastPaths();
-  const builderStore = await openBuilderStore(paths.store, config.limits, fast);
+  const builderStore = await openBuilderStore(paths.store, config.limits);
   // The first step's network is made ahead; a build does not wait for it.
   sandbox.warmUp();
   const git = new Git();
   const objects = new ObjectPool();
   const registry = RegistryClient.fromConfig(config, log);
-  const exports = new CacheExports(builderStore, log);
+  const exports = new CacheExports(builderStore, log, EXPORT_REST_MS);
   const allowed = parseAllowList(config.buildNetworkAllow);
   const remotes = new GitRemotes({
     git,
@@ -75,11 +75,13 @@ export async function openBuildTools(config: Config, log: Logger): Promise<HeldB
     registry,
     builderStore,
     sandbox,
-    fast,
-    ...(fast.listings ? { listings: new TreeListings() } : {}),
+    ...(builderStore.fast.listings ? { listings: new TreeListings() } : {}),
     exports,
     store: new DeploymentStore(config.home),
-    ledger: new Ledger(paths, git, await Vault.open(paths.secretKey)),
+    ledger: new Ledger(paths, git, await Vault.open(paths.secretKey), {
+      fast: builderStore.fast,
+      hasCommit: async (gitDir, oid) => (await objects.reader(gitDir).read(oid)).type === 'commit',
+    }),
     repositories: new AppRepositories(paths, git),
   };
   return {

@@ -9,7 +9,7 @@ import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import { checkFastForward } from '../git/fast-forward.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { seconds } from '../logs/seconds.js';
-import type { Deployment } from '../model/deployment.js';
+import type { Deployment, DeploymentEvent } from '../model/deployment.js';
 import { imageRepository } from '../model/image-repository.js';
 import type { Queues } from '../queue/queues.js';
 import type { Claim } from '../records/deployments.js';
@@ -19,6 +19,7 @@ import { shareCacheMounts } from './app-run-settings.js';
 import type { BuildResult } from './build-request.js';
 import type { CacheExports } from './cache/cache-exports.js';
 import type { RemoteCache } from './cache/remote-cache.js';
+import { EarlyUploads } from './early-uploads.js';
 import { pushBuiltImage } from './push-image.js';
 
 export interface BuilderTools extends AppBuildTools {
@@ -111,32 +112,45 @@ class BuildJob {
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
     const remote = this.#remoteCache(log, signal);
     const { noCache } = push.options;
-    const built = await this.#phase('build', signal, async () => {
-      return buildApp(this.#tools, { app, id, commit: push.newOid, noCache, remote, log }, signal);
+    await using uploads = this.#earlyUploads(signal);
+    const onLayer = uploads === undefined ? {} : { onLayer: uploads.start };
+    const build = await this.#phase('build', signal, async () => {
+      return buildApp(
+        this.#tools,
+        { app, id, commit: push.newOid, noCache, remote, log, ...onLayer },
+        signal,
+      );
     });
+    const built = build.result;
+    // Written while the image is on its way.
+    const timed = store.append(app, id, build.event);
+    timed.catch(() => undefined);
     const { cached, total } = built.steps;
     await log.body(`${total} ${total === 1 ? 'step' : 'steps'}, ${cached} cached: ${built.image.digest}`);
 
     await log.headline('Pushing the image');
-    const pushed = await this.#phase('push', signal, () =>
-      pushBuiltImage(config, registry, built, { app, buildId: id, commit: push.newOid }, signal),
+    const { result: pushed, event } = await this.#phase('push', signal, async () =>
+      pushBuiltImage(config, registry, built, app, signal, await uploads?.finished()),
     );
+    await timed;
     await log.body(`sent ${megabytes(pushed.pushedBytes)}, ${megabytes(pushed.skippedBytes)} were there`);
 
     const { token } = this.#claim;
-    await store.append(app, id, {
+    await store.append(app, id, event, {
       type: 'built',
       at: Date.now(),
       claim: token,
       digest: built.image.digest,
       steps: built.steps,
     });
+    const tags = [`git-${push.newOid.slice(0, 12)}`, id];
     if (push.options.buildOnly) {
       await log.final(
         `Built ${built.image.digest} (${cached}/${total} steps cached); nothing was released, as build-only asked`,
       );
       await log.flush();
       await store.end(app, id, { state: 'built', claim: token });
+      await this.#nameLater(built, tags);
       this.#export(remote);
       return;
     }
@@ -146,9 +160,15 @@ class BuildJob {
     await store.append(app, id, { type: 'release', at: Date.now(), claim: token, number: release });
     // The reconciler finds it when the queue cannot be reached now.
     await queues.enqueueRollout(app);
-    // The deployer is at work already: nobody waits for a name.
-    await this.#nameRelease(built, release);
+    await this.#nameLater(built, [...tags, `v${release}`]);
     this.#export(remote);
+  }
+
+  #earlyUploads(signal: AbortSignal): EarlyUploads | undefined {
+    const { registry, config, builderStore: store } = this.#tools;
+    if (!store.fast.upload) return undefined;
+    const place = { registry: config.registry.host, repository: imageRepository(this.#deployment.app) };
+    return new EarlyUploads(place, { registry, store, signal });
   }
 
   #remoteCache(log: BuildLog, signal: AbortSignal): RemoteCache | undefined {
@@ -167,13 +187,23 @@ class BuildJob {
     }
   }
 
-  /** `v12` in the registry is for people; nothing depends on it. */
-  async #nameRelease({ image }: BuildResult, number: number): Promise<void> {
+  /** The deployer is at work already: nobody waits for a name. */
+  async #nameLater(built: BuildResult, tags: readonly string[]): Promise<void> {
+    const { exports } = this.#tools;
+    if (exports === undefined) await this.#name(built, tags);
+    else exports.add(this.#deployment.app, { export: () => this.#name(built, tags) });
+  }
+
+  /** Tags in the registry, such as `v12`, are for people; nothing depends on them. */
+  async #name({ image }: BuildResult, tags: readonly string[]): Promise<void> {
     const { registry, config, log } = this.#tools;
     const place = { registry: config.registry.host, repository: imageRepository(this.#deployment.app) };
-    await registry.tag({ ...place, manifest: image.manifest, tag: `v${number}` }).catch((error) => {
-      log.warn({ err: error, build: this.#deployment.id }, 'the release has no tag in the registry');
-    });
+    const naming = tags.map((tag) =>
+      registry.tag({ ...place, manifest: image.manifest, tag }).catch((error) => {
+        log.warn({ err: error, build: this.#deployment.id, tag }, 'an image has no tag in the registry');
+      }),
+    );
+    await Promise.all(naming);
   }
 
   async #release(built: BuildResult): Promise<number> {
@@ -198,19 +228,17 @@ class BuildJob {
     return release.number;
   }
 
-  async #phase<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  /** With the event that says how long it took, for the caller to record. */
+  async #phase<T>(
+    name: string,
+    signal: AbortSignal,
+    work: () => Promise<T>,
+  ): Promise<{ result: T; event: DeploymentEvent }> {
     const started = performance.now();
     const result = await work();
     signal.throwIfAborted();
     const ms = Math.round(performance.now() - started);
-    await this.#tools.store.append(this.#deployment.app, this.#deployment.id, {
-      type: 'phase',
-      at: Date.now(),
-      claim: this.#claim.token,
-      name,
-      ms,
-    });
-    return result;
+    return { result, event: { type: 'phase', at: Date.now(), claim: this.#claim.token, name, ms } };
   }
 
   /** Nothing where the Dockerfile is not at fault, or cannot be read. */

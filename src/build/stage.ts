@@ -33,6 +33,8 @@ export interface StageTools extends StepTools {
   readonly onKey: (execution: Pick<Execution, 'key' | 'asksOutside'>) => void;
   /** What other builders have built. */
   readonly remote?: RemoteCache;
+  /** Told of each layer of the stage. */
+  readonly onLayer?: (layer: Layer) => void;
 }
 
 export interface StageResult {
@@ -133,6 +135,7 @@ export class StageBuild {
         this.#tree.add(layersOf(step), entries);
       }
       this.#reasons.built(index, execution);
+      this.#tools.onLayer?.(this.#tree.layers.at(-1) as Layer);
     } catch (error) {
       await (signal.aborted ? progress.stopped() : progress.failed());
       throw error;

@@ -1,4 +1,5 @@
 /** The git side of the user's working copy: which app its remote names, and setting the remote up. */
+import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 export interface WorkingCopy {
@@ -39,26 +40,27 @@ export function appOfUrl(url: string, platformUrl: string): string | undefined {
 
 /**
  * Adds the remote `slipway` to the repository here, with this CLI as its credential helper, so that `git push slipway`
- * asks for nothing. False when there is no repository here or it has such a remote already.
+ * asks for nothing. `helper` is the program that answers in its place where that needs no thought, if it was built. False when
+ * there is no repository here or it has such a remote already.
  */
 export async function addRemote(
   here: WorkingCopy,
   gitUrl: string,
   platformUrl: string,
   launcher: string,
+  helper: string,
 ): Promise<boolean> {
   if ((await git(here, ['rev-parse', '--git-dir'])) === undefined) return false;
   if ((await git(here, ['remote', 'add', '--', 'slipway', gitUrl])) === undefined) return false;
-  await git(here, [
-    'config',
-    '--local',
-    `credential.${platformUrl}.helper`,
-    `${quoted(launcher)} git:credential`,
-  ]);
+  const command = existsSync(helper)
+    ? `${quoted(helper)} ${quoted(launcher)}`
+    : `${quoted(launcher)} git:credential`;
+  // git takes a path by itself for a program, and hands everything else to the user's own shell (gitcredentials(7)).
+  const value = command.startsWith('/') ? command : `!${command}`;
+  await git(here, ['config', '--local', `credential.${platformUrl}.helper`, value]);
   return true;
 }
 
-/** git hands a helper to the user's own shell (gitcredentials(7)). */
 function quoted(path: string): string {
-  return /^[A-Za-z0-9/._-]+$/.test(path) ? path : `!'${path.replaceAll("'", `'\\''`)}'`;
+  return /^[A-Za-z0-9/._-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }

@@ -15,6 +15,7 @@ import { syncDirectory } from '../durable.js';
 import { isErrno, SlipwayError } from '../errors.js';
 import { checkAppName } from '../model/app.js';
 import { type Git, gitFailure } from './git.js';
+import { createLooseRef, moveLooseRef, readLooseRef } from './loose-objects.js';
 import { repositorySettings } from './repository-settings.js';
 
 export const NO_OID: string = '0'.repeat(40);
@@ -139,14 +140,13 @@ export class AppRepositories {
 
   /** The commit that a branch names, or undefined when there is no such branch. */
   async branch(app: string, name: string): Promise<string | undefined> {
-    const args = [
-      'rev-parse',
-      '--verify',
-      '--quiet',
-      '--end-of-options',
-      `refs/heads/${checkBranch(name)}^{commit}`,
-    ];
-    const result = await this.#git.result(args, { gitDir: this.path(app) });
+    const gitDir = this.path(app);
+    const ref = `refs/heads/${checkBranch(name)}`;
+    // Asked several times in every push: a file is read sooner than git starts.
+    const loose = await readLooseRef(gitDir, ref);
+    if (loose !== undefined) return loose;
+    const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`];
+    const result = await this.#git.result(args, { gitDir });
     if (result.exitCode === 0) return result.stdout.toString('latin1').trim();
     if (result.stderr === '') return undefined;
     throw gitFailure(args, result);
@@ -165,7 +165,9 @@ export class AppRepositories {
       checkOid(to),
       from === undefined ? NO_OID : checkOid(from),
     ];
-    const result = await this.#git.result(args, { gitDir: this.path(app) });
+    const gitDir = this.path(app);
+    if (from !== undefined && (await moveLooseRef(gitDir, ref, from, to))) return;
+    const result = await this.#git.result(args, { gitDir });
     if (result.exitCode === 0) return;
     const current = await this.branch(app, branch);
     if (current === to) return;
@@ -179,7 +181,9 @@ export class AppRepositories {
   /** Keeps a commit and all it needs for as long as the pin exists. On return it survives a loss of power. */
   async pin(app: string, deploymentId: string, oid: string): Promise<void> {
     const gitDir = this.path(app);
-    await this.#git.run(['update-ref', pinRef(deploymentId), checkOid(oid)], { gitDir });
+    const ref = pinRef(deploymentId);
+    if (!(await createLooseRef(gitDir, ref, checkOid(oid))))
+      await this.#git.run(['update-ref', ref, oid], { gitDir });
     // git syncs the files (core.fsync) but not the directories that name them.
     const directories = ['objects/pack', 'refs/slipway/pushes', 'refs/slipway', 'refs'];
     await Promise.all(directories.map((name) => syncIfThere(join(gitDir, name))));

@@ -63,7 +63,11 @@ export class Git {
   /** Starts a git process whose streams the caller drives. The caller ends it: see {@link stopProcess}. */
   spawn(
     args: readonly string[],
-    call: Pick<GitCall, 'gitDir' | 'env'> & Pick<SpawnOptions, 'detached'> = {},
+    call: Pick<GitCall, 'gitDir' | 'env'> &
+      Pick<SpawnOptions, 'detached'> & {
+        /** A descriptor to write to; a pipe to this process by default. */
+        readonly stdout?: number;
+      } = {},
   ): ChildProcess {
     const env = gitEnvironment({
       ...(call.gitDir === undefined ? {} : { GIT_DIR: call.gitDir }),
@@ -73,7 +77,7 @@ export class Git {
     return spawn(this.#executable, [...args], {
       cwd: '/',
       env,
-      stdio: 'pipe',
+      stdio: ['pipe', call.stdout ?? 'pipe', 'pipe'],
       detached: call.detached ?? false,
     });
   }

@@ -1,7 +1,4 @@
-/**
- * The pkt-line framing of git's protocols (gitprotocol-common(5), "pkt-line Format"), as bytes in and bytes out.
- * Imports nothing: the hook program shares it.
- */
+/** The pkt-line framing of git's protocols (gitprotocol-common(5), "pkt-line Format"), as bytes in and bytes out. */
 
 /** Four digits of length and 65,516 bytes of payload. */
 export const MAX_PAYLOAD_BYTES = 65_516;

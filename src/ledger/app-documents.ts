@@ -51,6 +51,7 @@ const outcome: z.ZodType<Outcome> = z.object({
   state: z.enum(['live', 'failed', 'cancelled', 'superseded']),
   at: text,
   reason: text.exactOptional(),
+  containersOf: z.array(text).exactOptional(),
 });
 const live = z.coerce.number().int().positive();
 

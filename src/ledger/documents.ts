@@ -2,9 +2,8 @@
  * Documents at a ref: a chain of commits whose tree holds small text files, read from memory by commit id and changed by
  * compare-and-swap. What the documents mean is left to ledger.ts and platform.ts.
  *
- * A change is one `git fast-import`: it writes blobs, trees and the commit, and moves the ref only if the new commit
- * contains what the ref names at that moment. Since the new commit's parent is the version that was decided on, a
- * writer that was overtaken is refused, and decides again.
+ * A change writes blobs, trees and a commit, and moves the ref only if it still names the version that was decided on; a writer
+ * that was overtaken decides again. The short way is document-files.ts; where that does not do, it is one `git fast-import`.
  */
 import { createHash } from 'node:crypto';
 import { access, readFile, stat, unlink } from 'node:fs/promises';
@@ -13,7 +12,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../clock.js';
 import { syncDirectory } from '../durable.js';
 import { isErrno, SlipwayError } from '../errors.js';
+import { ALL_FAST, type FastPaths } from '../fast-paths.js';
 import type { Git } from '../git/git.js';
+import { commitFiles, loadFiles } from './document-files.js';
 
 export const LEDGER_REF = 'refs/slipway/ledger';
 
@@ -22,6 +23,8 @@ export interface Documents {
   readonly head: string;
   /** Path → content. */
   readonly files: ReadonlyMap<string, string>;
+  /** There is something beside them, which only git carries over into the next version. */
+  readonly hasMore: boolean;
 }
 
 export interface DocumentChange {
@@ -46,15 +49,17 @@ export class DocumentRef {
   readonly #git: Git;
   readonly #gitDir: string;
   readonly #clock: Clock;
+  readonly #isFast: boolean;
   /** Blob id → content, of the version read last. */
   #blobs: ReadonlyMap<string, string> = new Map();
   #cached: Documents | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(git: Git, gitDir: string, clock: Clock) {
+  constructor(git: Git, gitDir: string, clock: Clock, { ledger }: Pick<FastPaths, 'ledger'> = ALL_FAST) {
     this.#git = git;
     this.#gitDir = gitDir;
     this.#clock = clock;
+    this.#isFast = ledger;
   }
 
   /** The commit that the ref names, or undefined when there is no such ref or repository. */
@@ -119,11 +124,8 @@ export class DocumentRef {
   }
 
   async #write(now: Documents | undefined, change: DocumentChange): Promise<Documents> {
-    const input = importStream(now?.head, change, Math.floor(this.#clock.now() / 1000));
-    const args = [...DURABLE, 'fast-import', '--quiet', '--done', '--date-format=raw'];
-    const head = await this.#git.text(args, { gitDir: this.#gitDir, input });
-    // git syncs the files, not the directory that names the ref (a journaling file system syncs the objects' with it).
-    await syncDirectory(dirname(join(this.#gitDir, LEDGER_REF)));
+    const seconds = Math.floor(this.#clock.now() / 1000);
+    const head = (await this.#writeFast(now, change, seconds)) ?? (await this.#import(now, change, seconds));
     const files = new Map(now?.files);
     const blobs = new Map(this.#blobs);
     for (const [path, content] of Object.entries(change.files)) {
@@ -134,14 +136,52 @@ export class DocumentRef {
       }
     }
     this.#blobs = blobs;
-    this.#cached = { head, files };
+    this.#cached = { head, files, hasMore: now?.hasMore ?? false };
     return this.#cached;
   }
 
+  async #writeFast(
+    now: Documents | undefined,
+    { files, message, who, keeps }: DocumentChange,
+    seconds: number,
+  ): Promise<string | undefined> {
+    if (!this.#isFast || now === undefined || now.hasMore || now.head.length !== 40) return undefined;
+    const next = new Map(now.files);
+    for (const [path, content] of Object.entries(files)) {
+      if (content === null) next.delete(path);
+      else next.set(path, content);
+    }
+    const head = await commitFiles(this.#gitDir, LEDGER_REF, now.head, next, new Set(Object.keys(files)), {
+      author: identName(who),
+      message: `${oneLine(message)}\n`,
+      seconds,
+      ...(keeps === undefined ? {} : { keeps }),
+    });
+    if (head === undefined && (await this.head()) !== now.head)
+      throw new SlipwayError('conflict', 'another writer was faster', { temporary: true });
+    return head;
+  }
+
+  async #import(now: Documents | undefined, change: DocumentChange, seconds: number): Promise<string> {
+    const input = importStream(now?.head, change, seconds);
+    const args = [...DURABLE, 'fast-import', '--quiet', '--done', '--date-format=raw'];
+    const head = await this.#git.text(args, { gitDir: this.#gitDir, input });
+    // git syncs the files, not the directory that names the ref (a journaling file system syncs the objects' with it).
+    await syncDirectory(dirname(join(this.#gitDir, LEDGER_REF)));
+    return head;
+  }
+
   async #load(head: string): Promise<Documents> {
+    const fast = this.#isFast ? await loadFiles(this.#gitDir, head, this.#blobs) : undefined;
+    if (fast !== undefined) {
+      this.#blobs = fast.blobs;
+      this.#cached = { head, files: fast.files, hasMore: false };
+      return this.#cached;
+    }
     const call = { gitDir: this.#gitDir };
     const listing = await this.#git.text(['ls-tree', '-r', '-z', '--full-tree', head], call);
-    const entries = listing.split('\0').flatMap((line) => {
+    const lines = listing.split('\0').filter((line) => line !== '');
+    const entries = lines.flatMap((line) => {
       const match = /^100644 blob ([0-9a-f]+)\t(.+)$/s.exec(line);
       return match?.[1] !== undefined && match[2] !== undefined ? [{ oid: match[1], path: match[2] }] : [];
     });
@@ -159,6 +199,7 @@ export class DocumentRef {
     const documents = {
       head,
       files: new Map(entries.map(({ oid, path }) => [path, current.get(oid) ?? ''])),
+      hasMore: entries.length < lines.length,
     };
     this.#blobs = current;
     this.#cached = documents;

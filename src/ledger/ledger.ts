@@ -11,6 +11,7 @@ import { type Clock, systemClock } from '../clock.js';
 import type { HomePaths } from '../config.js';
 import { makeDirectory, syncDirectory } from '../durable.js';
 import { isErrno, SlipwayError } from '../errors.js';
+import { ALL_FAST, type FastPaths } from '../fast-paths.js';
 import type { Git } from '../git/git.js';
 import { type AppSettings, checkAppName, checkConfigName, isAppName } from '../model/app.js';
 import type { Outcome, Release } from '../model/release.js';
@@ -34,6 +35,9 @@ export interface LedgerParts {
   /** Makes the app's bare repository, or leaves the one that is there; may run twice at once. Only `createApp` needs it. */
   readonly createRepository?: (app: string, deployBranch: string) => Promise<void>;
   readonly clock?: Clock;
+  readonly fast?: Pick<FastPaths, 'ledger'>;
+  /** Whether a repository has this commit, for who has git at hand; else a git is started to look. */
+  readonly hasCommit?: (gitDir: string, oid: string) => Promise<boolean>;
 }
 
 /** execve(2) takes 128 KiB for one variable; half of that leaves room for its name and for mistakes. */
@@ -45,6 +49,8 @@ export class Ledger {
   readonly #git: Git;
   readonly #vault: Vault;
   readonly #clock: Clock;
+  readonly #fast: Pick<FastPaths, 'ledger'>;
+  readonly #hasCommit: NonNullable<LedgerParts['hasCommit']>;
   readonly #createRepository: LedgerParts['createRepository'];
   /** By app, the one used last at the end. */
   readonly #refs = new Map<string, DocumentRef>();
@@ -55,7 +61,12 @@ export class Ledger {
     this.#git = git;
     this.#vault = vault;
     this.#clock = parts.clock ?? systemClock;
+    this.#fast = parts.fast ?? ALL_FAST;
     this.#createRepository = parts.createRepository;
+    this.#hasCommit =
+      parts.hasCommit ??
+      (async (gitDir, oid) =>
+        (await git.result(['cat-file', '-e', `${oid}^{commit}`], { gitDir })).exitCode === 0);
   }
 
   async listApps(): Promise<string[]> {
@@ -240,7 +251,7 @@ export class Ledger {
   }
 
   #ref(app: string): DocumentRef {
-    const ref = this.#refs.get(app) ?? new DocumentRef(this.#git, this.#gitDir(app), this.#clock);
+    const ref = this.#refs.get(app) ?? new DocumentRef(this.#git, this.#gitDir(app), this.#clock, this.#fast);
     this.#refs.delete(app);
     this.#refs.set(app, ref);
     const [longestUnused] = this.#refs.keys();
@@ -252,11 +263,10 @@ export class Ledger {
     const problem = (cause?: unknown): SlipwayError =>
       new SlipwayError('internal', `the source ${JSON.stringify(oid)} is no commit of ${app}`, { cause });
     if (!/^[0-9a-f]{40,64}$/.test(oid)) throw problem();
-    await this.#git
-      .run(['cat-file', '-e', `${oid}^{commit}`], { gitDir: this.#gitDir(app) })
-      .catch((thrown) => {
-        throw problem(thrown);
-      });
+    const isThere = await this.#hasCommit(this.#gitDir(app), oid).catch((thrown) => {
+      throw problem(thrown);
+    });
+    if (!isThere) throw problem();
   }
 
   #gitDir(app: string): string {

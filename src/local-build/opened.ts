@@ -4,7 +4,6 @@ import type { BuildContext } from '../build/context/context.js';
 import { Cleanup } from '../build/sandbox/cleanup.js';
 import { type Config, loadConfig } from '../config.js';
 import { SlipwayError } from '../errors.js';
-import { type FastPaths, fastPaths } from '../fast-paths.js';
 import type { RegistryClient } from '../registry/client.js';
 import { findDockerfile } from './dockerfile-source.js';
 import { LazySandbox } from './lazy-sandbox.js';
@@ -39,7 +38,6 @@ export interface Opened {
   readonly dockerfile: LocalDockerfile;
   readonly registry: RegistryClient;
   readonly sandbox: LazySandbox;
-  readonly fast: FastPaths;
 }
 
 /** Everything is closed again, whatever happens; what fails to close is only told when nothing else failed. */
@@ -54,9 +52,8 @@ export async function withOpened<T>(
   let result: T;
   try {
     const config = localConfig(loadConfig(env), env);
-    const fast = fastPaths(env);
     await checkSecrets(build);
-    const local = await openLocalStore(build.store ?? defaultStore(env), config, fast);
+    const local = await openLocalStore(build.store ?? defaultStore(env), config);
     cleanup.defer(() => local.close());
     const places = new Places({
       store: local.store,
@@ -82,16 +79,7 @@ export async function withOpened<T>(
     const context = await places.open(build.context, { keepGitDir: keepsGitDir(build), isMain: true });
     const dockerfile = await dockerfileOf(build, places, context);
     onDockerfile(dockerfile);
-    result = await action({
-      config,
-      local,
-      places,
-      context,
-      dockerfile,
-      registry,
-      sandbox,
-      fast,
-    });
+    result = await action({ config, local, places, context, dockerfile, registry, sandbox });
   } catch (error) {
     await cleanup.run();
     throw error;

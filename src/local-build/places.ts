@@ -13,12 +13,14 @@ import type { BuildContext } from '../build/context/context.js';
 import { openDirectoryContext } from '../build/context/directory-context.js';
 import { GitRemotes, type WantedCommit } from '../build/context/git-remotes.js';
 import { openGitContext, parseGitContext } from '../build/context/git-url-context.js';
+import { hashesDirectory } from '../build/context/known-hashes.js';
 import type { CopySource } from '../build/copy/copy-source.js';
 import type { RunSettings } from '../build/run-settings.js';
 import { UsageError } from '../cli/usage.js';
 import type { Limits } from '../config.js';
 import type { GitSource } from '../dockerfile/step.js';
 import { SlipwayError } from '../errors.js';
+import { fastPaths } from '../fast-paths.js';
 import { Git } from '../git/git.js';
 import { gitTokens, userEnvironment } from './git-access.js';
 import type { ContextPlace, NamedPlace } from './options.js';
@@ -81,11 +83,13 @@ export class Places {
 
   /** Throws a UsageError for a directory that is not there, `context_invalid` for stdin that holds no context. */
   async open(place: ContextPlace, options: OpenOptions = {}): Promise<BuildContext> {
-    const { limits, signal } = this.#tools;
+    const { limits, signal, env, store } = this.#tools;
     if (place.kind === 'git') return this.#git(place.url, options);
     const path = place.kind === 'stdin' ? await this.#fromStdin() : place.path;
     if (place.kind === 'directory') await checkDirectory(path);
-    return openDirectoryContext(path, limits, signal);
+    // What stdin held is in another directory each time.
+    const isKept = place.kind === 'directory' && fastPaths(env).hashes;
+    return openDirectoryContext(path, limits, signal, isKept ? hashesDirectory(store.directory) : undefined);
   }
 
   /** For ADD. */

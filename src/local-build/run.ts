@@ -126,7 +126,6 @@ async function buildOne(
       return isTold ? undefined : printer.event(event, shown);
     },
     ...(opened.remote === undefined ? {} : { remote: opened.remote }),
-    ...(opened.fast.stages ? {} : { stepsAtOnce: 1 }),
     signal,
   });
 }

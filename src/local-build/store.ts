@@ -5,7 +5,6 @@ import { type BuilderStore, openBuilderStore } from '../build/builder-store.js';
 import { cleanStore } from '../build/cache/clean-store.js';
 import type { Config } from '../config.js';
 import { isErrno, SlipwayError } from '../errors.js';
-import { type FastPaths, fastPaths } from '../fast-paths.js';
 
 export interface LocalStore {
   readonly store: BuilderStore;
@@ -25,10 +24,9 @@ export function defaultStore(env: NodeJS.ProcessEnv): string {
 export async function openLocalStore(
   directory: string,
   config: Pick<Config, 'limits' | 'storeBudgetBytes'>,
-  fast: FastPaths = fastPaths(),
 ): Promise<LocalStore> {
   return accessible(directory, async () => {
-    const store = await openBuilderStore(directory, config.limits, fast);
+    const store = await openBuilderStore(directory, config.limits);
     const running = await store.running.begin();
     return {
       store,

@@ -39,6 +39,11 @@ export interface Outcome {
   readonly state: OutcomeState;
   readonly at: string;
   readonly reason?: string;
+  /**
+   * Of a live release that was what ran already: the deployments whose containers it adopted. They still carry the
+   * names of the release that started them.
+   */
+  readonly containersOf?: readonly string[];
 }
 
 export interface ReleaseWithOutcome extends Release {

@@ -110,10 +110,10 @@ export class DeploymentStore {
     return text === undefined ? undefined : foldDeployment(app, id, parseJournal(text));
   }
 
-  /** The deployment after the event, which may not have counted: the caller looks. Throws `not_found`. */
-  async append(app: string, id: string, event: DeploymentEvent): Promise<Deployment> {
+  /** The deployment after the events, which may not have counted: the caller looks. Throws `not_found`. */
+  async append(app: string, id: string, ...events: readonly DeploymentEvent[]): Promise<Deployment> {
     try {
-      await appendToJournal(this.#journalPath(app, id), event);
+      await appendToJournal(this.#journalPath(app, id), ...events);
     } catch (thrown) {
       if (isErrno(thrown, 'ENOENT')) throw noDeployment(app, id);
       throw thrown;

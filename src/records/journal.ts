@@ -25,25 +25,29 @@ export async function createJournal(path: string, first: DeploymentEvent): Promi
     0o600,
   );
   try {
-    await writeEvent(path, file, first);
+    await writeEvents(path, file, [first]);
   } finally {
     await file.close();
   }
 }
 
-/** Appends one event; on disk when it returns. Throws ENOENT if there is no journal, `disk_full` if the line is torn. */
-export async function appendToJournal(path: string, event: DeploymentEvent): Promise<void> {
+/** Appends events in one write; on disk when it returns. Throws ENOENT if there is no journal, `disk_full` if the line is torn. */
+export async function appendToJournal(path: string, ...events: readonly DeploymentEvent[]): Promise<void> {
   // No O_CREAT: an event without its `accepted` means nothing.
   const file = await open(path, constants.O_APPEND | constants.O_WRONLY);
   try {
-    await writeEvent(path, file, event);
+    await writeEvents(path, file, events);
   } finally {
     await file.close();
   }
 }
 
-async function writeEvent(path: string, file: FileHandle, event: DeploymentEvent): Promise<void> {
-  const line = Buffer.from(`\n${JSON.stringify(event)}`);
+async function writeEvents(
+  path: string,
+  file: FileHandle,
+  events: readonly DeploymentEvent[],
+): Promise<void> {
+  const line = Buffer.from(events.map((event) => `\n${JSON.stringify(event)}`).join(''));
   const { bytesWritten } = await file.write(line);
   if (bytesWritten < line.byteLength) {
     // A second write could land behind another process's line. The torn one is skipped by every reader.

@@ -16,9 +16,18 @@ import {
   resolveImage,
   type WantedPlatform,
 } from './pull.js';
-import { type ImagePush, type ImageTag, type PushedImage, pushImageTo, tagImageAt } from './push.js';
+import {
+  type ImagePush,
+  type ImageTag,
+  type PushedImage,
+  type PushLayer,
+  pushImageTo,
+  tagImageAt,
+  uploadLayerTo,
+} from './push.js';
 import { type ImageReference, isTag } from './reference.js';
 import { type Place, Transport, type TransportOptions } from './transport.js';
+import type { Uploaded } from './upload.js';
 
 export interface RegistryClientOptions extends TransportOptions {
   /** Asked before the registry itself, in order. */
@@ -132,6 +141,11 @@ export class RegistryClient {
   /** See `pushImageTo`. */
   pushImage(push: ImagePush): Promise<PushedImage> {
     return pushImageTo(this.#transport, push);
+  }
+
+  /** See `uploadLayerTo`. */
+  uploadLayer(place: Place, layer: PushLayer, signal?: AbortSignal): Promise<Uploaded> {
+    return uploadLayerTo(this.#transport, place, layer, signal);
   }
 
   /** See `tagImageAt`. */

@@ -5,7 +5,7 @@ import { type Descriptor, type Digest, digestOf, isDigest, parseManifest } from 
 import { isRegistryHost, isRepository, isTag } from './reference.js';
 import type { RetryOptions } from './retry.js';
 import type { Place, Transport } from './transport.js';
-import { type Blob, type UploadContext, uploadBlob } from './upload.js';
+import { type Blob, type UploadContext, type Uploaded, uploadBlob } from './upload.js';
 
 export interface PushLayer {
   readonly descriptor: Descriptor;
@@ -13,7 +13,7 @@ export interface PushLayer {
   readonly file?: string | ((signal: AbortSignal) => Promise<string>) | undefined;
   /** A repository of the same registry that may have it, such as the base image's. */
   readonly mountFrom?: string | undefined;
-  /** A manifest of the repository names it, so the registry is not asked unless it denies that. */
+  /** As far as is known it is in the repository, so the registry is not asked unless it denies that. */
   readonly isThere?: boolean;
 }
 
@@ -80,6 +80,26 @@ export async function pushImageTo(transport: Transport, push: ImagePush): Promis
   };
 }
 
+/** Brings one layer into a repository, before there is a manifest that names it. Throws as `pushImageTo` does. */
+export async function uploadLayerTo(
+  transport: Transport,
+  { registry, repository }: Place,
+  layer: PushLayer,
+  signal?: AbortSignal,
+): Promise<Uploaded> {
+  checkNames({ registry, repository, layers: [layer], tags: [] });
+  transport.checkWritable(registry, `${registry}/${repository}@${layer.descriptor.digest}`);
+  const retries = transport.retries(signal);
+  const context: UploadContext = {
+    transport,
+    place: { registry, repository },
+    retries,
+    signal: signal ?? new AbortController().signal,
+    onProgress: () => {},
+  };
+  return uploadBlob(context, layerBlob(layer), false);
+}
+
 export interface ImageTag {
   readonly registry: string;
   readonly repository: string;
@@ -135,18 +155,20 @@ function checkManifest({ manifest, config, layers }: ImagePush, where: string): 
 
 function blobsOf({ layers, config }: ImagePush): Blob[] {
   const blobs = new Map<Digest, Blob>();
-  for (const { descriptor, file, mountFrom, isThere = false } of layers) {
-    blobs.set(descriptor.digest, {
-      digest: descriptor.digest,
-      sizeBytes: descriptor.size,
-      content: file === undefined ? { kind: 'none' } : { kind: 'file', file },
-      mountFrom,
-      isThere,
-    });
-  }
+  for (const layer of layers) blobs.set(layer.descriptor.digest, layerBlob(layer));
   const digest = digestOf(config);
   blobs.set(digest, { digest, sizeBytes: config.length, content: { kind: 'bytes', bytes: config } });
   return [...blobs.values()];
+}
+
+function layerBlob({ descriptor, file, mountFrom, isThere = false }: PushLayer): Blob {
+  return {
+    digest: descriptor.digest,
+    sizeBytes: descriptor.size,
+    content: file === undefined ? { kind: 'none' } : { kind: 'file', file },
+    mountFrom,
+    isThere,
+  };
 }
 
 /** A few at once; the first that fails stops the others, and none is still under way when this ends. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { request, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { DeployerClient } from '../../src/api/deployer-client.js';
+import { commitFile } from '../support/repository.js';
 import { until } from '../support/until.js';
 import { json } from './support/deployer.js';
 import { Platform } from './support/platform.js';
@@ -12,6 +13,7 @@ let platform: Platform;
 const PROCESS = {
   process: 'web.1',
   release: 3,
+  deployment: 'b1',
   state: 'running',
   health: 'healthy',
   host: 'local',
@@ -33,6 +35,37 @@ describe('ps', () => {
     const answer = await platform.call('GET', '/v1/apps/hello/ps', { as: 'reader' });
     expect([answer.status, answer.body]).toEqual([200, { processes: [PROCESS] }]);
     expect(platform.deployer.asked).toEqual(['/apps/hello/ps']);
+  });
+
+  test('shows the release that a container serves, not the one that started it', async () => {
+    await platform.createApp('taken');
+    const { ledger } = platform;
+    const source = await commitFile(platform.repositories.path('taken'), 'Dockerfile', 'FROM scratch\n');
+    for (const [deploymentId, containersOf] of [['b1'], ['b2', ['b1']]] as [string, string[]?][]) {
+      const { number } = await ledger.appendRelease(
+        'taken',
+        {
+          kind: 'deploy',
+          image: { repository: 'apps/taken', digest: `sha256:${'a'.repeat(64)}` },
+          source,
+          config: {},
+          processes: [{ type: 'web', scale: 1 }],
+          deploymentId,
+          description: 'deploy',
+        },
+        'alice',
+      );
+      const at = new Date(0).toISOString();
+      await ledger.recordOutcome('taken', number, {
+        state: 'live',
+        at,
+        ...(containersOf === undefined ? {} : { containersOf }),
+      });
+    }
+    const stray = { ...PROCESS, deployment: 'b0' };
+    platform.deployer.script = (_request, response) => json(response, 200, [PROCESS, stray]);
+    const answer = await platform.call('GET', '/v1/apps/taken/ps');
+    expect(answer.body).toEqual({ processes: [{ ...PROCESS, release: 2 }, stray] });
   });
 
   test('passes on an error that the deployer explains', async () => {

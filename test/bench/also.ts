@@ -1,5 +1,5 @@
 /** What `npm run bench` does instead of comparing: growth, and the floor. Both are kept in the same JSON file as the cases. */
-import { dirname, join, parse } from 'node:path';
+import { dirname, join, parse, relative } from 'node:path';
 import { measureRates, type Rates } from './floor/rates.js';
 import { floorTable, ratesTable } from './floor/report.js';
 import { type GrowthResult, steepest } from './growth/growth.js';
@@ -26,24 +26,61 @@ export async function showGrowth(
   setting: Setting,
   signal: AbortSignal,
 ): Promise<void> {
-  const { json, svg, markdown } = options;
   for (const name of options.growth) {
-    const found = await playGrowth(name, setting, (text) => console.error(text), signal);
+    const found = await playGrowth(name, setting, signal, async (soFar) => {
+      const [x, costs] = [soFar.points.at(-1)?.x, soFar.points.at(-1)?.costs ?? {}];
+      for (const [series, { wallMs, peakBytes }] of Object.entries(costs))
+        console.error(`${x} ${soFar.unit}, ${series}: ${time(wallMs)}, ${megabytes(peakBytes)}`);
+      // What is found is kept, even if a later point fails.
+      if (options.json !== undefined) await keepGrowth(options.json, soFar);
+      await writeGrowth(options, soFar);
+    });
     console.log(`\n${name}\n\n${asText(growthTable(found))}\n\n${steepestLines(found).join('\n')}`);
-    if (json !== undefined) {
-      const before = await readResults<BenchFile>(json);
-      await writeJson(json, { ...(before ?? EMPTY), growth: { ...before?.growth, [name]: found } });
-    }
-    if (svg !== undefined) await write(picturePath(svg, name), linesPicture(found));
-    if (markdown !== undefined)
-      await writeSection(
-        markdown,
-        `growth-${name}`,
-        `${asMarkdown(growthTable(found))}\n\n${steepestLines(found)
-          .map((line) => `- ${line}`)
-          .join('\n')}`,
-      );
   }
+}
+
+export async function showFloor(options: BenchOptions, setting: Setting): Promise<void> {
+  const { json } = options;
+  const rates = await measureRates(setting.registry);
+  const before = json === undefined ? undefined : await readResults<BenchFile>(json);
+  const found = { ...(before ?? EMPTY), rates };
+  console.log(`\n${floorTables(found).map(asText).join('\n\n')}`);
+  if (json !== undefined) await writeJson(json, found);
+  await writeFloor(options, found);
+}
+
+/** The other forms of what the JSON file has. */
+export async function writeKnown(options: BenchOptions, known: BenchFile): Promise<void> {
+  for (const found of Object.values(known.growth ?? {})) await writeGrowth(options, found);
+  await writeFloor(options, known);
+}
+
+async function keepGrowth(json: string, found: GrowthResult): Promise<void> {
+  const before = await readResults<BenchFile>(json);
+  await writeJson(json, { ...(before ?? EMPTY), growth: { ...before?.growth, [found.axis]: found } });
+}
+
+async function writeGrowth({ svg, markdown }: BenchOptions, found: GrowthResult): Promise<void> {
+  const picture = svg === undefined ? undefined : picturePath(svg, found.axis);
+  if (picture !== undefined) await write(picture, linesPicture(found));
+  if (markdown === undefined) return;
+  const shown =
+    picture === undefined
+      ? []
+      : [`![Time and memory by ${found.unit}](${relative(dirname(markdown), picture)})`];
+  const lines = steepestLines(found).map((line) => `- ${line}`);
+  const parts = [...shown, asMarkdown(growthTable(found)), lines.join('\n')];
+  await writeSection(markdown, `growth-${found.axis}`, parts.join('\n\n'));
+}
+
+async function writeFloor({ markdown }: BenchOptions, found: BenchFile): Promise<void> {
+  if (markdown !== undefined && found.rates !== undefined)
+    await writeSection(markdown, 'floor', floorTables(found).map(asMarkdown).join('\n\n'));
+}
+
+function floorTables(found: BenchFile): Table[] {
+  if (found.rates === undefined) return [];
+  return [ratesTable(found.rates), floorTable(found.rates, found)].filter(({ rows }) => rows.length > 0);
 }
 
 /** `docs/images/bench.svg` → `docs/images/bench-files.svg`. */
@@ -69,6 +106,7 @@ function growthTable({ unit, points }: GrowthResult): Table {
 }
 
 function steepestLines(found: GrowthResult): string[] {
+  if (found.points.length < 2) return [];
   const kinds = [
     ['time', steepest(found, ({ wallMs }) => wallMs)],
     ['memory', steepest(found, ({ peakBytes }) => peakBytes)],
@@ -79,14 +117,4 @@ function steepestLines(found: GrowthResult): string[] {
         `${series}, ${kind}: the steepest step, ${from.toLocaleString('en')} to ${to.toLocaleString('en')}, is ${steepness.toFixed(2)} of linear`,
     ),
   );
-}
-
-export async function showFloor({ json, markdown }: BenchOptions, setting: Setting): Promise<void> {
-  const rates = await measureRates(setting.registry);
-  const before = json === undefined ? undefined : await readResults<BenchFile>(json);
-  const results = before ?? EMPTY;
-  const tables = [ratesTable(rates), floorTable(rates, results)].filter(({ rows }) => rows.length > 0);
-  console.log(`\n${tables.map(asText).join('\n\n')}`);
-  if (json !== undefined) await writeJson(json, { ...results, rates });
-  if (markdown !== undefined) await writeSection(markdown, 'floor', tables.map(asMarkdown).join('\n\n'));
 }

@@ -27,6 +27,19 @@ test('what is not known is refused with what is', () => {
   expect(() => readOptions(['--case', 'a1'])).toThrow();
 });
 
+test('none of the cases and all of them have names', () => {
+  expect(readOptions(['--cases', 'none']).cases).toEqual([]);
+  expect(readOptions(['--cases', 'all']).cases).toEqual(CASE_IDS);
+});
+
+test('growth and the floor are looked at alone, unless cases are named as well', () => {
+  expect(readOptions(['--floor']).cases).toEqual([]);
+  expect(readOptions(['--growth', 'files'])).toMatchObject({ cases: [], growth: ['files'] });
+  const all = readOptions(['--cases', 'all', '--growth', 'all', '--floor']);
+  expect(all).toMatchObject({ cases: CASE_IDS, floor: true });
+  expect(all.growth).toContain('history');
+});
+
 test('fewer than five rounds are allowed, but prove nothing', () => {
   expect(isValid(readOptions(['--rounds', '4']))).toBe(false);
   expect(isValid(readOptions(['--rounds', '5']))).toBe(true);

@@ -1,5 +1,5 @@
 /** `npm run bench`: Slipway beside its peers, in one run. See options.ts for what it can be asked for. */
-import { type BenchFile, showFloor, showGrowth } from './also.js';
+import { type BenchFile, showFloor, showGrowth, writeKnown } from './also.js';
 import { machineFacts } from './measure/machine.js';
 import { type BenchOptions, CASE_IDS, HELP, isValid, readOptions } from './options.js';
 import { playCases } from './play.js';
@@ -15,11 +15,22 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
 try {
   const options = readOptions(process.argv.slice(2));
   if (options.help) console.log(HELP);
-  else if (options.growth.length > 0 || options.floor) await lookAtOurs(options);
-  else await compare(options);
+  if (!options.help && options.cases.length > 0) await compare(options);
+  else if (!options.help && options.json !== undefined) await showAgain(options, options.json);
+  if (options.growth.length > 0 || options.floor) await lookAtOurs(options);
 } catch (error) {
   console.error((error as Error).message);
   process.exitCode = 2;
+}
+
+/** Writes what is known in the other forms. */
+async function showAgain(options: BenchOptions, json: string): Promise<void> {
+  const { svg, markdown } = options;
+  const known = await readResults<BenchFile>(json);
+  if (known === undefined) return;
+  await writeKnown(options, known);
+  if (svg !== undefined) await writeBars(svg, known);
+  if (markdown !== undefined) await writeSection(markdown, 'results', resultsMarkdown(known));
 }
 
 /** Without peers. */

@@ -75,7 +75,6 @@ beforeEach(async () => {
     queues: { enqueueBuild: async () => true, enqueueRollout: async (app) => rollouts.push(app) > 0 },
     builderStore: builder.store,
     sandbox: builder.sandbox,
-    fast: ALL_FAST,
     by: 'this builder',
   };
 });
@@ -160,10 +159,10 @@ describe('a push that is built', () => {
       const text = `FROM busybox\nRUN echo ${Date.now()} > /shared\n`;
       let blobs: readonly unknown[] = [];
       const onMachine = async (): Promise<Deployment> => {
-        const builderStore = await openBuilderStore(await temporaryDirectory(), config.limits);
+        const builderStore = await openBuilderStore(await temporaryDirectory(), config.limits, fast);
         const exports = new CacheExports(builderStore, tools.log);
         const deployment = await push(text);
-        await buildNext({ ...tools, fast, builderStore, exports }, APP, never);
+        await buildNext({ ...tools, builderStore, exports }, APP, never);
         await exports.settled();
         blobs = await builderStore.blobs.list();
         return nowOf(deployment);
@@ -235,7 +234,10 @@ describe('a push of what was built before', () => {
 
   it('is one look-up: its tree is not even listed, and it tells what a build would tell', async () => {
     await build(text('one'));
-    const walked = await build(text('one'), { ...tools, fast: NONE_FAST });
+    const walked = await build(text('one'), {
+      ...tools,
+      builderStore: { ...builder.store, fast: NONE_FAST },
+    });
     const known = await build(text('one'), { ...tools, ...unlistable() });
     expect(known).toMatchObject({ state: 'ready', digest: walked.digest, steps: { cached: 3, total: 3 } });
     expect(await told(known)).toBe(await told(walked));

@@ -93,7 +93,7 @@ class Other {
     const names = { app: this.#place.repository.slice('apps/'.length), buildId: 'b1', commit };
     const config = { registry: { host: builder.registry.host } };
     const signal = new AbortController().signal;
-    await pushBuiltImage(config, registry, built, names, signal);
+    await pushBuiltImage(config, registry, built, names.app, signal);
     return { ...built, exported: await remote.export(store.blobs, signal) };
   }
 

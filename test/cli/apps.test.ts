@@ -167,9 +167,16 @@ describe('the app of the git remote', () => {
   test('a launcher with blanks or quotes in its path is quoted for git’s shell', async () => {
     await git('init', '--quiet');
     const here = { directory: terminal.directory, env: terminal.env };
-    await addRemote(here, 'http://x.example/git/a.git', 'http://x.example', "/opt/it's mine/slipway");
+    const launcher = "/opt/it's mine/slipway";
+    await addRemote(here, 'http://x.example/git/a.git', 'http://x.example', launcher, '/nonexistent');
     expect(await git('config', '--get', 'credential.http://x.example.helper')).toBe(
       `!'/opt/it'\\''s mine/slipway' git:credential`,
+    );
+    // Where the small program was built it answers, and knows whom to ask.
+    await git('remote', 'remove', 'slipway');
+    await addRemote(here, 'http://x.example/git/a.git', 'http://x.example', launcher, process.execPath);
+    expect(await git('config', '--get', 'credential.http://x.example.helper')).toBe(
+      `${process.execPath} '/opt/it'\\''s mine/slipway'`,
     );
   });
 });

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { projectRoot } from '../../platform/root.js';
+import { projectRoot } from '../../src/root.js';
 import { Platform } from '../api/support/platform.js';
 import { until } from '../support/until.js';
 

@@ -1,7 +1,7 @@
 /** What is kept of a built image and compared: its changes to the base, its config and its history. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { projectRoot } from '../../platform/root.js';
+import { projectRoot } from '../../src/root.js';
 import type { KnownBases } from './bases.js';
 import type { Case, Peer } from './case.js';
 import { changes } from './flatten.js';

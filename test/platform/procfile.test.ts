@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseProcfile, splitArguments } from '../../platform/procfile.js';
-import { projectRoot } from '../../platform/root.js';
+import { projectRoot } from '../../src/root.js';
 
 describe('the Procfile', () => {
   it('names processes and their arguments, in order', () => {

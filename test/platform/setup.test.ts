@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { projectRoot } from '../../platform/root.js';
+import { projectRoot } from '../../src/root.js';
 
 const SETUP = join(projectRoot(), 'bin', 'setup');
 const PACKAGES = /PACKAGES='([^']*)'/.exec(readFileSync(SETUP, 'utf8'))![1]!.split(/\s+/).filter(Boolean);

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { identify, isAlive, type ProcessIdentity } from '../../platform/proc.js';
-import { projectRoot } from '../../platform/root.js';
+import { projectRoot } from '../../src/root.js';
 import { until } from '../support/until.js';
 
 const asRoot = process.getuid?.() === 0;

@@ -1,7 +1,7 @@
 /** The project's source files as text, and what they import. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { projectRoot } from '../../platform/root.js';
+import { projectRoot } from '../../src/root.js';
 
 /** Path below the project, with `/`, to text. */
 export type Sources = ReadonlyMap<string, string>;

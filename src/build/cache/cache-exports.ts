@@ -1,7 +1,8 @@
 /**
- * What is left to do when a push has its answer: writing remote caches, one after the other, each within its time. What
- * fails costs a line in the log; the next build of the app tries again.
+ * What is left to do when a build has handed over: naming images and writing remote caches, one after the other, each within its
+ * time, and not while its own rollout needs disk and cores. What fails costs a line in the log; the next build tries again.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlobStore } from '../../layers/blob-store.js';
 import type { Logger } from '../../log.js';
 import type { BuilderStore } from '../builder-store.js';
@@ -20,11 +21,14 @@ export class CacheExports {
   readonly #log: Logger;
   readonly #stop = new AbortController();
   #last: Promise<void> = Promise.resolve();
+  readonly #restMs: number;
   #waiting = 0;
 
-  constructor(store: BuilderStore, log: Logger) {
+  /** What is added begins `restMs` later. */
+  constructor(store: BuilderStore, log: Logger, restMs = 0) {
     this.#store = store;
     this.#log = log;
+    this.#restMs = restMs;
   }
 
   /** Returns at once. */
@@ -33,9 +37,12 @@ export class CacheExports {
     this.#waiting++;
     // From now on the cleaning leaves what the build used.
     const using = this.#store.running.begin();
+    const rested = sleep(this.#restMs, undefined, { signal: this.#stop.signal });
+    rested.catch(() => undefined);
     this.#last = this.#last.then(async () => {
       try {
         await using;
+        await rested;
         const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(EXPORT_TIMEOUT_MS)]);
         await remote.export(this.#store.blobs, signal);
       } catch (error) {

@@ -5,9 +5,10 @@ import { diskUsage, removeTree } from '../../../native/index.js';
 import { isErrno } from '../../errors.js';
 import { knownDownloads } from '../add/url-source.js';
 import type { BuilderStore } from '../builder-store.js';
+import { HASHES_SUFFIX, hashesDirectory } from '../context/known-hashes.js';
 import { cacheMountRoom } from '../mounts/cache-room.js';
 import type { StoreEntry, StoreRoom } from './store-entry.js';
-import type { StoredFile } from './stored-files.js';
+import { type StoredFile, storedFiles, unusedRemoved } from './stored-files.js';
 
 /** Commits of other repositories are kept in it, each a directory `<name>.git`: see context/git-remotes.ts. */
 export function remotesDirectory(store: string): string {
@@ -25,6 +26,7 @@ export function roomsOf(store: BuilderStore): readonly StoreRoom[] {
     remotes(remotesDirectory(store.directory)),
     cacheMountRoom(store.directory),
     downloads(store.directory),
+    knownHashes(hashesDirectory(store.directory)),
     files(store.steps.histories),
     files(store.steps.selections),
     files(store.builds),
@@ -65,6 +67,14 @@ function downloads(directory: string): StoreRoom {
     await known.open();
     return files(known)(signal);
   };
+}
+
+function knownHashes(directory: string): StoreRoom {
+  return files({
+    list: () => storedFiles(directory, HASHES_SUFFIX).catch(() => []),
+    removeUnused: ({ key, lastUsedAt }) =>
+      unusedRemoved(join(directory, `${key}${HASHES_SUFFIX}`), lastUsedAt),
+  });
 }
 
 function remotes(directory: string): StoreRoom {

@@ -8,6 +8,7 @@ import { SlipwayError } from '../../errors.js';
 import { hashOf } from '../cache/keys.js';
 import {
   baseName,
+  type ContentStream,
   type CopySource,
   cleanSourcePath,
   comparePaths,
@@ -55,9 +56,17 @@ export class ContextSelection implements CopySource {
   }
 
   async content(source: SourceEntry): Promise<{ data: Uint8Array } | { file: string; sha256: string }> {
+    return this.#files.content(this.#entryOf(source));
+  }
+
+  stream(entries: readonly SourceEntry[], signal: AbortSignal): ContentStream | undefined {
+    return this.#files.stream?.(entries, (source) => this.#entryOf(source), signal);
+  }
+
+  #entryOf(source: SourceEntry): ContextEntry {
     const entry = this.#visible.get(source.handle);
     if (entry === undefined) throw new SlipwayError('internal', `the context lost ${source.handle}`);
-    return this.#files.content(entry);
+    return entry;
   }
 
   /** In tree order; what is below a match is not looked at again. */

@@ -1,6 +1,6 @@
 /** What a build is built from: a commit's tree (git-context.ts), or a directory of this machine (directory-context.ts). */
 import type { IgnoreMatcher } from '../../dockerfile/ignore.js';
-import type { CopySource } from '../copy/copy-source.js';
+import type { ContentStream, CopySource, SourceEntry } from '../copy/copy-source.js';
 
 export interface BuildContext {
   /** Names what was built in the records that explain a miss: a full commit id for a commit. */
@@ -32,6 +32,8 @@ export interface ContextEntry {
   readonly xattrs?: Readonly<Record<string, Uint8Array>>;
   /** Of a file with more than one name: the same for each of them. */
   readonly inode?: string;
+  /** Of a file on this machine: see ScannedEntry.stamp. */
+  readonly stamp?: string;
 }
 
 /** Where the bytes of a context's entries are, and what it is called in errors. */
@@ -50,4 +52,10 @@ export interface ContextFiles {
   check(entry: ContextEntry): void;
   /** A file's bytes, or the path on this machine that must hold the bytes with that hash (hex). */
   content(entry: ContextEntry): Promise<{ data: Uint8Array } | { file: string; sha256: string }>;
+  /** As `stream` of a CopySource; `entryOf` gives the entry behind one of the source's. */
+  stream?(
+    entries: readonly SourceEntry[],
+    entryOf: (source: SourceEntry) => ContextEntry,
+    signal: AbortSignal,
+  ): ContentStream | undefined;
 }

@@ -15,19 +15,22 @@ import { ContextTree } from './context-tree.js';
 import { DirectoryFiles } from './directory-files.js';
 import { listDirectory } from './directory-listing.js';
 import { absent, resolvedIn } from './directory-paths.js';
+import { KnownHashes } from './known-hashes.js';
 
-/** Throws `source_missing` when there is no such directory. */
+/** `hashes` is a directory for what is known of files from earlier builds. Throws `source_missing` when there is none to build. */
 export async function openDirectoryContext(
   directory: string,
   limits: ContextLimits,
   signal: AbortSignal,
+  hashes?: string,
 ): Promise<BuildContext> {
   signal.throwIfAborted();
   const root = await realpath(directory).catch((error: Error) => {
     throw missing(directory, error);
   });
   if (!(await stat(root)).isDirectory()) throw missing(directory);
-  return new DirectoryContext(root, limits, signal);
+  const known = hashes === undefined ? undefined : new KnownHashes(hashes, root);
+  return new DirectoryContext(root, limits, signal, known);
 }
 
 class DirectoryContext implements BuildContext {
@@ -36,11 +39,13 @@ class DirectoryContext implements BuildContext {
   readonly #root: string;
   readonly #limits: ContextLimits;
   readonly #signal: AbortSignal;
+  readonly #known: KnownHashes | undefined;
 
-  constructor(root: string, limits: ContextLimits, signal: AbortSignal) {
+  constructor(root: string, limits: ContextLimits, signal: AbortSignal, known: KnownHashes | undefined) {
     this.#root = root;
     this.#limits = limits;
     this.#signal = signal;
+    this.#known = known;
   }
 
   async read(path: string): Promise<Buffer | undefined> {
@@ -63,7 +68,12 @@ class DirectoryContext implements BuildContext {
     const entries = await listDirectory(this.#root, ignore, this.#limits, signal);
     const links = entries.filter(({ type }) => type === 'symlink').map(({ oid }) => [oid, oid] as const);
     const tree = new ContextTree('', entries, new Map(links));
-    return new ContextSelection(tree, ignore, ignoreFile, new DirectoryFiles(this.#root, signal));
+    return new ContextSelection(
+      tree,
+      ignore,
+      ignoreFile,
+      new DirectoryFiles(this.#root, signal, this.#known),
+    );
   }
 
   async firstChange(): Promise<undefined> {

@@ -1,4 +1,7 @@
-/** The bytes of a directory context: hashed on demand, several files at once, each at most once in a build. */
+/**
+ * The bytes of a directory context: hashed on demand, several files at once, each at most once in a build, and not at all
+ * where its stamp says that it is what an earlier build has hashed.
+ */
 import { lstat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { scanTree } from '../../../native/index.js';
@@ -6,6 +9,7 @@ import { SlipwayError } from '../../errors.js';
 import type { ContextEntry, ContextFiles } from './context.js';
 import { EMPTY_FILE } from './directory-listing.js';
 import { absent, readFailure, resolvedIn } from './directory-paths.js';
+import type { KnownHashes, StampedHash } from './known-hashes.js';
 
 /** Hashes that are computed at once, each on a thread of the addon. */
 const AT_ONCE = 4;
@@ -20,10 +24,12 @@ export class DirectoryFiles implements ContextFiles {
   readonly #root: string;
   readonly #signal: AbortSignal;
   readonly #hashes = new Map<string, Promise<string>>();
+  readonly #known: KnownHashes | undefined;
 
-  constructor(root: string, signal: AbortSignal) {
+  constructor(root: string, signal: AbortSignal, known?: KnownHashes) {
     this.#root = root;
     this.#signal = signal;
+    this.#known = known;
   }
 
   async has(path: string): Promise<boolean> {
@@ -32,7 +38,10 @@ export class DirectoryFiles implements ContextFiles {
   }
 
   async identify(entries: readonly ContextEntry[]): Promise<readonly ContextEntry[]> {
-    const wanted = entries.filter((entry) => entry.type === 'file' && entry.oid === '');
+    const known = await this.#known?.read();
+    const identified = known === undefined ? entries : entries.map((entry) => withKnown(entry, known));
+    const wanted = identified.filter(isUnknown);
+    if (wanted.length === 0) return identified;
     const batches = batchesOf(wanted);
     let next = 0;
     const worker = async (): Promise<void> => {
@@ -40,18 +49,20 @@ export class DirectoryFiles implements ContextFiles {
         await this.#hashAll(batch);
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
-    return Promise.all(
-      entries.map(async (entry) =>
-        entry.type === 'file' && entry.oid === '' ? { ...entry, oid: await this.#hash(entry) } : entry,
-      ),
+    const hashed = await Promise.all(
+      wanted.map(async (entry) => ({ ...entry, oid: await this.#hash(entry) })),
     );
+    await this.#known?.add(hashed);
+    const byPath = new Map(hashed.map((entry) => [entry.path, entry]));
+    return identified.map((entry) => (isUnknown(entry) ? (byPath.get(entry.path) ?? entry) : entry));
   }
 
   check(): void {}
 
   async content(entry: ContextEntry): Promise<{ data: Uint8Array } | { file: string; sha256: string }> {
     if (entry.oid === EMPTY_FILE) return { data: new Uint8Array() };
-    return { file: join(this.#root, entry.path), sha256: await this.#hash(entry) };
+    const known = withKnown(entry, (await this.#known?.read()) ?? NOTHING).oid;
+    return { file: join(this.#root, entry.path), sha256: known || (await this.#hash(entry)) };
   }
 
   /** Small files of one directory, or one file. */
@@ -106,6 +117,18 @@ export class DirectoryFiles implements ContextFiles {
       hint: 'build again, and leave the files alone until the build has ended',
     });
   }
+}
+
+const NOTHING: ReadonlyMap<string, StampedHash> = new Map();
+
+function isUnknown({ type, oid }: ContextEntry): boolean {
+  return type === 'file' && oid === '';
+}
+
+function withKnown(entry: ContextEntry, known: ReadonlyMap<string, StampedHash>): ContextEntry {
+  if (!isUnknown(entry) || entry.stamp === undefined) return entry;
+  const found = known.get(entry.path);
+  return found?.stamp === entry.stamp ? { ...entry, oid: found.sha256 } : entry;
 }
 
 /** The small ones by directory, and each large one by itself, in the order of their first. */

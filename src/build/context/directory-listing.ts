@@ -59,7 +59,14 @@ class DirectoryListing {
   }
 
   async #children(directory: string): Promise<readonly ScannedEntry[]> {
-    const options = { root: this.#root, path: directory, hash: false, shallow: true, signal: this.#signal };
+    const options = {
+      root: this.#root,
+      path: directory,
+      hash: false,
+      shallow: true,
+      stamps: true,
+      signal: this.#signal,
+    };
     try {
       return (await scanTree(options)).slice(1);
     } catch (error) {
@@ -91,7 +98,7 @@ class DirectoryListing {
 }
 
 function entryOf(path: string, scanned: ScannedEntry, oid: string): ContextEntry {
-  const { type, mode, size, rdevMajor, rdevMinor, xattrs, inode } = scanned;
+  const { type, mode, size, rdevMajor, rdevMinor, xattrs, inode, stamp } = scanned;
   return {
     path,
     type: type as ContextEntry['type'],
@@ -102,5 +109,6 @@ function entryOf(path: string, scanned: ScannedEntry, oid: string): ContextEntry
     ...(rdevMinor === undefined ? {} : { rdevMinor }),
     ...(xattrs === undefined ? {} : { xattrs }),
     ...(inode === undefined ? {} : { inode }),
+    ...(stamp === undefined ? {} : { stamp }),
   };
 }

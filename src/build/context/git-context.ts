@@ -4,7 +4,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { IgnoreMatcher } from '../../dockerfile/ignore.js';
-import { type CopySource, cleanSourcePath } from '../copy/copy-source.js';
+import { openObjectStream } from '../../git/object-stream.js';
+import {
+  type ContentStream,
+  type CopySource,
+  cleanSourcePath,
+  type SourceEntry,
+} from '../copy/copy-source.js';
 import type { BuildContext, ContextEntry, ContextFiles } from './context.js';
 import type { ContextLimits } from './context-limits.js';
 import { ContextSelection } from './context-selection.js';
@@ -113,5 +119,24 @@ class GitFiles implements ContextFiles {
     if (special === undefined) return { data: (await this.#source.objects.read(entry.oid)).data };
     if ('refused' in special) throw special.refused;
     return special.read();
+  }
+
+  /** Of what is the blob of its id; a conversion reads on its own. */
+  stream(
+    entries: readonly SourceEntry[],
+    entryOf: (source: SourceEntry) => ContextEntry,
+    signal: AbortSignal,
+  ): ContentStream {
+    const plain = entries.map(entryOf).filter(({ path }) => !this.#specials.has(path));
+    const oids = plain.map(({ oid }) => oid);
+    const stream = openObjectStream(this.#source, oids, signal);
+    return {
+      contentOf: (source) => {
+        const { path, oid } = entryOf(source);
+        return this.#specials.has(path) ? undefined : { object: { pipe: stream.pipe, oid } };
+      },
+      failure: (error) => stream.failure(error),
+      [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose](),
+    };
   }
 }

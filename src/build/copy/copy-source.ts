@@ -2,6 +2,8 @@
  * Where a COPY takes its files from: a context (git objects or a directory), or the tree of a stage or an image.
  * All answer the same two questions: what does this source argument select, and what are an entry's bytes.
  */
+import type { LayerEntry } from '../../../native/index.js';
+
 export type SourceType = 'file' | 'directory' | 'symlink' | 'fifo' | 'char' | 'block';
 
 /** What one source of a COPY asks of a tree of files. Plain data: it is part of what a selection is remembered by. */
@@ -67,11 +69,21 @@ export type SourceContent =
       readonly sha256?: string;
     };
 
+/** Many files of a source, one after the other in the order in which they were asked for. */
+export interface ContentStream extends AsyncDisposable {
+  /** Undefined for a file that only `content` can read. */
+  contentOf(entry: SourceEntry): Required<Pick<LayerEntry, 'object'>> | undefined;
+  /** What to throw when reading from it failed with `error`. */
+  failure(error: unknown): Promise<unknown>;
+}
+
 export interface CopySource {
   /** The selections in order. A wildcard may select nothing; a plain path that is missing throws `source_missing`. */
   select(selector: PathSelector): Promise<readonly Selection[]>;
   /** A regular file's bytes, or the path on this machine to read them from, which must have the hash if there is one. */
   content(entry: SourceEntry): Promise<{ data: Uint8Array } | { file: string; sha256?: string }>;
+  /** A quicker way to read many files, each once and in this order; absent or undefined where there is none. */
+  stream?(entries: readonly SourceEntry[], signal: AbortSignal): ContentStream | undefined;
 }
 
 /** An argument's path as the rules of COPY see it: no leading slash, no `..` that leaves the root, no trailing slash. */

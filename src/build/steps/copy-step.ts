@@ -1,6 +1,7 @@
 /** Writes the layer of a COPY or ADD, straight from the sources' bytes. */
-import { type LayerEntry, openLayerWriter } from '../../../native/index.js';
+import { openLayerWriter } from '../../../native/index.js';
 import type { CopyStep } from '../../dockerfile/step.js';
+import { threadsOf } from '../../fast-paths.js';
 import type { Layer } from '../../layers/layer.js';
 import type { BuilderStore } from '../builder-store.js';
 import { CONTEXT_MTIME } from '../context/context-selection.js';
@@ -11,10 +12,11 @@ import type { LayerPlan, PlannedEntry } from '../copy/layer-plan.js';
 import { LAYER_TYPE } from '../image.js';
 import { rememberWhole, thinCopy } from '../thin/thin-copy.js';
 import type { Executed } from './execution.js';
+import { openContents } from './layer-contents.js';
 
 /** Bytes that one batch hands to the layer writer; bounds the memory of a COPY. */
 const BATCH_BYTES = 4 * 1024 * 1024;
-const BATCH_ENTRIES = 1024;
+const BATCH_ENTRIES = 4096;
 
 /** `chown` is resolved already, since names are looked up in the files below. */
 export function planCopyLayer(
@@ -72,9 +74,11 @@ export async function writeLayer(
   store: BuilderStore,
   signal: AbortSignal,
 ): Promise<Layer> {
+  await using contents = openContents(planned, store.fast.stream, signal);
   const temporary = await store.blobs.newTemporary();
-  const writer = openLayerWriter({ path: temporary, compression: 'gzip' });
+  const writer = openLayerWriter({ path: temporary, compression: 'gzip', ...threadsOf(store.fast) });
   try {
+    let last: Promise<void> = Promise.resolve();
     for (let next = 0; next < planned.length; ) {
       signal.throwIfAborted();
       const batch: PlannedEntry[] = [];
@@ -84,10 +88,13 @@ export async function writeLayer(
         next++
       ) {
         const entry = planned[next] as PlannedEntry;
-        bytes += entry.from?.file.sizeBytes ?? 0;
+        bytes += contents.heldBytes(entry);
         batch.push(entry);
       }
-      await writer.write(await Promise.all(batch.map(withContent)));
+      const entries = await Promise.all(batch.map((entry) => contents.contentOf(entry)));
+      // One batch is made ready while the other is written.
+      await last;
+      last = writer.write(entries);
     }
     const written = await writer.finish();
     await store.blobs.commit(temporary, written.digest);
@@ -97,10 +104,6 @@ export async function writeLayer(
   } catch (error) {
     await writer.abort().catch(() => undefined);
     await store.blobs.discard(temporary);
-    throw error;
+    throw await contents.failure(error);
   }
-}
-
-async function withContent({ entry, from }: PlannedEntry): Promise<LayerEntry> {
-  return from === undefined ? entry : { ...entry, ...(await from.source.content(from.file)) };
 }

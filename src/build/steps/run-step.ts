@@ -6,6 +6,7 @@ import type { Limits } from '../../config.js';
 import type { Mount, RunStep } from '../../dockerfile/step.js';
 import type { NetworkMode } from '../../dockerfile/syntax.js';
 import { SlipwayError } from '../../errors.js';
+import { threadsOf } from '../../fast-paths.js';
 import type { Layer } from '../../layers/layer.js';
 import { mountedOverlay } from '../../layers/overlay.js';
 import type { BuilderStore } from '../builder-store.js';
@@ -97,6 +98,7 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
         lowers: [...lowers],
         path: temporary,
         compression: 'gzip',
+        ...threadsOf(store.fast),
         exclude: [...outcome.stubs],
         ...(epoch === undefined ? {} : { newest: epoch }),
         signal,

@@ -1,12 +1,13 @@
 /** Apps: create, list, info, destroy. */
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { AppView } from '../../api/views.js';
+import { projectRoot } from '../../root.js';
 import { addRemote } from '../git-remote.js';
 import { shortTime, table } from '../output.js';
 import { type Command, EXIT, UsageError } from '../usage.js';
 
-/** bin/slipway, from dist/src/cli/commands. */
-const LAUNCHER = fileURLToPath(new URL('../../../../bin/slipway', import.meta.url));
+const LAUNCHER = join(projectRoot(), 'bin/slipway');
+const CREDENTIAL_HELPER = join(projectRoot(), 'native/build/git-credential');
 
 const create: Command = {
   name: 'apps:create',
@@ -20,7 +21,8 @@ const create: Command = {
     const client = await invocation.client();
     const app = await client.post<AppView>('/v1/apps', { name: invocation.args[0] });
     const added =
-      !invocation.options['no-remote'] && (await addRemote(invocation, app.gitUrl, client.url, LAUNCHER));
+      !invocation.options['no-remote'] &&
+      (await addRemote(invocation, app.gitUrl, client.url, LAUNCHER, CREDENTIAL_HELPER));
     invocation.output.result(app, [
       `Created ${app.name}`,
       `  address   ${app.url}`,

@@ -18,8 +18,9 @@ const LIMITS: Readonly<Record<string, string>> = {
 export async function playGrowth(
   name: Growth,
   { home, registry, version }: Pick<Setting, 'home' | 'registry' | 'version'>,
-  say: (text: string) => void,
   signal: AbortSignal,
+  /** After each point. */
+  tell: (soFar: GrowthResult) => Promise<void>,
 ): Promise<GrowthResult> {
   const { unit, values, measure } = AXES[name];
   const points: Point[] = [];
@@ -32,8 +33,7 @@ export async function playGrowth(
       const place = (project: string): string => join(directory, 'projects', project);
       const costs = await measure(x, { builder, registry, place });
       points.push({ x, costs });
-      for (const [series, { wallMs, peakBytes }] of Object.entries(costs))
-        say(`${x} ${unit}, ${series}: ${Math.round(wallMs)} ms, ${Math.round(peakBytes / 1e6)} MB`);
+      await tell({ axis: name, unit, points });
     } finally {
       await builder.stop();
       await rm(directory, { recursive: true, force: true });

@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { appRemoteCache, buildApp } from '../../../src/build/app-build.js';
 import type { BuildResult } from '../../../src/build/build-request.js';
+import { openBuildTools } from '../../../src/build/builder.js';
 import { pushBuiltImage } from '../../../src/build/push-image.js';
 import { loadConfig } from '../../../src/config.js';
 import { createLogger } from '../../../src/log.js';
@@ -14,15 +15,9 @@ import { imageRepository } from '../../../src/model/image-repository.js';
 import { readOutcomes } from '../../../src/records/step-outcomes.js';
 import type { Answer, FromWorker, Request, ToWorker } from './messages.js';
 
-interface Last {
-  readonly result: BuildResult;
-  readonly id: string;
-  readonly commit: string;
-}
-
 const config = loadConfig();
 const builder = await openBuildTools(config, createLogger('bench', config.logLevel));
-const last = new Map<string, Last>();
+const last = new Map<string, BuildResult>();
 const never = new AbortController().signal;
 
 process.on('message', (message: ToWorker) => {
@@ -83,7 +78,7 @@ async function build({
     const result = await timed('build', () =>
       buildApp(tools, { app, id, commit, noCache, remote, log }, never),
     );
-    last.set(app, { result, id, commit });
+    last.set(app, result);
     if (pushed) await timed('push', () => push(app));
     const outcomes = await readOutcomes(tools.store.stepsPath(app, id));
     for (const { step, text, result: how, ms } of outcomes)
@@ -98,15 +93,14 @@ async function build({
 
 async function push(app: string): Promise<void> {
   const { config, registry } = builder.tools;
-  const { result, id, commit } = lastOf(app);
-  await pushBuiltImage(config, registry, result, { app, buildId: id, commit }, never);
+  await pushBuiltImage(config, registry, lastOf(app), app, never);
 }
 
 function imageOf(app: string): Answer {
-  return { repository: imageRepository(app), digest: lastOf(app).result.image.digest };
+  return { repository: imageRepository(app), digest: lastOf(app).image.digest };
 }
 
-function lastOf(app: string): Last {
+function lastOf(app: string): BuildResult {
   const found = last.get(app);
   if (found === undefined) throw new Error(`nothing was built for ${app}`);
   return found;

@@ -16,17 +16,19 @@ export interface ReceiveScript {
   stop(): Promise<void>;
 }
 
+type Engine = Pick<DockerPeer, 'host' | 'client'>;
+
 export const APP_PORT = 8080;
 
 /** `directory` is a new one. `image` is the full name of what it builds. */
 export async function installReceiveScript(
   directory: string,
   image: string,
-  { host, client }: Pick<DockerPeer, 'host' | 'client'>,
+  { host, client }: Engine,
 ): Promise<ReceiveScript> {
   await promisify(execFile)('git', ['init', '--quiet', '--bare', '--initial-branch=main', directory]);
   const hook = join(directory, 'hooks', 'post-receive');
-  await writeFile(hook, script(directory, image, client));
+  await writeFile(hook, script(directory, image, { host, client }));
   await chmod(hook, 0o755);
   const env = { DOCKER_HOST: host };
   const read = async (name: string): Promise<string> =>
@@ -41,13 +43,13 @@ export async function installReceiveScript(
   };
 }
 
-function script(directory: string, image: string, client: string): string {
+function script(directory: string, image: string, { host, client }: Engine): string {
   return `#!/bin/sh
 # Written by the bench.
 set -eu
-export DOCKER_BUILDKIT=1
+export DOCKER_BUILDKIT=1 DOCKER_HOST='${host}'
 read -r _ commit _
-git archive "$commit" | ${client} build --quiet --tag '${image}' - >/dev/null
+git -c tar.umask=0022 archive "$commit" | ${client} build --quiet --tag '${image}' - >/dev/null
 ${client} push --quiet '${image}' >/dev/null
 container=$(${client} run --detach --publish 127.0.0.1::${APP_PORT} '${image}')
 port=$(${client} port "$container" ${APP_PORT} | sed -n 's/.*://p;q')

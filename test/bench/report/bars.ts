@@ -4,8 +4,8 @@ import { escaped, STYLE } from './svg.js';
 import { isTimed, verdict } from './table.js';
 import { ratio, time } from './units.js';
 
-const WIDTH = 860;
-const LEFT = 330;
+const WIDTH = 920;
+const LEFT = 390;
 const RIGHT = 90;
 const BAR = 13;
 const GAP = 16;

@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { barsPicture } from './bars.js';
-import type { Results } from './results.js';
+import { type CaseResult, LEAST_ROUNDS, type Results } from './results.js';
 import { asMarkdown, costTable, profileTable, timeTable } from './table.js';
 
 /** Undefined when there is no such file. */
@@ -44,7 +44,7 @@ export function withSection(document: string, name: string, text: string): strin
 export function resultsMarkdown(results: Results): string {
   const { machine, contenders, cases } = results;
   const notes = cases.flatMap((one) =>
-    [...one.differences, ...one.notes].map((line) => `- ${one.id}: ${line}`),
+    [...one.differences, ...one.notes, ...tooFew(one)].map((line) => `- ${one.id}: ${line}`),
   );
   const profile = profileTable(results);
   return [
@@ -58,6 +58,11 @@ export function resultsMarkdown(results: Results): string {
       ? []
       : ['Where our time goes in the cases that miss their mark:', asMarkdown(profile)]),
   ].join('\n\n');
+}
+
+function tooFew({ sides, mark }: CaseResult): string[] {
+  const rounds = Math.min(...sides.map(({ samples }) => samples.length));
+  return rounds < LEAST_ROUNDS && mark.kind !== 'bytes' ? [`${rounds} rounds only`] : [];
 }
 
 /** A microsecond says enough. */

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { GROWTHS } from '../options.js';
 import { barsPicture } from './bars.js';
 import { withSection } from './files.js';
 import { judged, type Results, sideOf } from './results.js';
@@ -35,7 +37,7 @@ test('the picture is well-formed, whatever the machine is called', () => {
 });
 
 test('the picture has a bar for ours and for each peer, in proportion, and none for the command', () => {
-  const bars = [...barsPicture(RESULTS).matchAll(/class="(\w+)" x="330" y="\d+" width="([\d.]+)"/g)];
+  const bars = [...barsPicture(RESULTS).matchAll(/class="(\w+)" x="390" y="\d+" width="([\d.]+)"/g)];
   const [ours, docker] = bars
     .filter(([, , width]) => width !== '12')
     .map(([, name, width]) => [name, Number(width)]);
@@ -49,6 +51,12 @@ test('cases about memory are not in the picture, and it suits a dark page', () =
   const picture = barsPicture(RESULTS);
   expect(picture).not.toContain('memory');
   expect(picture).toContain('prefers-color-scheme: dark');
+});
+
+test('the documentation has a place for all that the command writes', () => {
+  const document = readFileSync(new URL('../../../docs/performance.md', import.meta.url), 'utf8');
+  for (const name of ['results', 'floor', ...GROWTHS.map((growth) => `growth-${growth}`)])
+    expect(withSection(document, name, 'here')).toContain(`<!-- bench:${name} -->\n\nhere\n`);
 });
 
 test('a section of a document is replaced, and nothing else', () => {

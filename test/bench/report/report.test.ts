@@ -78,10 +78,7 @@ test('only a case that misses its mark has a profile: the medians of its phases,
   ];
   const sides = [sideOf('slipway', samples), sideOf('peer', [cost(10)])];
   const missed = judged({ id: 'x', title: 'y', mark: { kind: 'ratio', most: 0.1 } }, sides);
-  expect(profileTable(resultsOf(missed)).rows).toEqual([
-    ['x', 'push', '6.0 ms'],
-    ['x', 'build', '5.0 ms'],
-  ]);
+  expect(profileTable(resultsOf(missed)).rows).toEqual([['x', 'push 6.0 ms · build 5.0 ms']]);
   const met = judged({ id: 'x', title: 'y', mark: { kind: 'ratio', most: 1 } }, sides);
   expect(profileTable(resultsOf(met)).rows).toEqual([]);
 });
@@ -106,7 +103,9 @@ test('text is aligned, and Markdown is a table', () => {
   };
   expect(asText(table)).toBe('a    b     c\none  x|y   3\ntwo  z    44');
   expect(asMarkdown(table)).toBe(
-    '| a | b | c |\n| --- | --- | ---: |\n| one | x\\|y | 3 |\n| two | z | 44 |',
+    ['| a   | b    |   c |', '| --- | ---- | --: |', '| one | x\\|y |   3 |', '| two | z    |  44 |'].join(
+      '\n',
+    ),
   );
 });
 

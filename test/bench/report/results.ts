@@ -58,6 +58,9 @@ export function merged(before: Results | undefined, now: Results, ids: readonly 
   };
 }
 
+/** Fewer prove nothing. */
+export const LEAST_ROUNDS = 5;
+
 export function sideOf(name: string, samples: readonly Sample[]): Side {
   return { name, samples, median: summary(samples) };
 }

@@ -4,7 +4,9 @@ import { type CaseResult, COMMAND, type Mark, OURS, type Results, type Sample } 
 import { median } from './statistics.js';
 import { megabytes, ratio, time } from './units.js';
 
-const SHOWN_PHASES = 8;
+const SHOWN_PHASES = 6;
+/** What a row is about; the figures behind are aligned on the right. */
+const LEFT_COLUMNS = 2;
 
 export interface Table {
   readonly head: readonly string[];
@@ -47,10 +49,11 @@ export function costTable({ cases }: Results): Table {
 export function profileTable({ cases }: Results): Table {
   const missed = cases.filter(({ met }) => met === false);
   return {
-    head: ['case', 'phase', 'time'],
+    head: ['case', 'phases'],
     rows: missed.flatMap((one) => {
       const samples = one.sides.find(({ name }) => name === OURS)?.samples ?? [];
-      return longestPhases(samples).map(([phase, ms]) => [one.id, phase, time(ms)]);
+      const phases = longestPhases(samples).map(([phase, ms]) => `${phase} ${time(ms)}`);
+      return phases.length === 0 ? [] : [[one.id, phases.join(' · ')]];
     }),
   };
 }
@@ -71,24 +74,26 @@ export function isTimed({ mark }: CaseResult): boolean {
 export function asText({ head, rows }: Table): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  return all
-    .map((row) =>
-      row
-        .map((text, column) =>
-          column < 2 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0),
-        )
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  const padded = (text: string, column: number): string => pad(text, column, widths[column] ?? 0);
+  return all.map((row) => row.map(padded).join('  ').trimEnd()).join('\n');
 }
 
+/** Aligned as the formatter of this project would have it. */
 export function asMarkdown({ head, rows }: Table): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map((_, column) => (column < 2 ? '---' : '---:'))), ...rows.map(line)].join(
-    '\n',
+  const all = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
+  const widths = head.map((_, column) => Math.max(3, ...all.map((row) => row[column]?.length ?? 0)));
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const [first = '', ...others] = all.map((row) =>
+    line(row.map((text, column) => pad(text, column, widths[column] ?? 0))),
   );
+  const rule = widths.map((width, column) =>
+    column < LEFT_COLUMNS ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+  );
+  return [first, line(rule), ...others].join('\n');
+}
+
+function pad(text: string, column: number, width: number): string {
+  return column < LEFT_COLUMNS ? text.padEnd(width) : text.padStart(width);
 }
 
 export function verdict({ met, differences }: CaseResult): string {

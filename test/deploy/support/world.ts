@@ -91,9 +91,11 @@ export class World {
   deployer({
     step = (_name, run) => run(),
     memoryBytes,
+    adopt = true,
   }: {
     step?: Step;
     memoryBytes?: number;
+    adopt?: boolean;
   } = {}): ReconcileParts {
     const { config } = this;
     const log = createLogger('test', process.env.TEST_LOG ?? 'silent');
@@ -117,6 +119,7 @@ export class World {
         log,
       }),
       log,
+      fast: { adopt },
       turns: new Turns(),
       retirements: new Retirements(),
       by: 'test',

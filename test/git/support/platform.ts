@@ -3,17 +3,17 @@
  * that the test gives: it finds the work as the builder does, from the journals.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fastify, { type FastifyInstance } from 'fastify';
-import { afterAll, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { DEFAULT_LIMITS, homePaths, type Limits } from '../../../src/config.js';
 import { Acceptance } from '../../../src/git/accept.js';
 import { AppRepositories } from '../../../src/git/app-repository.js';
 import { Git } from '../../../src/git/git.js';
-import { installHook } from '../../../src/git/hook-program.js';
+import { hookProgram, installHook } from '../../../src/git/hook-program.js';
 import { HookServer } from '../../../src/git/hook-server.js';
 import type { AppDirectory, Pusher } from '../../../src/git/push.js';
 import { smartHttp } from '../../../src/git/smart-http.js';
@@ -24,36 +24,6 @@ import { DeploymentStore } from '../../../src/records/deployments.js';
 import { clientEnvironment, type WorkTree } from './repositories.js';
 
 const run = promisify(execFile);
-
-let compiled: Promise<string> | undefined;
-
-afterAll(async () => {
-  if (compiled !== undefined) await rm(dirname(await compiled), { recursive: true, force: true });
-});
-
-/** The hook program as JavaScript; compiled once per test file. */
-export function compiledHook(): Promise<string> {
-  compiled ??= (async () => {
-    const out = await mkdtemp(join(tmpdir(), 'slipway-hook-'));
-    const source = new URL('../../../src/git/proc-receive.ts', import.meta.url).pathname;
-    const tsc = new URL('../../../node_modules/.bin/tsc', import.meta.url).pathname;
-    const flags = [
-      '--module',
-      'nodenext',
-      '--target',
-      'es2023',
-      '--types',
-      'node',
-      '--skipLibCheck',
-      '--ignoreConfig',
-    ];
-    const typeRoots = new URL('../../../node_modules/@types', import.meta.url).pathname;
-    await writeFile(join(out, 'package.json'), '{"type":"module"}');
-    await run(tsc, [...flags, '--typeRoots', typeRoots, '--outDir', out, source]);
-    return join(out, 'proc-receive.js');
-  })();
-  return compiled;
-}
 
 export const TOKENS: Readonly<Record<string, Pusher>> = {
   'owner-token': { name: 'ada', mayCreateApps: true, may: () => true },
@@ -175,7 +145,7 @@ export class Platform {
     const home = await mkdtemp(join(tmpdir(), 'slipway-'));
     const platform = new Platform(home, options);
     await mkdir(homePaths(home).appRepositories, { recursive: true });
-    await installHook(join(homePaths(home).run, 'hooks'), await compiledHook());
+    await installHook(join(homePaths(home).run, 'hooks'), hookProgram());
     await platform.hooks.start();
     await platform.server.listen({ host: '127.0.0.1', port: 0 });
     onTestFinished(async () => {

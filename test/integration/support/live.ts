@@ -7,8 +7,8 @@ import { pushBusybox } from '../../../platform/base-image.js';
 import { fetchPage, type Page, startTraffic } from '../../../platform/demo/traffic.js';
 import { Output } from '../../../platform/output.js';
 import { type Platform, startPlatform } from '../../../platform/platform.js';
-import { projectRoot } from '../../../platform/root.js';
 import type { BuildView, ReleaseView } from '../../../src/api/views.js';
+import { projectRoot } from '../../../src/root.js';
 import { takeEngineLock } from '../../support/engine-lock.js';
 import { until } from '../../support/until.js';
 

@@ -1,4 +1,4 @@
-/** Where this checkout is: the directory with the Procfile, seen from the sources as from what was compiled of them. */
+/** Where this checkout is: the directory with the Procfile, seen from the sources, from what was compiled of them, and from the bundles. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

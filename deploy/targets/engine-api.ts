@@ -1,0 +1,110 @@
+/**
+ * The Docker Engine's HTTP API (https://docs.docker.com/engine/api/): one request per connection over its socket, documents
+ * as JSON, streams as they are. What the calls mean is for targets/docker.ts. The packages that speak it bring SSH and gRPC along,
+ * which took 25 MB of a deployer's memory.
+ */
+import { type IncomingMessage, request } from 'node:http';
+
+export type EngineAddress =
+  | { readonly socketPath: string }
+  | { readonly host: string; readonly port: number };
+
+export interface EngineRequest {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  /** Without the query. Ids and references hold only characters that a path may have. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | boolean>>;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The engine answered, and not with a success. */
+export class EngineRefusal extends Error {
+  readonly statusCode: number;
+
+  constructor(statusCode: number, message: string) {
+    super(message);
+    this.statusCode = statusCode;
+  }
+}
+
+/** The engine's words for a refusal are short. */
+const REFUSAL_BYTES = 64 * 1024;
+
+export class EngineApi {
+  readonly #address: EngineAddress;
+
+  constructor(address: EngineAddress) {
+    this.#address = address;
+  }
+
+  /** The document of the answer; undefined when there is none. */
+  async json<T>(asked: EngineRequest): Promise<T> {
+    const text = (await this.bytes(asked)).toString('utf8');
+    return (text.trim() === '' ? undefined : JSON.parse(text)) as T;
+  }
+
+  async bytes(asked: EngineRequest): Promise<Buffer> {
+    return readAll(await this.stream(asked));
+  }
+
+  /** The answer's body as it comes. Throws {@link EngineRefusal}, or what the connection says. */
+  async stream({
+    method = 'GET',
+    path,
+    query = {},
+    body,
+    headers,
+    signal,
+  }: EngineRequest): Promise<IncomingMessage> {
+    const search = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) search.set(name, String(value));
+    const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const sent = request(
+        {
+          ...this.#address,
+          method,
+          path: search.size === 0 ? path : `${path}?${search}`,
+          agent: false,
+          headers: {
+            ...headers,
+            ...(payload === undefined
+              ? { 'content-length': '0' }
+              : { 'content-type': 'application/json', 'content-length': String(payload.length) }),
+          },
+          ...(signal === undefined ? {} : { signal }),
+        },
+        resolve,
+      );
+      sent.on('error', reject);
+      sent.end(payload);
+    });
+    const { statusCode = 0 } = answer;
+    if (statusCode >= 200 && statusCode < 300) return answer;
+    throw new EngineRefusal(statusCode, wordsOf((await readAll(answer, REFUSAL_BYTES)).toString('utf8')));
+  }
+}
+
+async function readAll(answer: IncomingMessage, maxBytes = Number.POSITIVE_INFINITY): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    sizeBytes += chunk.length;
+    if (sizeBytes <= maxBytes) chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** `{"message": "…"}` */
+function wordsOf(text: string): string {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    if (typeof message === 'string') return message;
+  } catch {
+    // A proxy's page, or nothing.
+  }
+  return text.trim().slice(0, 500);
+}

@@ -1,0 +1,161 @@
+/**
+ * Objects and refs as files, read and written as git itself does (gitrepository-layout(5), gitformat-loose(5)): for the few
+ * small ones that every push waits for, where starting git takes longer than its work. What is in packs is git's business.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { access, link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { deflateSync, inflateSync } from 'node:zlib';
+import { syncDirectory } from '../durable.js';
+import { isErrno, SlipwayError } from '../errors.js';
+
+export type LooseType = 'commit' | 'tree' | 'blob';
+
+export interface TreeLine {
+  readonly mode: '100644' | '40000';
+  readonly name: string;
+  readonly oid: string;
+}
+
+/** Documents are small; anything else is not read this way. */
+const MAX_BYTES = 16 * 1024 * 1024;
+const OID = /^[0-9a-f]{40}$/;
+
+export function objectId(type: LooseType, data: Uint8Array): string {
+  return createHash('sha1').update(header(type, data)).update(data).digest('hex');
+}
+
+/** Undefined when it is not there as a file, or is not what its name says. */
+export async function readLoose(gitDir: string, oid: string): Promise<Buffer | undefined> {
+  const packed = await readFile(objectPath(gitDir, oid)).catch(() => undefined);
+  if (packed === undefined) return undefined;
+  try {
+    const bytes = inflateSync(packed, { maxOutputLength: MAX_BYTES });
+    if (createHash('sha1').update(bytes).digest('hex') !== oid) return undefined;
+    return bytes.subarray(bytes.indexOf(0) + 1);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Its bytes are on disk when it returns, and its name with the next directory that is synced, as with git (a journaling file
+ * system keeps their order). Nothing happens when it is there.
+ */
+export async function writeLoose(gitDir: string, type: LooseType, data: Uint8Array): Promise<string> {
+  const oid = objectId(type, data);
+  const path = objectPath(gitDir, oid);
+  if (await isThere(path)) return oid;
+  const directory = join(gitDir, 'objects', oid.slice(0, 2));
+  await mkdir(directory, { recursive: true });
+  // The name that git gives what it writes, and that its clean-up knows.
+  const temporary = join(directory, `tmp_obj_${randomBytes(6).toString('hex')}`);
+  try {
+    await writeSynced(temporary, deflateSync(Buffer.concat([header(type, data), data]), { level: 1 }), 0o444);
+    await link(temporary, path);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+  } finally {
+    await unlink(temporary).catch(() => undefined);
+  }
+  return oid;
+}
+
+/** git-mktree(1): sorted as if a directory's name ended with a slash. */
+export function treeData(lines: readonly TreeLine[]): Buffer {
+  const key = ({ mode, name }: TreeLine): Buffer => Buffer.from(mode === '40000' ? `${name}/` : name);
+  return Buffer.concat(
+    [...lines]
+      .sort((a, b) => Buffer.compare(key(a), key(b)))
+      .flatMap(({ mode, name, oid }) => [Buffer.from(`${mode} ${name}\0`), Buffer.from(oid, 'hex')]),
+  );
+}
+
+/** What a ref names, when it is a file of its own. */
+export async function readLooseRef(gitDir: string, ref: string): Promise<string | undefined> {
+  const text = await readFile(join(gitDir, ref), 'latin1').catch(() => '');
+  return OID.test(text.trimEnd()) ? text.trimEnd() : undefined;
+}
+
+/**
+ * Moves a ref that is a file of its own. False when it is not, names something else by now, or another writer has it: git's
+ * own lock file keeps both apart. On disk when it returns.
+ */
+export async function moveLooseRef(gitDir: string, ref: string, from: string, to: string): Promise<boolean> {
+  const path = join(gitDir, ref);
+  const lock = `${path}.lock`;
+  try {
+    await writeSynced(lock, Buffer.from(`${to}\n`), 0o644);
+  } catch (error) {
+    if (isErrno(error, 'EEXIST') || isErrno(error, 'ENOENT')) return false;
+    await unlink(lock).catch(() => undefined);
+    throw error;
+  }
+  try {
+    if ((await readLooseRef(gitDir, ref)) !== from) {
+      await unlink(lock);
+      return false;
+    }
+    await rename(lock, path);
+  } catch (error) {
+    await unlink(lock).catch(() => undefined);
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+  return true;
+}
+
+/** Makes a ref that nobody else makes. False when it cannot be made this way. On disk when it returns. */
+export async function createLooseRef(gitDir: string, ref: string, to: string): Promise<boolean> {
+  const path = join(gitDir, ref);
+  const lock = `${path}.lock`;
+  try {
+    await writeSynced(lock, Buffer.from(`${to}\n`), 0o644);
+  } catch (error) {
+    // ENOENT: its directory is not there yet, or was empty and git has just cleared it away.
+    if (isErrno(error, 'EEXIST') || isErrno(error, 'ENOENT')) return false;
+    await unlink(lock).catch(() => undefined);
+    throw error;
+  }
+  try {
+    await link(lock, path);
+  } catch {
+    return false;
+  } finally {
+    await unlink(lock).catch(() => undefined);
+  }
+  await syncDirectory(dirname(path));
+  return true;
+}
+
+async function writeSynced(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  const file = await open(path, 'wx', mode);
+  try {
+    await file.writeFile(bytes);
+    await file.datasync();
+  } catch (error) {
+    if (!isErrno(error, 'ENOSPC') && !isErrno(error, 'EDQUOT')) throw error;
+    throw new SlipwayError('disk_full', 'the disk is full: git cannot write', {
+      hint: 'free some space or give SLIPWAY_HOME a larger disk, then try again',
+      temporary: true,
+      cause: error,
+    });
+  } finally {
+    await file.close();
+  }
+}
+
+function header(type: LooseType, data: Uint8Array): Buffer {
+  return Buffer.from(`${type} ${data.length}\0`);
+}
+
+function objectPath(gitDir: string, oid: string): string {
+  return join(gitDir, 'objects', oid.slice(0, 2), oid.slice(2));
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
