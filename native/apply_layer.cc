@@ -2,11 +2,13 @@
 
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
 #include "layout_cursor.h"
+#include "pause.h"
 #include "resolve.h"
 #include "tar_read.h"
 
@@ -42,9 +44,8 @@ class Extraction {
   Extraction(const ApplyRequest& request, const CancelFlag& cancel)
       : request_(request),
         cancel_(cancel),
-        lowers_(request.lowers),
-        cursor_(request.target, lowers_),
-        stream_(request.blob, request.limits, cancel),
+        cursor_(request.target),
+        stream_(request.blob, request.limits, cancel, {request.blob_bytes, request.digest.empty()}),
         reader_(stream_) {}
 
   AppliedLayer run() {
@@ -68,6 +69,7 @@ class Extraction {
       applied_.entries++;
     }
     stream_.verify(request_.digest, request_.diff_id);
+    if (cursor_.anyImplied()) cursor_.settleImplied(lowers());
     // Last, since making an entry changes its directory's time.
     for (const auto& [path, mtime] : directory_times_) setDirectoryTime(path, mtime);
     return applied_;
@@ -135,6 +137,7 @@ class Extraction {
     }
     const Fd fd = openAt(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, entry.path);
     setMetadata(fd.get(), entry);
+    cursor_.described(entry.path);
     directory_times_[entry.path] = entry.mtime;
   }
 
@@ -181,9 +184,20 @@ class Extraction {
     return there && there->st_ino == st.st_ino && there->st_dev == st.st_dev;
   }
 
+  const LowerStack& lowers() {
+    if (!lowers_) {
+      for (const std::string& path : request_.lowers) {
+        // They are renamed into place when they are whole.
+        while (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) pauseUnlessCancelled(cancel_);
+      }
+      lowers_.emplace(request_.lowers);
+    }
+    return *lowers_;
+  }
+
   // The file that the link names is in a layer below: this one gets its own copy, as a copy-up would.
   void copyFromLowers(const std::string& from, const std::string& name, const TarEntry& link) {
-    const std::optional<LowerStack::Found> found = lowers_.find(from);
+    const std::optional<LowerStack::Found> found = lowers().find(from);
     if (!found) invalid(link.path, "a hard link to " + from + ", which does not exist");
     if (S_ISDIR(found->st.st_mode)) invalid(link.path, "a hard link to a directory");
     TarEntry entry = link;
@@ -195,7 +209,7 @@ class Extraction {
     const int parent = cursor_.parentOf(link.path);
     if (S_ISLNK(found->st.st_mode)) {
       clear(parent, name, link.path);
-      const std::string target = readLinkAt(lowers_.rootOf(found->layer), from.c_str(), from);
+      const std::string target = readLinkAt(lowers().rootOf(found->layer), from.c_str(), from);
       if (::symlinkat(target.c_str(), parent, name.c_str()) != 0) throwErrno(errno, "symlink", link.path);
       return setMetadata(parent, name, entry);
     }
@@ -207,7 +221,7 @@ class Extraction {
       entry.minor = minor(found->st.st_rdev);
       return placeNode(parent, name, entry);
     }
-    const Fd source = lowers_.open(*found, from);
+    const Fd source = lowers().open(*found, from);
     entry.xattrs = layerXattrs(source.get(), from);
     clear(parent, name, link.path);
     const Fd fd = openAt(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, link.path);
@@ -310,7 +324,7 @@ class Extraction {
 
   const ApplyRequest& request_;
   const CancelFlag& cancel_;
-  LowerStack lowers_;
+  std::optional<LowerStack> lowers_;
   LayoutCursor cursor_;
   LayerStream stream_;
   TarReader reader_;

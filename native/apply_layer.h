@@ -14,7 +14,10 @@ struct ApplyRequest {
   std::string digest;  // not checked when empty
   std::string diff_id;
   std::string target;               // an empty directory
-  std::vector<std::string> lowers;  // top first
+  // Top first. Those that do not exist yet are waited for when something of them is needed, which is seldom:
+  // layers of one chain can be laid out at the same time.
+  std::vector<std::string> lowers;
+  uint64_t blob_bytes = 0;  // not 0: the blob is still being written, up to this size
   StreamLimits limits;
   uint64_t max_entries = 2'000'000;  // each takes an inode, and hardly a byte of a blob
   bool fresh_times = false;          // regular files get the present time instead of the layer's

@@ -269,6 +269,7 @@ Napi::Value apply(Args args) {
   request.fresh_times = args[8].IsBoolean() && args[8].As<Napi::Boolean>().Value();
   if (args[7].IsNumber()) request.limits.max_ratio = static_cast<uint64_t>(numeric(args[7]));
   if (args[9].IsNumber()) request.max_entries = static_cast<uint64_t>(numeric(args[9]));
+  if (args[10].IsNumber()) request.blob_bytes = static_cast<uint64_t>(numeric(args[10]));
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      const AppliedLayer applied = applyLayer(request, flag);

@@ -168,6 +168,7 @@ interface Addon {
     maxRatio: number | undefined,
     freshTimes: boolean | undefined,
     maxEntries: number | undefined,
+    blobBytes: number | undefined,
   ): Promise<{ entries: number; contentBytes: number }>;
   mount(target: string, lowers: readonly string[], upper: string, work: string): Promise<void>;
   unmount(target: string): Promise<void>;
@@ -345,7 +346,10 @@ export interface ApplyOptions {
   readonly diffId: string;
   /** An empty directory. The caller removes it when this fails. */
   readonly target: string;
-  /** Top first. They give the metadata of directories that the layer implies, and what its hard links name. */
+  /**
+   * Top first. They give the metadata of directories that the layer implies, and what its hard links name. One that is not
+   * there yet is waited for, when it is needed for that.
+   */
   readonly lowers: readonly string[];
   /** Of tar. */
   readonly maxBytes?: number;
@@ -355,6 +359,8 @@ export interface ApplyOptions {
   readonly maxEntries?: number;
   /** Regular files get the present time instead of the layer's, to the fraction of a second. */
   readonly freshTimes?: boolean;
+  /** How large the blob will be, while something else is still writing it. */
+  readonly blobBytes?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -370,6 +376,7 @@ export function applyLayer(options: ApplyOptions): Promise<{ entries: number; co
     maxRatio,
     maxEntries,
     freshTimes,
+    blobBytes,
     signal,
   } = options;
   checkPath('blob', blob);
@@ -380,11 +387,23 @@ export function applyLayer(options: ApplyOptions): Promise<{ entries: number; co
       throw new TypeError(`not a sha256 digest: ${value}`);
   }
   if (diffId === '') throw new TypeError('diffId is empty');
-  for (const limit of [maxBytes, maxRatio, maxEntries]) {
+  for (const limit of [maxBytes, maxRatio, maxEntries, blobBytes]) {
     if (limit !== undefined && !(limit >= 1)) throw new TypeError(`a limit must be at least 1, not ${limit}`);
   }
   return cancellable(signal, (cancel) =>
-    addon.apply(cancel, blob, digest, diffId, target, lowers, maxBytes, maxRatio, freshTimes, maxEntries),
+    addon.apply(
+      cancel,
+      blob,
+      digest,
+      diffId,
+      target,
+      lowers,
+      maxBytes,
+      maxRatio,
+      freshTimes,
+      maxEntries,
+      blobBytes,
+    ),
   );
 }
 

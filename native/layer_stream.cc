@@ -4,11 +4,13 @@
 #include <cstring>
 
 #include "decoders.h"
+#include "pause.h"
 
 namespace slipway {
 
-LayerStream::LayerStream(const std::string& blob, StreamLimits limits, const CancelFlag& cancel)
-    : limits_(limits), cancel_(cancel), blob_(blob) {
+LayerStream::LayerStream(const std::string& blob, StreamLimits limits, const CancelFlag& cancel,
+                         BlobState state)
+    : limits_(limits), cancel_(cancel), blob_(blob), state_(state) {
   Fd file = openAt(AT_FDCWD, blob.c_str(), O_RDONLY, 0, blob);
   decoder_ = std::thread([this, file = std::move(file)] {
     try {
@@ -21,6 +23,7 @@ LayerStream::LayerStream(const std::string& blob, StreamLimits limits, const Can
 }
 
 LayerStream::~LayerStream() {
+  left_.store(true);
   pipe_.abandon();
   decoder_.join();
 }
@@ -56,18 +59,31 @@ void LayerStream::decode(const Fd& blob) {
 
   for (;;) {
     cancel_.check();
-    const size_t got = readFull(blob.get(), input, blob_);
+    const size_t got = readSome(blob, input, read);
     if (got == 0) break;
     const Bytes bytes(input.data(), got);
     if (!decoder) decoder = decoderFor(bytes);
     read += got;
-    hash.update(bytes);
+    if (!state_.verified) hash.update(bytes);
     if (!decoder->decode(bytes, output)) return;
   }
   if (!decoder) throw Fault(kLayerInvalid, "the layer is empty");
   decoder->finish();
   digest_ = hash.digest();
   if (!block.empty()) pipe_.push(std::move(block));
+}
+
+// As many bytes as fit in `to`, after `read` of them; fewer only at the end. Of a blob that grows the end is
+// where it will be whole, whatever it is now.
+size_t LayerStream::readSome(const Fd& blob, std::span<uint8_t> to, uint64_t read) const {
+  if (state_.growing_to == 0) return readFull(blob.get(), to, blob_);
+  to = to.first(static_cast<size_t>(std::min<uint64_t>(to.size(), state_.growing_to - read)));
+  size_t got = 0;
+  for (;;) {
+    got += readFull(blob.get(), to.subspan(got), blob_);
+    if (got == to.size() || left_.load()) return got;
+    pauseUnlessCancelled(cancel_);
+  }
 }
 
 Bytes LayerStream::peek() {

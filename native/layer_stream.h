@@ -19,9 +19,14 @@ struct StreamLimits {
   uint64_t max_ratio = 1100;
 };
 
+struct BlobState {
+  uint64_t growing_to = 0;  // not 0: something else is still writing the blob, up to this size
+  bool verified = false;    // its digest is nobody's business here
+};
+
 class LayerStream {
  public:
-  LayerStream(const std::string& blob, StreamLimits limits, const CancelFlag& cancel);
+  LayerStream(const std::string& blob, StreamLimits limits, const CancelFlag& cancel, BlobState state = {});
   ~LayerStream();
   LayerStream(const LayerStream&) = delete;
   LayerStream& operator=(const LayerStream&) = delete;
@@ -43,15 +48,18 @@ class LayerStream {
   static constexpr uint64_t kRatioFreeBytes = 64 * 1024 * 1024;
 
   void decode(const Fd& blob);
+  size_t readSome(const Fd& blob, std::span<uint8_t> to, uint64_t read) const;
 
   const StreamLimits limits_;
   const CancelFlag& cancel_;
   const std::string blob_;
+  const BlobState state_;
   BlockPipe pipe_;
   BlockPipe::Block block_;
   size_t position_ = 0;
   Sha256 decoded_hash_;
-  std::string digest_;  // written by the decoding thread before it finishes the pipe
+  std::atomic<bool> left_{false};  // nobody reads on
+  std::string digest_;             // written by the decoding thread before it finishes the pipe
   std::thread decoder_;
 };
 

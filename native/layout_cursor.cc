@@ -11,10 +11,13 @@ namespace slipway {
 
 namespace {
 struct SymlinkOnTheWay {};
+
+constexpr uint64_t kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+constexpr uint64_t kConfined =
+    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
 }  // namespace
 
-LayoutCursor::LayoutCursor(const std::string& target, const LowerStack& lowers)
-    : root_(openDirectory(target)), lowers_(lowers) {}
+LayoutCursor::LayoutCursor(const std::string& target) : root_(openDirectory(target)) {}
 
 int LayoutCursor::parentOf(const std::string& path) { return parent(path, true); }
 int LayoutCursor::existingParentOf(const std::string& path) { return parent(path, false); }
@@ -50,13 +53,10 @@ int LayoutCursor::walk(const std::vector<std::string>& parts, bool make) {
 }
 
 Fd LayoutCursor::enter(int parent, const std::string& name, const std::string& path, bool make) {
-  constexpr uint64_t kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-  constexpr uint64_t kConfined =
-      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
   if (name.starts_with(".wh.")) {
     throw Fault(kLayerInvalid, path + ": a directory's name must not start with .wh.", path);
   }
-  Fd fd = tryOpenAt2(parent, name.c_str(), kFlags, kConfined);
+  Fd fd = tryOpenAt2(parent, name.c_str(), kDirectory, kConfined);
   if (fd.open()) return fd;
   const int error = errno;
   const std::optional<struct stat> st = tryStatAt(parent, name.c_str(), path);
@@ -66,36 +66,39 @@ Fd LayoutCursor::enter(int parent, const std::string& name, const std::string& p
   }
   if (!make && (!st || isWhiteout(*st))) return Fd();
   if (!st) {
-    makeImplied(parent, name, path);
+    if (::mkdirat(parent, name.c_str(), 0755) != 0) throwErrno(errno, "mkdir", path);
+    implied_.insert(path);
   } else if (isWhiteout(*st)) {
     // Deleted from the layers below and made anew here: an opaque directory.
+    implied_.erase(path);
     if (::unlinkat(parent, name.c_str(), 0) != 0) throwErrno(errno, "remove", path);
     if (::mkdirat(parent, name.c_str(), 0755) != 0) throwErrno(errno, "mkdir", path);
   } else {
     throwErrno(error, "open", path);
   }
-  fd = tryOpenAt2(parent, name.c_str(), kFlags, kConfined);
+  fd = tryOpenAt2(parent, name.c_str(), kDirectory, kConfined);
   if (!fd.open()) throwErrno(errno, "open", path);
+  if (!st && ::fchmod(fd.get(), 0755) != 0) throwErrno(errno, "chmod", path);
   if (st && ::fsetxattr(fd.get(), "trusted.overlay.opaque", "y", 1, 0) != 0) throwErrno(errno, "mark", path);
   return fd;
 }
 
-void LayoutCursor::makeImplied(int parent, const std::string& name, const std::string& path) {
-  if (::mkdirat(parent, name.c_str(), 0755) != 0) throwErrno(errno, "mkdir", path);
-  const Fd fd = openAt(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, path);
-  const std::optional<LowerStack::Found> lower = lowers_.find(path);
-  mode_t mode = 0755;
-  if (lower && S_ISDIR(lower->st.st_mode)) {
-    mode = lower->st.st_mode & 07777;
+void LayoutCursor::settleImplied(const LowerStack& lowers) {
+  for (const std::string& path : implied_) {
+    // A later entry may have put something else there, or on the way.
+    const Fd fd = tryOpenAt2(root(), path.c_str(), kDirectory, kConfined);
+    if (!fd.open()) continue;
+    const std::optional<LowerStack::Found> lower = lowers.find(path);
+    if (!lower || !S_ISDIR(lower->st.st_mode)) continue;
     if (::fchown(fd.get(), lower->st.st_uid, lower->st.st_gid) != 0) throwErrno(errno, "chown", path);
-    const Fd original = lowers_.open(*lower, path);
+    const Fd original = lowers.open(*lower, path);
     for (const auto& [key, value] : layerXattrs(original.get(), path)) {
       if (::fsetxattr(fd.get(), key.c_str(), value.data(), value.size(), 0) != 0 && errno != ENOTSUP) {
         throwErrno(errno, "set an attribute of", path);
       }
     }
+    if (::fchmod(fd.get(), lower->st.st_mode & 07777) != 0) throwErrno(errno, "chmod", path);
   }
-  if (::fchmod(fd.get(), mode) != 0) throwErrno(errno, "chmod", path);
 }
 
 }  // namespace slipway

@@ -4,6 +4,8 @@
 // kept open.
 #pragma once
 
+#include <set>
+
 #include "files.h"
 #include "lower_stack.h"
 
@@ -11,15 +13,20 @@ namespace slipway {
 
 class LayoutCursor {
  public:
-  LayoutCursor(const std::string& target, const LowerStack& lowers);
+  explicit LayoutCursor(const std::string& target);
 
   int root() const { return root_.get(); }
-  // The directory that holds `path`'s last part; makes the ones that are missing, with the metadata that the
-  // lowers give them (0755, owned by root, where they have none). Throws LAYER_INVALID if one of them is not
-  // a directory. Valid until the next call.
+  // The directory that holds `path`'s last part; makes the ones that are missing (0755, owned by root): they
+  // are implied. Throws LAYER_INVALID if one of them is not a directory. Valid until the next call.
   int parentOf(const std::string& path);
   // Like parentOf, but makes nothing: an invalid value (-1) if the directory does not exist.
   int existingParentOf(const std::string& path);
+
+  // An entry of the layer itself describes the directory.
+  void described(const std::string& path) { implied_.erase(path); }
+  bool anyImplied() const { return !implied_.empty(); }
+  // Gives implied directories the metadata that the lowers have for them.
+  void settleImplied(const LowerStack& lowers);
 
  private:
   struct Step {
@@ -29,12 +36,11 @@ class LayoutCursor {
 
   int walk(const std::vector<std::string>& parts, bool make);
   Fd enter(int parent, const std::string& name, const std::string& path, bool make);
-  void makeImplied(int parent, const std::string& name, const std::string& path);
   int parent(const std::string& path, bool make);
 
   Fd root_;
-  const LowerStack& lowers_;
   std::vector<Step> way_;
+  std::set<std::string> implied_;
 };
 
 }  // namespace slipway

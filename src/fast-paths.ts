@@ -18,6 +18,10 @@ const NAMES = [
   'stream',
   /** A push's layers are uploaded while the build goes on (build/early-uploads.ts). */
   'upload',
+  /** Stages that take nothing from each other run side by side (build/build.ts). */
+  'stages',
+  /** The layers of a base are laid out side by side, while they arrive (layers/layer-store.ts). */
+  'pull',
   /** A release that is what runs already goes live without new containers (deploy/adopt.ts). */
   'adopt',
   /** The ledger is read and written as files instead of by git (ledger/document-files.ts). */

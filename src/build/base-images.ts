@@ -1,7 +1,10 @@
 /** The images that a build starts from or copies from: resolved once a build, their layers fetched only when needed. */
+import { writeFile } from 'node:fs/promises';
 import { formatPlatform } from '../dockerfile/build-args.js';
 import type { Platform } from '../dockerfile/build-plan.js';
 import type { ImageDocument } from '../dockerfile/image-document.js';
+import type { ArrivingBlob } from '../layers/arriving-blob.js';
+import type { BlobStore } from '../layers/blob-store.js';
 import type { Layer } from '../layers/layer.js';
 import type { RegistryClient } from '../registry/client.js';
 import { asDigest, type Descriptor } from '../registry/image.js';
@@ -62,21 +65,21 @@ export class BaseImages {
     this.#origins.set(layer.digest, { source, descriptor });
   }
 
-  /** Fetches what is missing in the store of these layers. Layers that this builder made are there already. */
-  async fetch(layers: readonly Layer[]): Promise<void> {
-    const { blobs } = this.#store;
-    const missing: Layer[] = [];
-    for (const layer of layers) {
-      // Touched, so that the cleaning leaves it for this build.
-      if (!(await blobs.use(layer.digest))) missing.push(layer);
-    }
-    await Promise.all(missing.map((layer) => this.#fetchBlob(layer)));
+  /**
+   * Directories of the lay-outs of the layers, the topmost first; what is missing is fetched, and laid out while it arrives.
+   * Throws what fetching and laying out throw.
+   */
+  async layOut(layers: readonly Layer[]): Promise<readonly string[]> {
+    // Touched, so that the cleaning leaves it for this build.
+    for (const { digest } of layers) await this.#store.blobs.use(digest);
+    return this.#store.layers.layout(layers, this.#signal, (layer, signal) => this.#fetch(layer, signal));
   }
 
   /** The blob's file, fetched if need be: for a push to a registry that lacks it. */
   async blob(layer: Layer): Promise<string> {
-    await this.fetch([layer]);
-    return this.#store.blobs.path(layer.digest);
+    const { blobs } = this.#store;
+    if (!(await blobs.use(layer.digest))) await this.#fetch(layer, this.#signal)?.stored;
+    return blobs.path(layer.digest);
   }
 
   /** The repository of that registry which has the layer already, as the base image's. */
@@ -106,18 +109,29 @@ export class BaseImages {
     return { reference, digest: image.digest, document: image.config.json as ImageDocument, layers };
   }
 
-  async #fetchBlob(layer: Layer): Promise<void> {
+  /** Undefined for nobody else's: the step cache named a blob that the store has lost. The caller forgets the step. */
+  #fetch(layer: Layer, signal: AbortSignal): ArrivingBlob | undefined {
     const origin = this.#origins.get(layer.digest);
-    // Nobody else's: the step cache named a blob that the store has lost. The caller forgets the step.
-    if (origin === undefined) return;
-    const temporary = await this.#store.blobs.newTemporary();
-    try {
-      await this.#registry.fetchBlob(origin.source, origin.descriptor, temporary, this.#signal);
-      await this.#store.blobs.commit(temporary, layer.digest);
-    } finally {
-      await this.#store.blobs.discard(temporary);
-    }
+    if (origin === undefined) return undefined;
+    const { blobs } = this.#store;
+    const growing = newFile(blobs);
+    const fetched = async (): Promise<void> => {
+      const [part, whole] = await Promise.all([growing, blobs.newTemporary()]);
+      try {
+        await this.#registry.fetchBlob(origin.source, origin.descriptor, whole, signal, part);
+        await blobs.commit(whole, layer.digest);
+      } finally {
+        await Promise.all([blobs.discard(part), blobs.discard(whole)]);
+      }
+    };
+    return { sizeBytes: origin.descriptor.size, growing, stored: fetched() };
   }
+}
+
+async function newFile(blobs: BlobStore): Promise<string> {
+  const path = await blobs.newTemporary();
+  await writeFile(path, '', { flag: 'wx' });
+  return path;
 }
 
 /** What a base image says of a layer besides what it is. */

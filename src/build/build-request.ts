@@ -54,6 +54,8 @@ export interface BuildTools {
   readonly downloadAllow?: readonly Cidr[];
   /** The files of a repository's commit, for ADD. Default: ADD of a repository is refused. */
   readonly openGit?: (git: GitSource) => Promise<CopySource>;
+  /** Steps of independent stages that run side by side; 1: all stages one after the other. Default: what the machine can do. */
+  readonly stepsAtOnce?: number;
   readonly listen: BuildListener;
   /** What other builders have built; the caller exports what this build adds. */
   readonly remote?: RemoteCache;

@@ -1,15 +1,17 @@
 /**
  * A build: context and Dockerfile → image. It knows nothing of apps, queues or hosts.
  *
- *   context → Dockerfile → plan → stages in order → image
+ *   context → Dockerfile → plan → stages side by side → image
  */
 
 import type { BuildPlan, Origin, PlannedStage, Platform } from '../dockerfile/build-plan.js';
 import { type StageStartsFrom, startStage, withTriggers } from '../dockerfile/evaluate.js';
-import { stageOf } from '../dockerfile/plan.js';
+import { originsOf, stageOf } from '../dockerfile/plan.js';
 import type { GitSource } from '../dockerfile/step.js';
-import { SlipwayError, toSlipwayError } from '../errors.js';
+import type { StageInstruction } from '../dockerfile/syntax.js';
+import { SlipwayError } from '../errors.js';
 import { shownUrl } from './add/download.js';
+import { baseImageError } from './base-image-error.js';
 import { type BaseImage, BaseImages } from './base-images.js';
 import { type BuildInput, readInput, visibleContext } from './build-input.js';
 import type { BuildRequest, BuildResult, BuildTools } from './build-request.js';
@@ -18,18 +20,23 @@ import type { CopySource } from './copy/copy-source.js';
 import { assembleImage } from './image.js';
 import { lintFailure, lintInput } from './lint.js';
 import { type LayeredOrigin, Origins } from './origins.js';
-import { makesLayer, Progress, stageName } from './progress.js';
+import { Progress, stageName } from './progress.js';
+import { Slots } from './slots.js';
 import { StageBuild, type StageResult, type StageStart, type StageTools } from './stage.js';
+import { numberSteps } from './step-numbers.js';
+import { stepsAtOnce } from './steps-at-once.js';
 
 /** Builds the image into the store. Whatever fails is a SlipwayError with the Dockerfile's line where it has one. */
 export async function buildImage(request: BuildRequest, tools: BuildTools): Promise<BuildResult> {
   await using _running = await tools.store.running.begin();
   const input = await readInput(request, tools.limits);
   const { plan } = input;
-  const source = await request.context.source(input.ignore, input.ignoreFile, tools.signal);
-  await using run = new BuildRun(request, plan, source, tools);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([tools.signal, stop.signal]);
+  const source = await request.context.source(input.ignore, input.ignoreFile, signal);
+  await using run = new BuildRun(request, plan, source, { ...tools, signal }, stop);
   await run.lint(input);
-  const { state, layers, baseHistory } = await run.stage(plan.target);
+  const { state, layers, baseHistory } = await run.target();
   const times = plan.epoch === undefined ? {} : { epoch: plan.epoch };
   const image = assembleImage(state.image, layers, baseHistory, tools.limits.layers, times);
   const { bases, progress, stepKeys, asksOutside } = run;
@@ -52,16 +59,29 @@ class BuildRun {
   readonly #plan: BuildPlan;
   readonly #origins: Origins;
   readonly #tools: BuildTools;
-  readonly #results = new Map<number, StageResult>();
+  /** Ends all stages; `tools.signal` follows it. */
+  readonly #stop: AbortController;
+  readonly #slots: Slots;
+  readonly #atOnce: number;
+  readonly #results = new Map<number, Promise<StageResult>>();
   readonly #late = new Map<number, PlannedStage>();
   readonly #told = new Set<string>();
   readonly #contexts = new Map<string, Promise<CopySource>>();
 
-  constructor(request: BuildRequest, plan: BuildPlan, context: CopySource, tools: BuildTools) {
-    const { store, registry, listen, remote, signal } = tools;
+  constructor(
+    request: BuildRequest,
+    plan: BuildPlan,
+    context: CopySource,
+    tools: BuildTools,
+    stop: AbortController,
+  ) {
+    const { store, registry, listen, remote, signal, limits } = tools;
     this.#request = request;
     this.#plan = plan;
     this.#tools = tools;
+    this.#stop = stop;
+    this.#atOnce = tools.stepsAtOnce ?? (store.fast.stages ? stepsAtOnce(limits) : 1);
+    this.#slots = new Slots(this.#atOnce);
     this.bases = new BaseImages(registry, store, request.policy, signal);
     this.#origins = new Origins({
       store,
@@ -72,8 +92,7 @@ class BuildRun {
       layered: (from) => this.#layered(from),
       named: (name) => this.#named(name),
     });
-    const total = plan.stages.reduce((sum, stage) => sum + stage.instructions.filter(makesLayer).length, 0);
-    this.progress = new Progress(listen, total);
+    this.progress = new Progress(listen);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -104,16 +123,38 @@ class BuildRun {
     return new Map(found.map(({ index }, at) => [index, images[at] as BaseImage]));
   }
 
-  /** Each stage once; those that it needs first. */
-  async stage(stage: PlannedStage): Promise<StageResult> {
-    const known = this.#results.get(stage.index);
-    if (known !== undefined) return known;
-    for (const index of stage.dependsOn) await this.stage(this.#stageAt(index));
+  /**
+   * Builds the target and what it needs, stages that take nothing from each other at the same time. The first failure stops
+   * the others; it is thrown when all have ended.
+   */
+  async target(): Promise<StageResult> {
+    const numbers = await numberSteps(this.#plan, async ({ base, platform, from }) => {
+      if (base.kind !== 'image') throw new SlipwayError('internal', 'the stage is not from an image');
+      const where = `${this.#request.dockerfile}:${from.lines.start}`;
+      return (await this.#image(base.reference, platform, where)).document;
+    });
+    this.progress.expect(numbers, { mixed: this.#atOnce > 1 && !numbers.areInOneLine });
+    if (this.#atOnce === 1) for (const stage of numbers.stages) await this.stage(stage);
+    else {
+      await Promise.all(
+        numbers.stages.map((stage) => this.stage(stage).catch((error) => this.#stop.abort(error))),
+      );
+      this.#stop.signal.throwIfAborted();
+    }
+    return this.stage(this.#plan.target);
+  }
+
+  /** Each stage once. Its steps wait for what they need of other stages. */
+  stage(stage: PlannedStage): Promise<StageResult> {
+    const known = this.#results.get(stage.index) ?? this.#build(stage);
+    this.#results.set(stage.index, known);
+    return known;
+  }
+
+  async #build(stage: PlannedStage): Promise<StageResult> {
     const { whole, start } = await this.#start(stage);
     if (this.#isOfImage(stage)) for (const layer of start.layers) this.#tools.onLayer?.(layer, this.bases);
-    const result = await new StageBuild(whole, start, this.#stageTools(stage)).run(start);
-    this.#results.set(stage.index, result);
-    return result;
+    return new StageBuild(whole, start, this.#stageTools(whole)).run(start);
   }
 
   /** The target, and the stages that it stands on: their layers are the image's. */
@@ -141,7 +182,7 @@ class BuildRun {
       return { whole, start: { ...start, state: withBaseHistory(start.state, base.name, layers) } };
     }
     const image = await this.#image(base.reference, platform, where);
-    await this.#tellOnce(base.reference, image.digest);
+    await this.#tellOnce(base.reference, image.digest, stage);
     const { document } = image;
     return this.#begin(
       stage,
@@ -157,9 +198,6 @@ class BuildRun {
     { layers, baseHistory }: Omit<StageStart, 'state'>,
   ): Promise<Beginning> {
     const whole = withTriggers(this.#plan, stage, from);
-    const triggers = whole.instructions.filter(({ isTrigger }) => isTrigger);
-    this.progress.expectMore(triggers.filter(makesLayer).length);
-    for (const index of whole.dependsOn) await this.stage(this.#stageAt(index));
     return { whole, start: { state: startStage(this.#plan, whole, from), layers, baseHistory } };
   }
 
@@ -168,32 +206,15 @@ class BuildRun {
     try {
       return await this.bases.resolve(reference, platform);
     } catch (thrown) {
-      const error = toSlipwayError(thrown);
-      if (error.code === 'internal') throw thrown;
-      const stages = this.#plan.stageNames.filter((name) => name !== undefined);
-      const mistyped = where === undefined && /^[a-z][a-z0-9_.-]*$/i.test(reference);
-      const hint = mistyped
-        ? `there is no stage "${reference}" either; the stages with a name are: ${stages.join(', ') || 'none'}`
-        : (error.hint ??
-          'check its name and tag, or push it to the registry that this platform reads from (SLIPWAY_MIRRORS)');
-      throw new SlipwayError(
-        error.code === 'image_not_found' ? 'base_image_missing' : error.code,
-        error.message,
-        {
-          ...(where === undefined ? {} : { where }),
-          hint,
-          temporary: error.temporary,
-          cause: error,
-        },
-      );
+      throw baseImageError(thrown, this.#plan.stageNames, reference, where);
     }
   }
 
-  async #tellOnce(reference: string, digest: string): Promise<void> {
+  async #tellOnce(reference: string, digest: string, stage?: PlannedStage): Promise<void> {
     const text = `${reference} is ${digest}`;
     if (this.#told.has(text)) return;
     this.#told.add(text);
-    await this.progress.note(text);
+    await this.progress.note(text, stage);
   }
 
   #stageTools(stage: PlannedStage): StageTools {
@@ -220,11 +241,22 @@ class BuildRun {
       downloadAllow: this.#tools.downloadAllow ?? [],
       openGit: this.#tools.openGit ?? refuseGit,
       progress: this.progress,
+      inTurn: async (instruction, step) => {
+        await this.#needed(stage, instruction);
+        return this.#slots.take(step);
+      },
       onKey: ({ key, asksOutside = false }) => {
         this.stepKeys.push(key);
         this.asksOutside ||= asksOutside;
       },
     };
+  }
+
+  /** The stages that the instruction takes bytes from. Waits for nothing while it holds a slot. */
+  async #needed({ index }: PlannedStage, instruction: StageInstruction): Promise<void> {
+    const where = `${this.#plan.dockerfile}:${instruction.lines.start}`;
+    for (const origin of originsOf(instruction, index, this.#plan, where))
+      if (origin.kind === 'stage') await this.stage(this.#stageAt(origin.index));
   }
 
   async #layered(from: Extract<Origin, { kind: 'stage' | 'image' }>): Promise<LayeredOrigin> {
@@ -253,7 +285,6 @@ class BuildRun {
     // Only a trigger needs it.
     const late = stageOf(this.#plan, index);
     this.#late.set(index, late);
-    this.progress.expectMore(late.instructions.filter(makesLayer).length);
     return late;
   }
 }

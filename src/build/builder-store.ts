@@ -34,7 +34,10 @@ export async function openBuilderStore(
 ): Promise<BuilderStore> {
   const blobs = new BlobStore(join(directory, 'blobs'));
   await blobs.open();
-  const layers = new LayerStore(join(directory, 'layers'), blobs, { maxLayerBytes: limits.stepDiskBytes });
+  const layers = new LayerStore(join(directory, 'layers'), blobs, {
+    maxLayerBytes: limits.stepDiskBytes,
+    ...(fast.pull ? {} : { layersAtOnce: 1 }),
+  });
   await layers.open();
   const steps = new StepCache(join(directory, 'cache'));
   await steps.open();

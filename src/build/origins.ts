@@ -82,8 +82,7 @@ export class Origins {
   async #mount(from: Extract<Origin, { kind: 'stage' | 'image' }>): Promise<Mounted> {
     const { store, bases, signal } = this.#tools;
     const { described, layers } = await this.#tools.layered(from);
-    await bases.fetch(layers);
-    const lowers = await store.layers.layout(layers, signal);
+    const lowers = await bases.layOut(layers);
     const scratch = await store.layers.newScratch();
     this.#scratches.push(scratch);
     const { path } = await mountedOverlay({ scratch, lowers });

@@ -60,6 +60,8 @@ function outcomeOf(event: BuildEvent, open: Map<number, StepOutcome>): StepOutco
       return { ...known, result: 'executed', ms: event.ms };
     case 'failed':
       return { ...known, result: 'failed', ms: event.ms };
+    case 'stopped':
+      return { ...known, result: 'stopped', ms: event.ms };
     default:
       return undefined;
   }

@@ -17,17 +17,15 @@ const NAMES_BYTES = 10 * 1024 * 1024;
 export class StageTree {
   readonly #store: BuilderStore;
   readonly #bases: BaseImages;
-  readonly #signal: AbortSignal;
   #layers: readonly Layer[];
   /** Entries of the topmost layers that this build wrote and laid out nowhere, and how many layers they are. */
   #written = new Map<string, TreeEntry>();
   #writtenLayers = 0;
 
-  constructor(layers: readonly Layer[], store: BuilderStore, bases: BaseImages, signal: AbortSignal) {
+  constructor(layers: readonly Layer[], store: BuilderStore, bases: BaseImages) {
     this.#layers = layers;
     this.#store = store;
     this.#bases = bases;
-    this.#signal = signal;
   }
 
   /** Bottom first. */
@@ -78,9 +76,8 @@ export class StageTree {
   /** Directories of the layers that are not only in memory, the topmost first. */
   async #laidOut(): Promise<readonly string[]> {
     const below = this.#layers.slice(0, this.#layers.length - this.#writtenLayers);
-    await this.#bases.fetch(below);
     try {
-      return await this.#store.layers.layout(below, this.#signal);
+      return await this.#bases.layOut(below);
     } catch (error) {
       if (toSlipwayError(error).code === 'layer_invalid') await this.#removeDamaged(below, error);
       throw error;

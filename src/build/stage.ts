@@ -26,6 +26,8 @@ const INSTRUCTION_CHARS = 80;
 
 export interface StageTools extends StepTools {
   readonly progress: Progress;
+  /** Does the instruction's step when what it takes bytes from is built and enough other steps have ended. */
+  readonly inTurn: <T>(instruction: StageInstruction, step: () => Promise<T>) => Promise<T>;
   readonly noCache: boolean;
   /** Told of each step once its key is known. */
   readonly onKey: (execution: Pick<Execution, 'key' | 'asksOutside'>) => void;
@@ -69,7 +71,7 @@ export class StageBuild {
     this.#baseLayers = start.layers.length;
     const { store, scope, context } = tools;
     this.#reasons = new MissReasons(store.steps, { scope, stage: stageName(stage) }, context);
-    this.#tree = new StageTree(start.layers, tools.store, tools.bases, tools.signal);
+    this.#tree = new StageTree(start.layers, tools.store, tools.bases);
   }
 
   /** Throws what a step throws, with the line of its instruction as the place. */
@@ -92,8 +94,8 @@ export class StageBuild {
         const { state: next, step } = evaluate(state, instruction);
         if (step !== undefined) {
           const before = this.#tree.layers.length;
-          await translated(this.#tools.store.directory, 'the layer', () =>
-            this.#step(step, instruction, index),
+          await this.#tools.inTurn(instruction, () =>
+            translated(this.#tools.store.directory, 'the layer', () => this.#step(step, instruction, index)),
           );
           state = withHistoryOf(this.#tree.layers.length - before, next);
         } else state = next;
@@ -105,7 +107,9 @@ export class StageBuild {
   }
 
   async #step(step: Step, instruction: StageInstruction, index: number): Promise<void> {
-    const { store, noCache, dockerfile } = this.#tools;
+    const { store, noCache, dockerfile, signal } = this.#tools;
+    // It may have waited for its turn.
+    signal.throwIfAborted();
     const progress = await this.#tools.progress.step(this.#stage, instruction);
     try {
       const execution = await this.#execution(step, instruction, {
@@ -133,7 +137,7 @@ export class StageBuild {
       this.#reasons.built(index, execution);
       this.#tools.onLayer?.(this.#tree.layers.at(-1) as Layer);
     } catch (error) {
-      await progress.failed();
+      await (signal.aborted ? progress.stopped() : progress.failed());
       throw error;
     }
   }

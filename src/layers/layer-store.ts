@@ -7,9 +7,12 @@
  *   sha256/<chain id>/made    its modification time says when it was finished
  */
 import { mkdir, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { applyLayer, diskUsage } from '../../native/index.js';
 import { isErrno, SlipwayError } from '../errors.js';
+import { type ArrivingBlob, applyArriving } from './arriving-blob.js';
+import { atOnce } from './at-once.js';
 import type { BlobStore } from './blob-store.js';
 import { possiblyTorn } from './boot.js';
 import { translated } from './failures.js';
@@ -26,6 +29,18 @@ export interface StoredLayout {
 export interface LayerStoreOptions {
   /** Bytes of tar that one layer may expand to. */
   readonly maxLayerBytes?: number;
+  /** Layers of a chain that are fetched and laid out at the same time; 1: one after the other, each when its blob is there. */
+  readonly layersAtOnce?: number;
+}
+
+/** Begins to fetch a layer's blob; undefined where nobody knows a place that has it. */
+export type FetchLayer = (layer: Layer, signal: AbortSignal) => ArrivingBlob | undefined;
+
+interface Missing {
+  readonly id: string;
+  readonly layer: Layer;
+  /** Top first; some may be missing as well. */
+  readonly lowers: readonly string[];
 }
 
 export class LayerStore {
@@ -35,12 +50,15 @@ export class LayerStore {
   readonly #options: LayerStoreOptions;
   readonly #temporaries: Temporaries;
   readonly #flights = new SingleFlight<void>();
+  readonly #atOnce: number;
 
   constructor(directory: string, blobs: BlobStore, options: LayerStoreOptions = {}) {
     this.#directory = directory;
     this.#layouts = join(directory, 'sha256');
     this.#blobs = blobs;
     this.#options = options;
+    // More than there are processors: some wait for the network.
+    this.#atOnce = options.layersAtOnce ?? Math.max(4, 2 * availableParallelism());
     this.#temporaries = new Temporaries(join(directory, 'tmp'));
   }
 
@@ -61,18 +79,26 @@ export class LayerStore {
 
   /**
    * Directories of the lay-outs of `layers` (bottom first), the topmost first, as an overlay takes them. Lays out what
-   * is missing from the blob store. Throws `layer_invalid` (also when a blob is not there), `disk_full`.
+   * is missing from the blob store, or from what `fetch` brings. Throws `layer_invalid` (also when a blob cannot be had),
+   * `disk_full`, or what `fetch` fails with.
    */
-  async layout(layers: readonly Layer[], signal?: AbortSignal): Promise<readonly string[]> {
-    const lowers: string[] = [];
-    for (const [index, id] of chainIds(layers.map((layer) => layer.diffId)).entries()) {
+  async layout(
+    layers: readonly Layer[],
+    signal?: AbortSignal,
+    fetch: FetchLayer = () => undefined,
+  ): Promise<readonly string[]> {
+    const ids = chainIds(layers.map((layer) => layer.diffId));
+    const roots = ids.map((id) => this.#root(id));
+    const missing: Missing[] = [];
+    for (const [index, id] of ids.entries()) {
       const layer = layers[index] as Layer;
-      if (!(await this.#touch(id))) {
-        await this.#flights.run(id, signal, (shared) => this.#layOut(id, layer, [...lowers], shared));
-      }
-      lowers.unshift(this.#root(id));
+      if (!(await this.#touch(id))) missing.push({ id, layer, lowers: roots.slice(0, index).reverse() });
     }
-    return lowers;
+    // From the bottom up: whatever one of them waits for below it has been begun before.
+    await atOnce(this.#atOnce, missing, signal, (each, either) =>
+      this.#flights.run(each.id, either, (shared) => this.#layOut(each, fetch, shared)),
+    );
+    return roots.reverse();
   }
 
   async has(chain: string): Promise<boolean> {
@@ -140,30 +166,43 @@ export class LayerStore {
     return diskUsage(this.#entry(chain), signal);
   }
 
-  async #layOut(id: string, layer: Layer, lowers: readonly string[], signal: AbortSignal): Promise<void> {
+  async #layOut({ id, layer, lowers }: Missing, fetch: FetchLayer, signal: AbortSignal): Promise<void> {
     if (await this.#touch(id)) return; // another process was quicker
-    if (!(await this.#blobs.has(layer.digest))) {
-      throw new SlipwayError('layer_invalid', `the layer ${layer.digest} is not in the store`, {
-        hint: 'push again: it is fetched or built anew',
-      });
-    }
-    await this.#make(
-      id,
-      async (root) => {
-        await mkdir(root, { mode: 0o755 });
-        await applyLayer({
-          blob: this.#blobs.path(layer.digest),
-          digest: layer.digest,
-          diffId: layer.diffId,
-          target: root,
-          lowers,
-          signal,
-          ...(this.#options.maxLayerBytes === undefined ? {} : { maxBytes: this.#options.maxLayerBytes }),
-          ...(layer.freshTimes === true ? { freshTimes: true } : {}),
+    const ended = new AbortController();
+    const fetched = AbortSignal.any([signal, ended.signal]);
+    const blob = (await this.#blobs.has(layer.digest)) ? undefined : fetch(layer, fetched);
+    const request = {
+      diffId: layer.diffId,
+      lowers,
+      signal,
+      ...(this.#options.maxLayerBytes === undefined ? {} : { maxBytes: this.#options.maxLayerBytes }),
+      ...(layer.freshTimes === true ? { freshTimes: true } : {}),
+    };
+    const fill = async (root: string): Promise<void> => {
+      if (blob !== undefined) {
+        const isDone = this.#atOnce > 1 && (await applyArriving(blob, { ...request, target: root }));
+        await blob.stored;
+        if (isDone) return;
+      }
+      if (!(await this.#blobs.has(layer.digest))) {
+        throw new SlipwayError('layer_invalid', `the layer ${layer.digest} is not in the store`, {
+          hint: 'push again: it is fetched or built anew',
         });
-      },
-      layer,
-    );
+      }
+      await mkdir(root, { mode: 0o755 });
+      await applyLayer({
+        ...request,
+        blob: this.#blobs.path(layer.digest),
+        digest: layer.digest,
+        target: root,
+      });
+    };
+    try {
+      await this.#make(id, fill, layer);
+    } finally {
+      ended.abort();
+      await blob?.stored.catch(() => undefined);
+    }
   }
 
   async #make(id: string, fill: (root: string) => Promise<void>, layer?: Layer): Promise<void> {

@@ -16,7 +16,8 @@ export interface StepOutcome {
   readonly text: string;
   /** Where it stands in the Dockerfile. */
   readonly line: number;
-  readonly result: 'running' | 'cached' | 'executed' | 'failed';
+  /** `stopped`: another step failed, or the build was cancelled. */
+  readonly result: 'running' | 'cached' | 'executed' | 'failed' | 'stopped';
   /** Why it was not taken from the cache. */
   readonly reason?: string;
   /** How long it ran. */
@@ -34,7 +35,7 @@ const outcome: z.ZodType<StepOutcome> = z.object({
   stage: z.string(),
   text: z.string(),
   line: z.number().int(),
-  result: z.enum(['running', 'cached', 'executed', 'failed']),
+  result: z.enum(['running', 'cached', 'executed', 'failed', 'stopped']),
   reason: z.string().exactOptional(),
   ms,
   savedMs: ms,

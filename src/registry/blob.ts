@@ -8,6 +8,16 @@ import { withRetries } from './retry.js';
 import type { Place, Transport } from './transport.js';
 import type { WireAnswer } from './wire.js';
 
+export interface BlobFetch {
+  readonly signal?: AbortSignal | undefined;
+  readonly tries?: number | undefined;
+  /**
+   * An existing file that has the bytes so far, for who reads along; the caller removes it. It may begin anew, and what it
+   * has is not verified before `toFile` is there.
+   */
+  readonly growing?: string | undefined;
+}
+
 /**
  * Fetches a blob from one place. `toFile` appears only when its digest and size are right; several calls for the same
  * file do not disturb each other. Throws `image_invalid`, `image_not_found`, `registry_denied`,
@@ -18,12 +28,11 @@ export async function fetchBlobFrom(
   place: Place,
   descriptor: Descriptor,
   toFile: string,
-  signal?: AbortSignal,
-  tries?: number,
+  { signal, tries, growing }: BlobFetch = {},
 ): Promise<void> {
   refuseForeign(descriptor, place);
-  const partFile = `${toFile}.part-${randomBytes(6).toString('hex')}`;
-  const file = await open(partFile, 'wx', 0o600);
+  const partFile = growing ?? `${toFile}.part-${randomBytes(6).toString('hex')}`;
+  const file = await open(partFile, growing === undefined ? 'wx' : 'w', 0o600);
   try {
     const part = new PartialBlob(file, descriptor, place);
     try {
@@ -46,7 +55,7 @@ export async function fetchBlobFrom(
     }
     await rename(partFile, toFile);
   } catch (error) {
-    await rm(partFile, { force: true });
+    if (growing === undefined) await rm(partFile, { force: true });
     throw error;
   }
 }

@@ -78,14 +78,15 @@ export class RegistryClient {
   }
 
   /**
-   * A blob into a file, which appears only when it is whole and verified. Errors as of `resolve`, and whatever the disk
-   * says.
+   * A blob into a file, which appears only when it is whole and verified; see {@link BlobFetch} for `growing`. Errors as of
+   * `resolve`, and whatever the disk says.
    */
   fetchBlob(
     source: ImageSource,
     descriptor: Descriptor,
     toFile: string,
     signal?: AbortSignal,
+    growing?: string,
   ): Promise<void> {
     const { mirrorTries } = this.#transport.timing;
     return askInTurn(
@@ -93,7 +94,11 @@ export class RegistryClient {
       `${source.registry}/${source.repository}@${descriptor.digest}`,
       signal,
       (place) =>
-        fetchBlobFrom(this.#transport, place, descriptor, toFile, signal, place.otherwise && mirrorTries),
+        fetchBlobFrom(this.#transport, place, descriptor, toFile, {
+          signal,
+          tries: place.otherwise && mirrorTries,
+          growing,
+        }),
     );
   }
 

@@ -105,7 +105,7 @@ async function inEmptyStore<T>(
 async function flattened(built: Built | string, store: BuilderStore): Promise<string> {
   if (typeof built === 'string') return built;
   // What nothing in the build needed is not in the store.
-  await built.bases.fetch(built.image.layers);
+  for (const layer of built.image.layers) await built.bases.blob(layer);
   const files = await filesOf(built.image, store);
   return [...files.values()]
     .filter(({ path }) => !path.startsWith('bin/'))

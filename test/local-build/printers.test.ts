@@ -1,11 +1,20 @@
 /** How progress looks: lines, a terminal's live region, and what hostile output cannot do to either. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { logEvents } from '../../src/build/log-events.js';
+import type { BuildEvent } from '../../src/build/progress.js';
+import { DEFAULT_LIMITS } from '../../src/config.js';
 import { choosePrinter } from '../../src/local-build/printers/choose.js';
+import { LastOutput } from '../../src/local-build/printers/last-output.js';
 import { PlainPrinter } from '../../src/local-build/printers/plain.js';
+import { quietPrinter } from '../../src/local-build/printers/quiet.js';
 import { RawJsonPrinter } from '../../src/local-build/printers/rawjson.js';
 import { fitted, Lines, shownLine, widthOf } from '../../src/local-build/printers/text.js';
 import { TtyPrinter } from '../../src/local-build/printers/tty.js';
+import { BuildLog } from '../../src/logs/log-writer.js';
+import { temporaryDirectory } from '../support/directories.js';
 
 const ESC = '\u001b';
 const TOKEN = new RegExp(`${ESC}\\[[?\\d;]*[A-Za-z]|[\\s\\S]`, 'gu');
@@ -18,6 +27,7 @@ const output = (number: number, text: string) =>
 class Screen extends Writable {
   readonly isTTY = true;
   columns = 40;
+  rows = 24;
   written = '';
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
@@ -26,7 +36,7 @@ class Screen extends Writable {
   }
 
   /** What is on an endless screen after all that was written. Knows only what the printer may use. */
-  get rows(): string[] {
+  get shown(): string[] {
     const rows: string[] = [''];
     let row = 0;
     let column = 0;
@@ -140,6 +150,73 @@ test('plain: numbered lines, each platform with its own', () => {
   ]);
 });
 
+/** Two steps of different stages at once; the second one ends the first. */
+const MIXED: readonly BuildEvent[] = [
+  { type: 'stage', stage: 'a', title: 'FROM x AS a' },
+  { type: 'stage', stage: 'b', title: 'FROM y AS b' },
+  { type: 'note', text: 'x is sha256:1', stage: 'a' },
+  { ...step(1, 'RUN one'), stage: 'a', mixed: true },
+  { ...step(2, 'RUN two'), stage: 'b', mixed: true },
+  { type: 'missed', step: 1, reason: 'it is new' },
+  { type: 'missed', step: 2, reason: 'it is new too' },
+  output(1, 'half of a '),
+  output(2, 'b 1\n'),
+  output(1, 'line\n'),
+  output(2, 'b 2'),
+  { type: 'failed', step: 2, ms: 100 },
+  { type: 'stopped', step: 1, ms: 200 },
+];
+
+test('plain: lines of steps that run at once say whose they are', () => {
+  const screen = new Screen();
+  const printer = new PlainPrinter(screen);
+  for (const event of MIXED) printer.event(event);
+  expect(screen.written.replace(/\d\.\d{3}/g, 'T').split('\n')).toEqual([
+    '#1 [a] FROM x AS a',
+    '#2 [b] FROM y AS b',
+    '#1 x is sha256:1',
+    '#3 [a 1/3] RUN one',
+    '#4 [b 2/3] RUN two',
+    '#3 not cached: it is new',
+    '#4 not cached: it is new too',
+    '#4 T b 1',
+    '#3 T half of a line',
+    '#4 T b 2',
+    '#4 FAILED 0.1s',
+    '#3 STOPPED 0.2s',
+    '',
+  ]);
+});
+
+test('the last lines that are kept are those of the step that failed', () => {
+  const last = new LastOutput(quietPrinter);
+  for (const event of MIXED) last.event(event);
+  expect(last.lines).toEqual(['b 1', 'b 2']);
+});
+
+test("the log of a push: each line with its step's number", async () => {
+  const path = join(await temporaryDirectory(), 'log');
+  const log = await BuildLog.open(path, DEFAULT_LIMITS);
+  const listen = logEvents(log);
+  for (const event of MIXED) await listen(event);
+  await log.close();
+  expect((await readFile(path, 'utf8')).split('\n').map((line) => line.slice(7))).toEqual([
+    'FROM x AS a',
+    'FROM y AS b',
+    '  x is sha256:1',
+    '[a 1/3] RUN one',
+    '[b 2/3] RUN two',
+    '  1 not cached: it is new',
+    '  2 not cached: it is new too',
+    '  2 | b 1',
+    '  1 | half of a line',
+    '  2 | b 2',
+    '  2 failed',
+    '  1 stopped',
+    '',
+  ]);
+});
+
 describe('a terminal', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
@@ -157,7 +234,7 @@ describe('a terminal', () => {
     printer.event(step(2, 'RUN make everything that there is to make'));
     for (let line = 1; line <= 9; line++) printer.event(output(2, `line ${line}\n`));
     vi.advanceTimersByTime(1500);
-    expect(screen.rows).toEqual([
+    expect(screen.shown).toEqual([
       ' => CACHED [stage-0 1/3] COPY . /  0.0s',
       '[+] Building 1.5s (1/3)',
       ' => [stage-0 2/3] RUN make everyt… 1.5s',
@@ -166,13 +243,40 @@ describe('a terminal', () => {
     printer.event({ type: 'done', step: 2, ms: 2000 });
     printer.close();
     printer.close();
-    expect(screen.rows).toEqual([
+    expect(screen.shown).toEqual([
       ' => CACHED [stage-0 1/3] COPY . /  0.0s',
       ' => [stage-0 2/3] RUN make everyt… 2.0s',
     ]);
     expect(screen.written.startsWith(`${ESC}[?25l`)).toBe(true);
     expect(screen.written.endsWith(`${ESC}[?25h`)).toBe(true);
     expect(process.listenerCount('exit')).toBe(listeners);
+  });
+
+  test('shows steps that run at once below each other, as far as it is high', () => {
+    const screen = new Screen();
+    screen.rows = 10;
+    const printer = new TtyPrinter(screen, { colours: false });
+    for (const event of MIXED.slice(0, -2)) printer.event(event);
+    for (let line = 1; line <= 9; line++) printer.event(output(1, `line ${line}\n`));
+    vi.advanceTimersByTime(100);
+    expect(screen.shown).toEqual([
+      ' => [a] FROM x AS a',
+      ' => [b] FROM y AS b',
+      ' => => x is sha256:1',
+      ' => => [a 1/3] not cached: it is new',
+      ' => => [b 2/3] not cached: it is new t…',
+      '[+] Building 0.1s (0/3)',
+      ' => [a 1/3] RUN one                0.1s',
+      ...[7, 8, 9].map((line) => ` => => # line ${line}`),
+      ' => [b 2/3] RUN two                0.1s',
+      ' => => # b 1',
+    ]);
+    for (const event of MIXED.slice(-2)) printer.event(event);
+    printer.close();
+    expect(screen.shown.slice(-2)).toEqual([
+      ' => ERROR [b 2/3] RUN two          0.1s',
+      ' => STOPPED [a 1/3] RUN one        0.2s',
+    ]);
   });
 
   test('that nobody told its size is taken for 80 columns wide', () => {

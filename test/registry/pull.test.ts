@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { open as openFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SlipwayError } from '../../src/errors.js';
@@ -449,6 +449,54 @@ describe('fetching a blob', () => {
     };
     await client().fetchBlob(source, descriptor, join(directory, 'blob'));
     expect((await readFile(join(directory, 'blob'))).equals(bytes)).toBe(true);
+  });
+
+  test('can be read along, in one file from whichever place it comes', async () => {
+    const growing = join(directory, 'growing');
+    await writeFile(growing, '');
+    const reader = await openFile(growing);
+    try {
+      const seen: number[] = [];
+      const look = async (): Promise<void> => void seen.push((await reader.stat()).size);
+      const mirror = await scripted((_request, response) => {
+        response.writeHead(200, { 'content-length': bytes.length });
+        response.write(bytes.subarray(0, 200_000), () => setTimeout(() => response.destroy(), 50));
+      });
+      const origin = await scripted(async (_request, response) => {
+        await look();
+        response.write(bytes.subarray(0, 100_000));
+        while ((await reader.stat()).size < 100_000) await new Promise((later) => setTimeout(later, 5));
+        await look();
+        response.end(bytes.subarray(100_000));
+      });
+      const source = {
+        registry: mirror.host,
+        repository: 'm/b',
+        otherwise: { registry: origin.host, repository: 'a/b' },
+      };
+      const tries = client({ timing: { mirrorTries: 1, budgetRetries: 0 } });
+      await tries.fetchBlob(source, descriptor, join(directory, 'blob'), undefined, growing);
+      await look();
+      expect(seen).toEqual([0, 100_000, bytes.length]);
+      expect(await files()).toEqual(['blob']);
+    } finally {
+      await reader.close();
+    }
+  });
+
+  test('that does not come leaves the file of who reads along to it', async () => {
+    const growing = join(directory, 'growing');
+    await writeFile(growing, '');
+    await failure(
+      client({ timing: { tries: 1 } }).fetchBlob(
+        { registry: await gone(), repository: 'a/b' },
+        descriptor,
+        join(directory, 'blob'),
+        undefined,
+        growing,
+      ),
+    );
+    expect(await files()).toEqual(['growing']);
   });
 
   test('a foreign layer is refused without a request', async () => {

@@ -122,7 +122,7 @@ export class TestBuilder {
       signal?: AbortSignal;
       store?: BuilderStore;
       /** Instead of the builder's own. */
-      tools?: Partial<Pick<BuildTools, 'registry' | 'remote' | 'openGit' | 'onLayer'>>;
+      tools?: Partial<Pick<BuildTools, 'registry' | 'remote' | 'openGit' | 'onLayer' | 'stepsAtOnce'>>;
     } = {},
   ): Promise<Built> {
     const path = join(this.directory, `build-${++this.#builds}.log`);

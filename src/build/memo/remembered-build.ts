@@ -37,7 +37,12 @@ export type ToldEvent = Extract<BuildEvent, { type: 'stage' | 'warning' | 'step'
 
 const toldEvent: z.ZodType<ToldEvent> = z.discriminatedUnion('type', [
   z.object({ type: z.literal('stage'), stage: z.string(), title: z.string() }),
-  z.object({ type: z.literal('note'), text: z.string() }),
+  z.object({
+    type: z.literal('note'),
+    text: z.string(),
+    step: step.exactOptional(),
+    stage: z.string().exactOptional(),
+  }),
   z.object({
     type: z.literal('warning'),
     rule: z.string(),
@@ -52,6 +57,7 @@ const toldEvent: z.ZodType<ToldEvent> = z.discriminatedUnion('type', [
     stage: z.string(),
     text: z.string(),
     line: z.number(),
+    mixed: z.literal(true).exactOptional(),
   }),
   z.object({ type: z.literal('cached'), step, savedMs: z.number().exactOptional() }),
 ]);

@@ -1,7 +1,7 @@
 /** Progress as lines, for logs: `#5 [build 2/6] RUN make`, its output with times, why it was not cached, `#5 DONE 1.2s`. */
-import type { BuildEvent } from '../../build/progress.js';
+import { type BuildEvent, stageTitle } from '../../build/progress.js';
 import type { PhaseEnd, Printer, Terminal } from './printer.js';
-import { stageTitle, stepTitle } from './printer.js';
+import { stepTitle } from './printer.js';
 import { Lines, shortSeconds, shownLine, shownOneLine } from './text.js';
 
 interface Running {
@@ -14,6 +14,7 @@ export class PlainPrinter implements Printer {
   readonly showsOutput = true;
   readonly #stream: Terminal;
   readonly #steps = new Map<string, Running>();
+  readonly #stages = new Map<string, number>();
   #numbers = 0;
 
   constructor(stream: Terminal) {
@@ -23,8 +24,9 @@ export class PlainPrinter implements Printer {
   event(event: BuildEvent, platform?: string): void {
     switch (event.type) {
       case 'stage':
+        this.#stages.set(key(event.stage, platform), ++this.#numbers);
         this.#line(
-          `#${++this.#numbers} [${[platform, stageTitle(event.stage)].filter(Boolean).join(' ')}] ${shownOneLine(event.title)}`,
+          `#${this.#numbers} [${[platform, stageTitle(event.stage)].filter(Boolean).join(' ')}] ${shownOneLine(event.title)}`,
         );
         break;
       case 'step': {
@@ -40,11 +42,9 @@ export class PlainPrinter implements Printer {
       case 'warning':
         this.#line(`WARNING: ${event.rule}: ${shownLine(event.text)} (line ${event.line})`);
         break;
-      case 'note': {
-        const number = event.step === undefined ? this.#numbers : this.#step(event.step, platform).number;
-        this.#line(`#${number} ${shownOneLine(event.text)}`);
+      case 'note':
+        this.#line(`#${this.#numberOf(event, platform)} ${shownOneLine(event.text)}`);
         break;
-      }
       case 'cached':
         this.#line(`#${this.#step(event.step, platform).number} CACHED`);
         break;
@@ -57,10 +57,11 @@ export class PlainPrinter implements Printer {
         break;
       }
       case 'done':
-      case 'failed': {
+      case 'failed':
+      case 'stopped': {
         const step = this.#step(event.step, platform);
         this.#output(step, step.lines.end());
-        const how = event.type === 'done' ? 'DONE' : 'FAILED';
+        const how = { done: 'DONE', failed: 'FAILED', stopped: 'STOPPED' }[event.type];
         this.#line(`#${step.number} ${how} ${shortSeconds(event.ms)}`);
         break;
       }
@@ -78,6 +79,12 @@ export class PlainPrinter implements Printer {
   }
 
   close(): void {}
+
+  /** Of the step or stage that the note is about; without one, the newest. */
+  #numberOf({ step, stage }: Extract<BuildEvent, { type: 'note' }>, platform: string | undefined): number {
+    if (step !== undefined) return this.#step(step, platform).number;
+    return (stage === undefined ? undefined : this.#stages.get(key(stage, platform))) ?? this.#numbers;
+  }
 
   #step(step: number, platform: string | undefined): Running {
     const name = key(step, platform);
@@ -101,6 +108,6 @@ export class PlainPrinter implements Printer {
   }
 }
 
-function key(step: number, platform: string | undefined): string {
+function key(step: number | string, platform: string | undefined): string {
   return `${platform ?? ''} ${step}`;
 }

@@ -1,5 +1,5 @@
 /** How a build is shown while it runs. Progress goes to stderr: stdout is the results'. */
-import type { BuildEvent } from '../../build/progress.js';
+import { type BuildEvent, stageTitle } from '../../build/progress.js';
 import { oneLine } from '../../one-line.js';
 
 export interface Printer {
@@ -15,22 +15,23 @@ export interface Printer {
 
 export type PhaseEnd = (error?: unknown) => void;
 
-export type Terminal = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+export type Terminal = NodeJS.WritableStream & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+};
+
+type StepEvent = Extract<BuildEvent, { type: 'step' }>;
 
 /** The title of a step's line: `[build 2/6] RUN make`. */
-export function stepTitle(
-  event: Extract<BuildEvent, { type: 'step' }>,
-  platform: string | undefined,
-): string {
-  const place = [platform, stageTitle(event.stage), `${event.step}/${event.total}`].filter(
-    (each) => each !== undefined,
-  );
-  return `[${place.join(' ')}] ${oneLine(event.text)}`;
+export function stepTitle(event: StepEvent, platform: string | undefined): string {
+  return `${stepPlace(event, platform)} ${oneLine(event.text)}`;
 }
 
-/** A stage without a name is called as buildx calls it. */
-export function stageTitle(stage: string): string {
-  return /^\d+$/.test(stage) ? `stage-${stage}` : stage;
+/** `[build 2/6]` */
+export function stepPlace({ stage, step, total }: StepEvent, platform: string | undefined): string {
+  const place = [platform, stageTitle(stage), `${step}/${total}`].filter((each) => each !== undefined);
+  return `[${place.join(' ')}]`;
 }
 
 /** The action, shown as a phase. */

@@ -22,7 +22,7 @@ export class RawJsonPrinter implements Printer {
       if (data !== '') this.#write({ ...rest, data }, platform);
       return;
     }
-    if (event.type === 'done' || event.type === 'failed') {
+    if (event.type === 'done' || event.type === 'failed' || event.type === 'stopped') {
       const data = this.#decoders.get(event.step)?.end() ?? '';
       if (data !== '') this.#write({ type: 'output', step: event.step, data }, platform);
     }

@@ -2,9 +2,9 @@
  * Progress on a terminal. What has ended scrolls away above; what runs is drawn again and again below, in one write, each
  * line over the one that was there, so that nothing flickers.
  */
-import type { BuildEvent } from '../../build/progress.js';
+import { type BuildEvent, stageTitle } from '../../build/progress.js';
 import type { PhaseEnd, Printer, Terminal } from './printer.js';
-import { stageTitle, stepTitle } from './printer.js';
+import { stepPlace, stepTitle } from './printer.js';
 import { fitted, Lines, shortSeconds, shownLine, shownOneLine, widthOf } from './text.js';
 
 const FRAME_MS = 100;
@@ -14,9 +14,18 @@ const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';
 const CLEAR_LINE = '\u001b[K';
 const CLEAR_BELOW = '\u001b[J';
+/** How a step ended: what stands before its title, and the colour. */
+const MARKS = {
+  CACHED: ['CACHED ', '34'],
+  DONE: ['', '34'],
+  ERROR: ['ERROR ', '31'],
+  STOPPED: ['STOPPED ', '33'],
+} as const;
 
 interface Running {
   readonly title: string;
+  /** Before what is told of it, where other steps run at the same time. */
+  readonly place: string;
   readonly started: number;
   readonly lines: Lines;
   readonly tail: string[];
@@ -57,7 +66,11 @@ export class TtyPrinter implements Printer {
         break;
       case 'step':
         this.#total = Math.max(this.#total, event.total);
-        this.#begin(key(event.step, platform), stepTitle(event, platform));
+        this.#begin(
+          key(event.step, platform),
+          stepTitle(event, platform),
+          event.mixed ? `${shownOneLine(stepPlace(event, platform))} ` : '',
+        );
         break;
       case 'warning':
         this.#draw([
@@ -65,10 +78,12 @@ export class TtyPrinter implements Printer {
         ]);
         break;
       case 'note':
-        this.#draw([` => => ${shownOneLine(event.text)}`]);
+        this.#draw([` => => ${this.#placeOf(event.step, platform)}${shownOneLine(event.text)}`]);
         break;
       case 'missed':
-        this.#draw([` => => not cached: ${shownOneLine(event.reason)}`]);
+        this.#draw([
+          ` => => ${this.#placeOf(event.step, platform)}not cached: ${shownOneLine(event.reason)}`,
+        ]);
         break;
       case 'cached':
         this.#ended++;
@@ -86,6 +101,9 @@ export class TtyPrinter implements Printer {
         break;
       case 'failed':
         this.#end(key(event.step, platform), 'ERROR', event.ms);
+        break;
+      case 'stopped':
+        this.#end(key(event.step, platform), 'STOPPED', event.ms);
         break;
     }
   }
@@ -110,9 +128,14 @@ export class TtyPrinter implements Printer {
     this.#stream.write(SHOW_CURSOR);
   };
 
-  #begin(name: string, title: string): void {
+  #placeOf(step: number | undefined, platform: string | undefined): string {
+    return (step === undefined ? undefined : this.#running.get(key(step, platform))?.place) ?? '';
+  }
+
+  #begin(name: string, title: string, place = ''): void {
     this.#running.set(name, {
       title: shownOneLine(title),
+      place,
       started: performance.now(),
       lines: new Lines(),
       tail: [],
@@ -120,15 +143,12 @@ export class TtyPrinter implements Printer {
     this.#draw([]);
   }
 
-  #end(name: string, how: 'CACHED' | 'DONE' | 'ERROR', ms?: number): void {
+  #end(name: string, how: keyof typeof MARKS, ms?: number): void {
     const step = this.#running.get(name);
     if (step === undefined) return;
     this.#running.delete(name);
     const time = shortSeconds(ms ?? performance.now() - step.started);
-    const [mark, colour] = { CACHED: ['CACHED ', '34'], DONE: ['', '34'], ERROR: ['ERROR ', '31'] }[how] as [
-      string,
-      string,
-    ];
+    const [mark, colour] = MARKS[how];
     this.#draw([this.#paint(colour, this.#withTime(` => ${mark}${step.title}`, time))]);
   }
 
@@ -147,9 +167,14 @@ export class TtyPrinter implements Printer {
   #live(): string[] {
     const now = performance.now();
     const lines: string[] = [];
-    for (const { title, started, tail } of this.#running.values()) {
+    // What is above the screen's top cannot be drawn over again.
+    const room = (this.#stream.rows || 24) - 2;
+    const shown = [...this.#running.values()].slice(0, Math.max(1, room));
+    const tails = Math.max(0, Math.min(TAIL, Math.floor(room / shown.length) - 1));
+    for (const { title, started, tail } of shown) {
       lines.push(this.#withTime(` => ${title}`, shortSeconds(now - started)));
-      for (const line of tail) lines.push(this.#paint('2', fitted(` => => # ${line}`, this.#columns())));
+      for (const line of tail.slice(tail.length - Math.min(tails, tail.length)))
+        lines.push(this.#paint('2', fitted(` => => # ${line}`, this.#columns())));
     }
     if (lines.length > 0)
       lines.unshift(
