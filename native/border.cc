@@ -5,7 +5,9 @@
 
 #include "apply_layer.h"
 #include "archive.h"
+#include "confined_process.h"
 #include "layer_writer.h"
+#include "network_namespace.h"
 #include "object_pipe.h"
 #include "overlay_mount.h"
 #include "repack.h"
@@ -20,6 +22,7 @@ namespace {
 using Args = const Napi::CallbackInfo&;
 using CancelHandle = std::shared_ptr<CancelFlag>;
 using PipeHandle = std::shared_ptr<ObjectPipe>;
+using ProcessHandle = std::shared_ptr<ConfinedProcess>;
 using WriterHandle = std::shared_ptr<LayerWriter>;
 
 // The order is the one of ENTRY_TYPES in index.ts.
@@ -416,6 +419,53 @@ Napi::Value resolve(Args args) {
   });
 }
 
+std::vector<std::pair<std::string, std::string>> pairs(const Napi::Value& value) {
+  const std::vector<std::string> flat = texts(value);
+  std::vector<std::pair<std::string, std::string>> all;
+  for (size_t i = 0; i + 1 < flat.size(); i += 2) all.emplace_back(flat[i], flat[i + 1]);
+  return all;
+}
+
+Napi::Value lookIntoNetwork(Args args) {
+  const NamespaceRequest request{text(args[0]), pairs(args[1]), texts(args[2])};
+  return startTask(args.Env(), std::make_shared<CancelFlag>(), [request](const CancelFlag&) -> ToValue {
+    const std::vector<std::string> found = lookIntoNamespace(request);
+    return [found](Napi::Env env) -> Napi::Value {
+      Napi::Array all = Napi::Array::New(env, found.size());
+      for (uint32_t i = 0; i < found.size(); i++) all.Set(i, found[i]);
+      return all;
+    };
+  });
+}
+
+Napi::Value startConfinedProgram(Args args) {
+  ConfinedRequest request;
+  request.program = text(args[0]);
+  request.sealed = static_cast<int>(numeric(args[1]));
+  request.arguments = texts(args[2]);
+  request.environment = texts(args[3]);
+  request.output = static_cast<int>(numeric(args[4]));
+  request.directories = texts(args[5]);
+  request.settings = pairs(args[6]);
+  request.joins = texts(args[7]);
+  request.hidden = texts(args[8]);
+  return startTask(args.Env(), std::make_shared<CancelFlag>(), [request](const CancelFlag&) -> ToValue {
+    const auto process = std::make_shared<ConfinedProcess>(startConfined(request));
+    return [process](Napi::Env env) -> Napi::Value { return handleFor(env, process); };
+  });
+}
+
+Napi::Value waitForConfined(Args args) {
+  const auto process = fromHandle<ProcessHandle>(args[1]);
+  return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
+                   [process](const CancelFlag& flag) -> ToValue {
+                     const int code = waitFor(*process, flag);
+                     return [code](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, code); };
+                   });
+}
+
+Napi::Value sealedProgram(Args args) { return Napi::Number::New(args.Env(), sealProgram(text(args[0]))); }
+
 Napi::Value usage(Args args) {
   const std::string path = text(args[1]);
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]), [path](const CancelFlag& flag) -> ToValue {
@@ -439,6 +489,10 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("apply", Napi::Function::New(env, apply));
   exports.Set("mount", Napi::Function::New(env, mount));
   exports.Set("unmount", Napi::Function::New(env, unmountAt));
+  exports.Set("lookIntoNetwork", Napi::Function::New(env, lookIntoNetwork));
+  exports.Set("startConfined", Napi::Function::New(env, startConfinedProgram));
+  exports.Set("waitForConfined", Napi::Function::New(env, waitForConfined));
+  exports.Set("sealProgram", Napi::Function::New(env, sealedProgram));
   exports.Set("unpackArchive", Napi::Function::New(env, unpackArchiveAt));
   exports.Set("scan", Napi::Function::New(env, scan));
   exports.Set("merged", Napi::Function::New(env, merged));

@@ -172,6 +172,24 @@ interface Addon {
   ): Promise<{ entries: number; contentBytes: number }>;
   mount(target: string, lowers: readonly string[], upper: string, work: string): Promise<void>;
   unmount(target: string): Promise<void>;
+  lookIntoNetwork(
+    namespace: string,
+    settings: readonly string[],
+    files: readonly string[],
+  ): Promise<string[]>;
+  startConfined(
+    program: string,
+    sealed: number,
+    args: readonly string[],
+    env: readonly string[],
+    output: number,
+    directories: readonly string[],
+    settings: readonly string[],
+    joins: readonly string[],
+    hidden: readonly string[],
+  ): Promise<Handle>;
+  waitForConfined(cancel: Handle, process: Handle): Promise<number>;
+  sealProgram(path: string): number;
   unpackArchive(
     cancel: Handle,
     archive: string,
@@ -455,6 +473,85 @@ export async function mountOverlay(options: OverlayOptions): Promise<void> {
 /** Fine when nothing is mounted there. What is in use is detached and goes when its last user does. */
 export async function unmount(target: string): Promise<void> {
   await addon.unmount(checkPath('target', target));
+}
+
+export interface NetworkView {
+  /** Path of a network namespace. */
+  readonly namespace: string;
+  /** Files below /proc/sys/net, and what is written to each first. */
+  readonly settings?: readonly (readonly [file: string, value: string])[];
+  /** Files below /proc/net. */
+  readonly files?: readonly string[];
+}
+
+/** The texts of those files as they are in a network namespace; an empty one for a file that the kernel has not. */
+export async function lookIntoNetwork(view: NetworkView): Promise<string[]> {
+  const { namespace, settings = [], files = [] } = view;
+  return addon.lookIntoNetwork(checkPath('namespace', namespace), settings.flat(), files);
+}
+
+declare const sealedBrand: unique symbol;
+/** A program on a read-only mount that nobody else sees; kept as long as this process lives. */
+export type SealedProgram = number & { readonly [sealedBrand]: true };
+
+/** Undefined where the kernel cannot (before 5.12). */
+export function sealProgram(path: string): SealedProgram | undefined {
+  const descriptor = addon.sealProgram(checkPath('program', path));
+  return descriptor < 0 ? undefined : (descriptor as SealedProgram);
+}
+
+export interface ConfinedOptions {
+  /** Absolute. */
+  readonly program: string;
+  /** Start it from there, so that nobody can write to it through /proc. */
+  readonly sealed?: SealedProgram;
+  /** Without the program's name, which goes first. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Descriptor that becomes stdout and stderr. Stays open until the promise is settled. */
+  readonly output: number;
+  /** Directories to make first, in this order: cgroups. */
+  readonly directories?: readonly string[];
+  /** Then: file, and what is written to it. */
+  readonly settings?: readonly (readonly [path: string, value: string])[];
+  /** `tasks` files of cgroups (v1) that it is in from its start. */
+  readonly joins?: readonly string[];
+  /** Mount points, absolute, that it does not see: the directory that each is in lies over it. */
+  readonly hidden?: readonly string[];
+}
+
+/**
+ * Starts a program in a session of its own, in cgroups, with a view without some mounts; resolves when it runs. `ended` is
+ * its exit code, or 128 and the number of the signal that ended it.
+ */
+export async function startConfined(options: ConfinedOptions): Promise<{ readonly ended: Promise<number> }> {
+  const {
+    program,
+    sealed,
+    args,
+    env,
+    output,
+    directories = [],
+    settings = [],
+    joins = [],
+    hidden = [],
+  } = options;
+  for (const path of [program, ...directories, ...joins, ...hidden]) checkPath('path', path);
+  const words = [program, ...args];
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const pairs = settings.flat();
+  const process = await addon.startConfined(
+    program,
+    sealed ?? -1,
+    words,
+    variables,
+    output,
+    directories,
+    pairs,
+    joins,
+    hidden,
+  );
+  return { ended: addon.waitForConfined(addon.newCancel(), process) };
 }
 
 export interface ScanOptions {

@@ -112,7 +112,7 @@ export class LayerStore {
   async adopt(layers: readonly Layer[], upper: string): Promise<void> {
     const id = chainIds(layers.map((layer) => layer.diffId)).at(-1);
     if (id === undefined) throw new SlipwayError('internal', 'an upper directory without a layer');
-    await this.#make(id, (root) => rename(upper, root));
+    if (!(await this.#touch(id))) await this.#make(id, (root) => rename(upper, root));
     await this.#temporaries.remove(upper);
   }
 

@@ -2,10 +2,12 @@
 import { diskUsage } from '../../native/index.js';
 import type { Sandbox, StepRunner } from '../build/sandbox/runtime.js';
 import { SlipwayError } from '../errors.js';
+import type { FastPaths } from '../fast-paths.js';
 
 export interface LazySandboxOptions {
   readonly stateDir: string;
   readonly networkAllow: readonly string[];
+  readonly fast: FastPaths;
 }
 
 export class LazySandbox implements StepRunner {
@@ -38,6 +40,7 @@ export class LazySandbox implements StepRunner {
     const { Sandbox } = await import('../build/sandbox/runtime.js');
     const sandbox = await Sandbox.probe({
       ...this.#options,
+      inMemory: true,
       with32Bit: this.with32Bit,
       measure: diskUsage,
     });

@@ -76,7 +76,11 @@ export async function withOpened<T>(
     );
     cleanup.defer(() => registry.close());
     const { sandboxDirectory: stateDir } = local.store;
-    const sandbox = new LazySandbox({ stateDir, networkAllow: config.buildNetworkAllow });
+    const sandbox = new LazySandbox({
+      stateDir,
+      networkAllow: config.buildNetworkAllow,
+      fast: fastPaths(env),
+    });
     cleanup.defer(() => sandbox.close());
     const context = await places.open(build.context, { keepGitDir: keepsGitDir(build), isMain: true });
     const dockerfile = await dockerfileOf(build, places, context);

@@ -119,9 +119,18 @@ export async function leftovers(owner?: string): Promise<string[]> {
 
 /** Names of the containers and bundles that a state directory holds. */
 export async function stateEntries(fixture: Fixture): Promise<string[]> {
-  const root = join(fixture.directory, 'state', await ownName());
+  return (await ownEntries(join(fixture.directory, 'state'), await ownName(), ['state', 'bundles'])).sort();
+}
+
+/** What is in these directories of an owner's sandboxes. */
+export async function ownEntries(
+  stateDir: string,
+  owner: string,
+  names: readonly string[],
+): Promise<string[]> {
+  const roots = (await readdir(stateDir).catch(() => [])).filter((name) => name.startsWith(`${owner}-`));
   const lists = await Promise.all(
-    ['state', 'bundles'].map((name) => readdir(join(root, name)).catch(() => [])),
+    roots.flatMap((root) => names.map((name) => readdir(join(stateDir, root, name)).catch(() => []))),
   );
   return lists.flat();
 }

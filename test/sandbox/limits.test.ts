@@ -13,8 +13,8 @@ async function fixture(): Promise<Fixture> {
   const made = await sandboxFixture();
   onTestFinished(async () => {
     expect(await stateEntries(made)).toEqual([]);
-    expect(await leftovers()).toEqual([]);
     await made[Symbol.asyncDispose]();
+    expect(await leftovers()).toEqual([]);
   });
   return made;
 }

@@ -19,9 +19,9 @@ describe.skipIf(skipped('mounts'))('mounts of a step', () => {
     await utimes(fixture.rootfs, LONG_AGO, LONG_AGO);
   });
   afterEach(async () => {
-    expect(await leftovers()).toEqual([]);
     expect(await stateEntries(fixture)).toEqual([]);
     await fixture[Symbol.asyncDispose]();
+    expect(await leftovers()).toEqual([]);
   });
 
   const bind = (target: string, options: Partial<StepMount> = {}): StepMount =>

@@ -9,8 +9,8 @@ async function fixture(bare = false): Promise<Fixture> {
   const made = await sandboxFixture({}, bare);
   onTestFinished(async () => {
     expect(await stateEntries(made)).toEqual([]);
-    expect(await leftovers()).toEqual([]);
     await made[Symbol.asyncDispose]();
+    expect(await leftovers()).toEqual([]);
   });
   return made;
 }

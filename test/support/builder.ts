@@ -67,7 +67,11 @@ export class TestBuilder {
     const directory = await temporaryDirectory();
     const registry = await startRegistry();
     const store = await openBuilderStore(storeDirectory ?? join(directory, 'store'), DEFAULT_LIMITS);
-    const sandbox = await Sandbox.probe({ stateDir: store.sandboxDirectory, networkAllow: [] });
+    const sandbox = await Sandbox.probe({
+      stateDir: store.sandboxDirectory,
+      inMemory: true,
+      networkAllow: [],
+    });
     const builder = new TestBuilder(directory, registry, store, sandbox);
     await pushBusybox(builder.client, registry.host, directory);
     return builder;

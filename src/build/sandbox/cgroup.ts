@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { sleep } from '../../clock.js';
 import { isErrno, SlipwayError } from '../../errors.js';
 
-const MOUNT = '/sys/fs/cgroup';
+export const MOUNT = '/sys/fs/cgroup';
 /** linux/magic.h CGROUP2_SUPER_MAGIC */
-const CGROUP2_MAGIC = 0x63677270;
+export const CGROUP2_MAGIC = 0x63677270;
 
 export interface CgroupEvents {
   readonly oomKills: number;
@@ -77,8 +77,18 @@ export class Cgroups {
     return [...new Set(names.flat().filter(wanted))];
   }
 
-  /** Kills what is in the container's cgroups and removes them. Takes at most about two seconds; then it gives up. */
-  async remove(container: string): Promise<void> {
+  /** Kills every process of a container that is in a cgroup for it (v1). False when there is none. */
+  async kill(container: string): Promise<boolean> {
+    return killAll(join(MOUNT, 'pids', container));
+  }
+
+  /**
+   * Kills what is in the container's cgroups and removes them. Takes at most about two seconds; then it gives up.
+   * `directories`: all there are, if that is known; the usual end is that nothing is in them any more.
+   */
+  async remove(container: string, directories?: readonly string[]): Promise<void> {
+    const removed = directories && (await Promise.allSettled(directories.map((each) => rmdir(each))));
+    if (removed?.every(({ status }) => status === 'fulfilled')) return;
     await Promise.all(this.#roots.map((root) => removeTree(join(root, container))));
   }
 }
@@ -95,10 +105,16 @@ async function removeTree(directory: string): Promise<void> {
       if (isErrno(error, 'ENOENT')) return;
     }
     // Busy: somebody lives in it still, or is dying.
-    const processes = await readFile(join(directory, 'cgroup.procs'), 'utf8').catch(() => '');
-    for (const pid of processes.split('\n').filter((line) => line !== '' && line !== '0')) kill(Number(pid));
+    await killAll(directory);
     await sleep(50);
   }
+}
+
+async function killAll(directory: string): Promise<boolean> {
+  const processes = await readFile(join(directory, 'cgroup.procs'), 'utf8').catch(() => '');
+  const pids = processes.split('\n').filter((line) => line !== '' && line !== '0');
+  for (const pid of pids) kill(Number(pid));
+  return pids.length > 0;
 }
 
 function kill(pid: number): void {

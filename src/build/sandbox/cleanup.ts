@@ -2,11 +2,18 @@
 export class Cleanup {
   readonly #actions: (() => Promise<void> | void)[] = [];
 
-  defer(action: () => Promise<void> | void): void {
-    this.#actions.push(action);
+  /** Returns what gives it back now, for whoever has a better moment; it is given back once. */
+  defer(action: () => Promise<void> | void): () => Promise<void> {
+    let done: Promise<void> | undefined;
+    const once = (): Promise<void> => {
+      done ??= Promise.resolve(action());
+      return done;
+    };
+    this.#actions.push(once);
+    return once;
   }
 
-  /** Runs every action once, each even if another fails. Returns what failed. */
+  /** Runs every action that did not run yet, each even if another fails. Returns what failed, also earlier. */
   async run(): Promise<unknown[]> {
     const failures: unknown[] = [];
     for (let action = this.#actions.pop(); action !== undefined; action = this.#actions.pop()) {

@@ -1,5 +1,7 @@
 /** Runs one short program to its end: argv arrays only, no shell, a bounded time, an environment of our own. */
 import { spawn } from 'node:child_process';
+import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
 import { SlipwayError } from '../../errors.js';
 
 /** What the tools of the sandbox see of our environment. They need no more, and it holds secrets. */
@@ -15,6 +17,19 @@ export interface CommandResult {
   /** stdout and stderr, the first 64 KiB of each. */
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** Where a program is that `TOOL_ENV` finds; undefined when it is not there. */
+export async function programPath(name: string): Promise<string | undefined> {
+  for (const directory of (TOOL_ENV.PATH ?? '').split(':')) {
+    const path = join(directory, name);
+    const found = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (found) return path;
+  }
+  return undefined;
 }
 
 /** Throws `unavailable` when the program is not there or does not end in `timeoutMs`; an exit code is a result. */

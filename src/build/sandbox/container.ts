@@ -6,15 +6,13 @@
  *   running  → ended    [its first process ended, and with it every process of its pid namespace]
  *   starting, running → ended  [stop: killed, for the first reason given]
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sleep } from '../../clock.js';
-import { SlipwayError } from '../../errors.js';
-import { TOOL_ENV } from './command.js';
-import type { Runtime } from './oci-runtime.js';
+import type { Running, RuntimePlace, StepRuntime } from './oci-runtime.js';
 import type { OutputPipe } from './output.js';
 import type { StopReason } from './step.js';
+import type { StepCgroup } from './step-cgroups.js';
 
 const STARTED_POLL_MS = 5;
 const KILL_AGAIN_MS = 50;
@@ -22,44 +20,29 @@ const KILL_AGAIN_MS = 50;
 const KILL_RUNTIME_AFTER_MS = 5_000;
 
 export class Container {
-  readonly id: string;
-  readonly #runtime: Runtime;
-  readonly #stateDir: string;
+  readonly #runtime: StepRuntime;
+  readonly #place: RuntimePlace;
   readonly #pidFile: string;
-  readonly #process: ChildProcess;
+  readonly #running: Running;
   #stopReason: StopReason | undefined;
   #killing: Promise<void> | undefined;
   #hasEnded = false;
+  #started: Promise<boolean> | undefined;
   /** The runtime's exit code: that of the step, or its own when it could not start it. */
   readonly ended: Promise<number>;
 
   constructor(options: {
-    id: string;
-    runtime: Runtime;
-    stateDir: string;
-    bundle: string;
+    place: RuntimePlace;
+    runtime: StepRuntime;
     output: OutputPipe;
+    cgroup: StepCgroup | undefined;
   }) {
-    const { id, runtime, stateDir, bundle } = options;
-    this.id = id;
+    const { place, runtime, output, cgroup } = options;
+    this.#place = place;
     this.#runtime = runtime;
-    this.#stateDir = stateDir;
-    this.#pidFile = join(bundle, 'pid');
-    this.#process = options.output.give((writer) =>
-      spawn(runtime.name, runtime.runArguments(stateDir, bundle, id), {
-        stdio: ['ignore', writer, writer],
-        env: TOOL_ENV,
-        cwd: '/',
-        detached: true,
-      }),
-    );
-    this.ended = new Promise<number>((resolve, reject) => {
-      this.#process.once('exit', (code) => resolve(code ?? 137));
-      this.#process.once('error', (error) => {
-        const message = `${runtime.name} could not be started: ${error.message}`;
-        reject(new SlipwayError('unavailable', message, { temporary: true, cause: error }));
-      });
-    }).finally(() => {
+    this.#pidFile = join(place.bundle, 'pid');
+    this.#running = runtime.start(place, output, cgroup);
+    this.ended = this.#running.ended.finally(() => {
       this.#hasEnded = true;
     });
     this.ended.catch(() => undefined); // whoever awaits it gets the error
@@ -69,8 +52,13 @@ export class Container {
     return this.#stopReason;
   }
 
-  /** Resolves as soon as it is known whether the step's command runs, or ran. */
-  async started(): Promise<boolean> {
+  /** Resolves as soon as it is known whether the step's command runs, or ran. Looks only once somebody asks. */
+  started(): Promise<boolean> {
+    this.#started ??= this.#lookForStart();
+    return this.#started;
+  }
+
+  async #lookForStart(): Promise<boolean> {
     for (;;) {
       const ended = this.#hasEnded;
       const exists = await access(this.#pidFile).then(
@@ -78,7 +66,7 @@ export class Container {
         () => false,
       );
       if (exists || ended) return exists;
-      await sleep(STARTED_POLL_MS);
+      await Promise.race([sleep(STARTED_POLL_MS), this.ended.catch(() => undefined)]);
     }
   }
 
@@ -95,11 +83,11 @@ export class Container {
     if (!this.#hasEnded) this.stop('aborted');
     await this.#killing?.catch(() => undefined);
     await this.ended.catch(() => undefined);
-    const left = await access(join(this.#stateDir, this.id)).then(
+    const left = await access(join(this.#place.stateDir, this.#place.id)).then(
       () => true,
       () => false,
     );
-    if (left) await this.#runtime.delete(this.#stateDir, this.id);
+    if (left) await this.#runtime.delete(this.#place);
   }
 
   /** The runtime may not have made the container yet, so this asks until it has ended. */
@@ -107,10 +95,10 @@ export class Container {
     const start = performance.now();
     while (!this.#hasEnded) {
       if (performance.now() - start > KILL_RUNTIME_AFTER_MS) {
-        this.#process.kill('SIGKILL');
+        this.#running.end();
         return;
       }
-      await this.#runtime.kill(this.#stateDir, this.id).catch(() => false);
+      await this.#runtime.kill(this.#place).catch(() => false);
       await Promise.race([sleep(KILL_AGAIN_MS), this.ended.catch(() => undefined)]);
     }
   }

@@ -47,8 +47,16 @@ export class OutputPipe {
     this.#closed = closed;
   }
 
-  /** Starts a child with the pipe as its stdout and stderr; to be called once. */
-  give<T>(start: (writer: number) => T): T {
+  /** Starts a child with the pipe as its stdout and stderr; this or `giveNow` is to be called once. */
+  async give<T>(start: (writer: number) => Promise<T>): Promise<T> {
+    try {
+      return await start(this.#writer);
+    } finally {
+      closeSync(this.#writer);
+    }
+  }
+
+  giveNow<T>(start: (writer: number) => T): T {
     try {
       return start(this.#writer);
     } finally {

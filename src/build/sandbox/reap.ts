@@ -16,8 +16,12 @@ export interface Reaped {
   readonly directories: number;
 }
 
-/** `directory` holds one directory per owner, as `OwnerPaths` lays it out. */
-export async function reapLeftovers(directory: string, runtime: Runtime, cgroups: Cgroups): Promise<Reaped> {
+/** Each of `directories` holds one directory per sandbox, as `OwnerPaths` lays it out. */
+export async function reapLeftovers(
+  directories: readonly string[],
+  runtime: Runtime,
+  cgroups: Cgroups,
+): Promise<Reaped> {
   const isDead = deadOwners();
   const left = async (names: readonly string[]): Promise<string[]> => {
     const checked = await Promise.all(names.map(async (name) => ((await isDead(name)) ? [name] : [])));
@@ -25,11 +29,15 @@ export async function reapLeftovers(directory: string, runtime: Runtime, cgroups
   };
 
   let containers = 0;
-  const owners = await left(await readdir(directory).catch(() => []));
-  for (const owner of owners) {
-    const { stateDir } = ownerPaths(directory, owner);
+  const roots: string[] = [];
+  for (const directory of directories) {
+    const names = await left(await readdir(directory).catch(() => []));
+    roots.push(...names.map((name) => ownerPaths(directory, name).root));
+  }
+  for (const root of roots) {
+    const { stateDir } = pathsIn(root);
     for (const container of await readdir(stateDir).catch(() => [])) {
-      await runtime.delete(stateDir, container);
+      await runtime.delete({ stateDir, id: container });
       containers++;
     }
   }
@@ -39,13 +47,13 @@ export async function reapLeftovers(directory: string, runtime: Runtime, cgroups
   const processes = await killSlirps(isDead);
   const namespaces = await left(await readdir(NAMESPACES).catch(() => []));
   for (const name of namespaces) await runCommand('ip', ['netns', 'delete', name]);
-  for (const owner of owners) await rm(join(directory, owner), { recursive: true, force: true });
+  for (const root of roots) await rm(root, { recursive: true, force: true });
   return {
     containers,
     namespaces: namespaces.length,
     processes,
     cgroups: groups.length,
-    directories: owners.length,
+    directories: roots.length,
   };
 }
 
@@ -56,8 +64,12 @@ export interface OwnerPaths {
   readonly bundlesDir: string;
 }
 
-export function ownerPaths(directory: string, owner: string): OwnerPaths {
-  const root = join(directory, owner);
+/** `name` begins with the owner's. */
+export function ownerPaths(directory: string, name: string): OwnerPaths {
+  return pathsIn(join(directory, name));
+}
+
+function pathsIn(root: string): OwnerPaths {
   return { root, stateDir: join(root, 'state'), bundlesDir: join(root, 'bundles') };
 }
 

@@ -1,34 +1,50 @@
 /** How one step is run: take what it needs, run it, see how it ended, give everything back. */
-import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { removeTree } from '../../../native/index.js';
 import { SlipwayError } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import type { Cgroups } from './cgroup.js';
 import { Cleanup } from './cleanup.js';
 import { Container } from './container.js';
 import { type MeasureDisk, watchDisk } from './disk-watch.js';
+import { etcFiles, hostNameServers, type SharedFiles, writeFileAs } from './etc-files.js';
 import type { Networks, StepNetwork } from './network.js';
-import { type Runtime, runtimeError, startExitCode } from './oci-runtime.js';
+import { type Runtime, runtimeError, type StepRuntime, startExitCode } from './oci-runtime.js';
 import type { OutputPipes } from './output.js';
 import { hostDevices } from './privileges.js';
 import { checkRootfs } from './rootfs.js';
 import type { SeccompProfile } from './seccomp.js';
+import type { SeccompFilter } from './seccomp-filter.js';
 import { type FileMount, type MachineLimits, runtimeConfig } from './spec.js';
 import { HOSTNAME, type StepFile, type StepMount, type StepOutcome, type StepSpec } from './step.js';
+import type { StepCgroups } from './step-cgroups.js';
 import { MountPoints, type MountTarget } from './stubs.js';
 
 /** For what is in the pipe when a step has ended; the reader is slower than a disk only when it hangs. */
 const DRAIN_MS = 30_000;
+const PREPARE_AFTER_MS = 100;
+
+/** A runtime that makes no cgroups, and those that it is started in. */
+export interface Confined {
+  readonly runtime: StepRuntime;
+  readonly cgroups: StepCgroups;
+  /** Of `seccomp`, for all steps. */
+  readonly filter: SeccompFilter;
+}
 
 export interface SandboxParts {
   readonly runtime: Runtime;
+  /** Goes before `runtime` where there is one. */
+  readonly confined: Confined | undefined;
   /** The runtime's state, and a directory for each step. */
   readonly stateDir: string;
   readonly bundlesDir: string;
   readonly cgroups: Cgroups;
   readonly networks: Networks;
   readonly outputs: OutputPipes;
+  readonly etc: SharedFiles;
   readonly seccomp: SeccompProfile | undefined;
   readonly machine: MachineLimits;
   readonly measure: MeasureDisk;
@@ -68,27 +84,36 @@ async function execute(
 
   const bundle = join(parts.bundlesDir, id);
   await mkdir(bundle, { mode: 0o700 });
-  cleanup.defer(() => rm(bundle, { recursive: true, force: true }));
+  const removeBundle = cleanup.defer(() => removeTree(bundle));
 
   const network = step.network === 'default' ? await parts.networks.take() : undefined;
-  if (network !== undefined) cleanup.defer(() => parts.networks.release(network));
+  const releaseNetwork = cleanup.defer(
+    () => network && parts.networks.release(network, { mayKeep: step.insecure !== true }),
+  );
 
   const hostname = step.hostname ?? HOSTNAME;
   const nameServers = step.network === 'host' ? await hostNameServers() : nameServer(network);
-  const mounted = [...etcFiles(hostname, nameServers), ...(step.files ?? [])];
+  const etc = etcFiles(hostname, nameServers);
+  const mounted = [...etc, ...(step.files ?? [])];
   const points = await MountPoints.make(
     step.rootfs,
     mounted.map((file) => file.path),
     (step.mounts ?? []).map(mountTarget),
   );
-  cleanup.defer(() => points.remove());
+  const removePoints = cleanup.defer(() => points.remove());
   const stubs = points.made;
-  const files = await writeFiles(bundle, mounted, points);
+  const files = await writeFiles(bundle, mounted, points, async (file) =>
+    step.insecure !== true && etc.includes(file) ? parts.etc.source(file) : undefined,
+  );
 
+  // An insecure step has the devices of the host, and time.
+  const confined = step.insecure === true ? undefined : parts.confined;
+  const cgroup = confined?.cgroups.of(id, step.limits);
+  const filter = confined?.filter.compiled;
   const config = runtimeConfig({
     step,
     hostname,
-    cgroupPath: parts.cgroups.pathOf(id),
+    ...(cgroup === undefined ? { cgroupPath: parts.cgroups.pathOf(id) } : { cgroupMounts: cgroup.mounts }),
     files,
     mounts: (step.mounts ?? []).map((mount, index) => ({
       ...mount,
@@ -97,13 +122,14 @@ async function execute(
     hostDevices: step.insecure === true ? await hostDevices() : [],
     networkNamespace: network?.namespace,
     seccomp: parts.seccomp,
+    ...(filter === undefined ? {} : { seccompFilter: filter }),
     machine: parts.machine,
   });
   await writeConfig(bundle, step.memory, config);
 
   const output = await parts.outputs.take();
-  cleanup.defer(() => output.close());
-  cleanup.defer(() => parts.cgroups.remove(id));
+  const closeOutput = cleanup.defer(() => output.close());
+  const removeCgroups = cleanup.defer(() => parts.cgroups.remove(id, cgroup?.directories));
 
   let onExceeded: (reason: 'disk_limit' | 'disk_full') => void = () => undefined;
   if (step.diskWatch !== undefined) {
@@ -116,7 +142,12 @@ async function execute(
   }
 
   const start = performance.now();
-  const running = new Container({ id, runtime: parts.runtime, stateDir: parts.stateDir, bundle, output });
+  const place = { id, stateDir: stateDirOf(parts, step, confined), bundle };
+  const runtime = confined?.runtime ?? parts.runtime;
+  let started = false;
+  const learned = confined?.filter.learnFrom(place);
+  const endLearning = cleanup.defer(() => learned?.(started));
+  const running = new Container({ place, runtime, output, cgroup });
   cleanup.defer(() => running.remove());
   onExceeded = (reason) => running.stop(reason);
   const onAbort = (): void => running.stop('aborted');
@@ -126,20 +157,26 @@ async function execute(
   const timer = setTimeout(() => running.stop('time'), step.timeoutMs);
   cleanup.defer(() => clearTimeout(timer));
 
-  // The next step's network, once this one no longer waits for the processor.
-  void running.started().then(() => network && parts.networks.prepare());
+  // A step that takes this long has probably used its network, and does not wait for the processor any more.
+  const ahead = setTimeout(() => network && parts.networks.prepare(), PREPARE_AFTER_MS);
+  cleanup.defer(() => clearTimeout(ahead));
   const drained = output.drain(() => running.started(), step.onOutput);
   drained.catch(onAbort); // nobody takes the output any more
   const exitCode = await running.ended;
   clearTimeout(timer);
+  clearTimeout(ahead);
   const elapsedMs = performance.now() - start;
-  const [events, started] = await Promise.all([parts.cgroups.events(id), running.started()]);
-  // Side by side, as each is a program to run; the deferred ones find nothing to do then.
-  await Promise.all([running.remove(), network && parts.networks.release(network)]);
-  await within(DRAIN_MS, drained);
-
+  const [events, hasStarted] = await Promise.all([parts.cgroups.events(id), running.started()]);
+  started = hasStarted;
+  await endLearning();
   const stopped = running.stopReason;
   const startError = started || stopped !== undefined ? undefined : await readStartError(bundle);
+  await running.remove();
+  // Side by side: none of it needs what another takes away.
+  await Promise.all([
+    within(DRAIN_MS, drained).then(closeOutput),
+    ...[releaseNetwork(), removeCgroups(), removePoints(), removeBundle()],
+  ]);
   const code = startError === undefined ? exitCode : startError.exitCode;
   const signal = signalOf(code);
   return {
@@ -156,6 +193,12 @@ async function execute(
   };
 }
 
+/** crun keeps a copy of config.json there, with all variables. */
+function stateDirOf({ runtime, stateDir }: SandboxParts, { memory }: StepSpec, confined?: Confined): string {
+  const copies = confined !== undefined || runtime.name === 'crun';
+  return copies && memory !== undefined ? join(memory, 'state') : stateDir;
+}
+
 /** Arguments and variables end at a NUL for the kernel: one inside would cut what the user wrote. */
 function checkWords(step: StepSpec): void {
   const words = [...step.argv, ...step.env, step.cwd];
@@ -164,25 +207,8 @@ function checkWords(step: StepSpec): void {
   throw new SlipwayError('step_failed', message, { where: 'RUN' });
 }
 
-/**
- * The files that depend on where a step runs, and so must never be part of what it makes. As with BuildKit, /etc/hostname is
- * the image's: a step may write it.
- */
-function etcFiles(hostname: string, nameServers: string): StepFile[] {
-  const hosts = `127.0.0.1\tlocalhost ${hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n`;
-  return [
-    { path: '/etc/hosts', mode: 0o644, content: hosts },
-    { path: '/etc/resolv.conf', mode: 0o644, content: nameServers },
-  ];
-}
-
 function nameServer(network: StepNetwork | undefined): string {
   return network === undefined ? '' : `nameserver ${network.nameServer}\n`;
-}
-
-/** With the host's network a step asks whom the host asks. */
-function hostNameServers(): Promise<string> {
-  return readFile('/etc/resolv.conf', 'utf8').catch(() => '');
 }
 
 function mountTarget(mount: StepMount): MountTarget {
@@ -195,13 +221,21 @@ function mountTarget(mount: StepMount): MountTarget {
   };
 }
 
-function writeFiles(bundle: string, files: readonly StepFile[], points: MountPoints): Promise<FileMount[]> {
+/** `shared`: files that others see too, for a step that cannot write to them. */
+function writeFiles(
+  bundle: string,
+  files: readonly StepFile[],
+  points: MountPoints,
+  shared: (file: StepFile) => Promise<string | undefined>,
+): Promise<FileMount[]> {
   return Promise.all(
-    files.map(async ({ path, mode, content }, index) => {
-      const source = join(bundle, `file-${index}`);
-      await writeFile(source, content);
-      await chmod(source, mode); // past our umask
-      return { source, destination: points.files.get(path) ?? path };
+    files.map(async (file, index) => {
+      let source = await shared(file);
+      if (source === undefined) {
+        source = join(bundle, `file-${index}`);
+        await writeFileAs(source, file.content, file.mode);
+      }
+      return { source, destination: points.files.get(file.path) ?? file.path };
     }),
   );
 }

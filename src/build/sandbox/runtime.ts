@@ -2,27 +2,36 @@
  * The sandbox of RUN steps: invariant 9. It uses an OCI runtime (oci-runtime.ts) with the configuration of spec.ts, a network
  * of its own for each step (network.ts) and one output pipe (output.ts); run.ts is the way of one step.
  */
+import { randomBytes } from 'node:crypto';
 import { access, mkdir, readFile, rm } from 'node:fs/promises';
 import { SlipwayError } from '../../errors.js';
+import { ALL_FAST, type FastPaths } from '../../fast-paths.js';
 import type { Logger } from '../../log.js';
 import { Cgroups } from './cgroup.js';
 import { parseAllowList } from './cidr.js';
 import { runCommand } from './command.js';
+import { ConfinedCrun } from './confined-crun.js';
 import { type MeasureDisk, measureDisk } from './disk-watch.js';
+import { SharedFiles } from './etc-files.js';
 import { Networks } from './network.js';
 import { Runtime } from './oci-runtime.js';
 import { OutputPipes } from './output.js';
 import { ownName } from './owner.js';
 import { ownCapabilities } from './privileges.js';
 import { ownerPaths, type Reaped, reapLeftovers } from './reap.js';
-import { runStep, type SandboxParts } from './run.js';
+import { type Confined, runStep, type SandboxParts } from './run.js';
+import { runtimeDirectory } from './runtime-directory.js';
 import { seccompProfile } from './seccomp.js';
+import { SeccompFilter } from './seccomp-filter.js';
 import type { MachineLimits } from './spec.js';
 import type { StepOutcome, StepSpec } from './step.js';
+import { StepCgroups } from './step-cgroups.js';
 
 export interface SandboxOptions {
   /** Where this machine's builders keep what runs; each has a directory of its own below. */
   readonly stateDir: string;
+  /** Keep it in memory instead, where there is any. */
+  readonly inMemory?: boolean;
   /** Networks that a step may reach although the host is attached to them: SLIPWAY_BUILD_NETWORK_ALLOW. */
   readonly networkAllow: readonly string[];
   readonly log?: Logger;
@@ -32,21 +41,27 @@ export interface SandboxOptions {
   readonly refuseKnownBad?: boolean;
   /** i386 programs on amd64, for those who trust what they build: see seccompProfile. */
   readonly with32Bit?: boolean;
+  /** All of them unless given. */
+  readonly fast?: Pick<FastPaths, 'crun' | 'networks'>;
 }
 
 /** What runs a step: the sandbox, or one that is only looked for when the first step runs. */
 export type StepRunner = Pick<Sandbox, 'run'> & { readonly with32Bit?: boolean };
 
 export class Sandbox {
-  readonly #owner: string;
-  readonly #directory: string;
-  readonly #parts: SandboxParts;
+  /** The owner's name, and more that no other sandbox of this process has. */
+  readonly #prefix: string;
+  /** Its own; then those in which killed ones may have left something. */
+  readonly #directories: readonly string[];
+  #parts: SandboxParts;
+  readonly #confined: Confined | undefined;
   #steps = 0;
 
-  private constructor(owner: string, directory: string, parts: SandboxParts) {
-    this.#owner = owner;
-    this.#directory = directory;
+  private constructor(prefix: string, directories: readonly string[], parts: SandboxParts) {
+    this.#prefix = prefix;
+    this.#directories = directories;
     this.#parts = parts;
+    this.#confined = parts.confined;
   }
 
   /** Finds out what the machine has. Throws `unavailable` with what to install or do, or `invalid_config`. */
@@ -66,19 +81,26 @@ export class Sandbox {
     if (seccomp === undefined) log?.warn({ arch: process.arch }, 'no seccomp profile for this architecture');
 
     const owner = await ownName();
-    const paths = ownerPaths(options.stateDir, owner);
+    const prefix = `${owner}-${randomBytes(3).toString('hex')}`;
+    const directory = options.inMemory ? await runtimeDirectory(options.stateDir) : options.stateDir;
+    const paths = ownerPaths(directory, prefix);
     for (const path of [paths.stateDir, paths.bundlesDir])
       await mkdir(path, { recursive: true, mode: 0o700 });
-    const networks = new Networks({ owner, allow, log });
-    return new Sandbox(owner, options.stateDir, {
+    const { fast = ALL_FAST } = options;
+    const networks = new Networks({ prefix, allow, log, reuse: fast.networks });
+    const machine = await machineLimits(cgroups);
+    return new Sandbox(prefix, [...new Set([directory, options.stateDir])], {
       runtime,
+      confined:
+        fast.crun && !cgroups.unified ? await findConfined(prefix, cgroups, machine, options) : undefined,
       stateDir: paths.stateDir,
       bundlesDir: paths.bundlesDir,
       cgroups,
       networks,
       outputs: new OutputPipes(paths.root),
+      etc: new SharedFiles(paths.root),
       seccomp,
-      machine: await machineLimits(cgroups),
+      machine,
       measure: options.measure ?? measureDisk,
       log,
     });
@@ -90,8 +112,19 @@ export class Sandbox {
   }
 
   /** Runs one step: see `runStep`. Steps may run side by side. */
-  run(step: StepSpec): Promise<StepOutcome> {
-    return runStep(this.#parts, `${this.#owner}-step${++this.#steps}`, step);
+  async run(step: StepSpec): Promise<StepOutcome> {
+    const { confined } = this.#parts;
+    const id = `${this.#prefix}-step${++this.#steps}`;
+    try {
+      return await runStep(this.#parts, id, step);
+    } catch (error) {
+      if (confined === undefined || step.insecure === true || !isStartFailure(error)) throw error;
+      // The step did not begin. If the other runtime can start it, this one is no good here.
+      const outcome = await runStep({ ...this.#parts, confined: undefined }, `${id}-again`, step);
+      this.#parts.log?.warn({ err: error }, 'crun does not work on this machine; RUN steps take longer');
+      this.#parts = { ...this.#parts, confined: undefined };
+      return outcome;
+    }
   }
 
   /** Makes the first step's network ahead. */
@@ -101,7 +134,7 @@ export class Sandbox {
 
   /** Removes what killed builders left; to be called once at start, before the first step. */
   async reap(): Promise<Reaped> {
-    const reaped = await reapLeftovers(this.#directory, this.#parts.runtime, this.#parts.cgroups);
+    const reaped = await reapLeftovers(this.#directories, this.#parts.runtime, this.#parts.cgroups);
     if (Object.values(reaped).some((count) => count > 0))
       this.#parts.log?.info(reaped, 'removed what a killed builder left');
     return reaped;
@@ -110,9 +143,18 @@ export class Sandbox {
   /** Frees what is kept between steps. No step may run any more. */
   async close(): Promise<void> {
     await this.#parts.networks.close();
-    await rm(ownerPaths(this.#directory, this.#owner).root, { recursive: true, force: true });
+    if (this.#confined !== undefined) await this.#parts.cgroups.remove(this.#confined.cgroups.shared);
+    const [directory = ''] = this.#directories;
+    await rm(ownerPaths(directory, this.#prefix).root, { recursive: true, force: true });
   }
 }
+
+/** What a runtime answers that could not start the container, whatever is in it. */
+function isStartFailure(error: unknown): boolean {
+  return error instanceof SlipwayError && error.code === 'unavailable' && error.temporary;
+}
+
+type Version = Pick<Runtime, 'name' | 'version' | 'advisories'>;
 
 const TOOLS: readonly {
   readonly program: string;
@@ -134,7 +176,7 @@ async function requireTools(): Promise<void> {
   }
 }
 
-function checkAdvisories(runtime: Runtime, options: SandboxOptions): void {
+function checkAdvisories(runtime: Version, options: SandboxOptions): void {
   const { name, version, advisories } = runtime;
   options.log?.info({ runtime: name, version }, 'RUN steps run in an OCI runtime');
   if (advisories.length === 0) return;
@@ -151,6 +193,25 @@ function checkAdvisories(runtime: Runtime, options: SandboxOptions): void {
     { runtime: name, version, advisories },
     'this version has known weaknesses unless it was patched',
   );
+}
+
+/** Undefined where there is no crun, or not what it needs: then it is the other runtime. */
+async function findConfined(
+  prefix: string,
+  cgroups: Cgroups,
+  machine: MachineLimits,
+  options: SandboxOptions,
+): Promise<Confined | undefined> {
+  try {
+    const runtime = await ConfinedCrun.find(cgroups);
+    const own = runtime && (await StepCgroups.open(prefix, machine));
+    if (runtime === undefined || own === undefined) return undefined;
+    checkAdvisories(runtime, options);
+    return { runtime, cgroups: own, filter: new SeccompFilter() };
+  } catch (error) {
+    options.log?.warn({ err: error }, 'crun cannot be used on this machine');
+    return undefined;
+  }
 }
 
 async function machineLimits(cgroups: Cgroups): Promise<MachineLimits> {

@@ -26,6 +26,9 @@ export interface SeccompProfile {
   readonly syscalls: readonly SeccompRule[];
 }
 
+/** Of config.json, with a compiled profile in base64: crun(1). */
+export const FILTER_ANNOTATION = 'run.oci.seccomp_bpf_data';
+
 const EPERM = 1;
 const ENOSYS = 38;
 

@@ -4,7 +4,7 @@
  */
 
 import type { HostDevice } from './privileges.js';
-import type { SeccompProfile } from './seccomp.js';
+import { FILTER_ANNOTATION, type SeccompProfile } from './seccomp.js';
 import type { StepMount, StepSpec } from './step.js';
 
 /** What a container of Docker has, but for NET_RAW: with it a step writes packets past the routes that keep it in. */
@@ -44,7 +44,10 @@ export interface MachineLimits {
 export interface RuntimeInputs {
   readonly step: StepSpec;
   readonly hostname: string;
-  readonly cgroupPath: string;
+  /** For a runtime that makes cgroups and mounts what a step sees of them. */
+  readonly cgroupPath?: string;
+  /** Otherwise that is here. */
+  readonly cgroupMounts?: readonly FileMount[];
   readonly files: readonly FileMount[];
   /** Of the step, their targets resolved in the rootfs. */
   readonly mounts: readonly StepMount[];
@@ -53,11 +56,13 @@ export interface RuntimeInputs {
   /** Path of the network namespace; undefined for an empty one of its own, or the host's. */
   readonly networkNamespace: string | undefined;
   readonly seccomp: SeccompProfile | undefined;
+  /** The same compiled, where a step before had it compiled. */
+  readonly seccompFilter?: string;
   readonly machine: MachineLimits;
 }
 
 const OPEN_FILES = 65_536;
-const CPU_PERIOD_US = 100_000;
+export const CPU_PERIOD_US = 100_000;
 
 export function runtimeConfig(inputs: RuntimeInputs): object {
   const { step, machine } = inputs;
@@ -65,6 +70,9 @@ export function runtimeConfig(inputs: RuntimeInputs): object {
   const capabilities = insecure ? machine.capabilities : CAPABILITIES;
   return {
     ociVersion: '1.0.2',
+    ...(insecure || inputs.seccompFilter === undefined
+      ? {}
+      : { annotations: { [FILTER_ANNOTATION]: inputs.seccompFilter } }),
     hostname: inputs.hostname,
     root: { path: step.rootfs, readonly: false },
     process: {
@@ -90,15 +98,21 @@ export function runtimeConfig(inputs: RuntimeInputs): object {
       rlimits: rlimits(machine),
       noNewPrivileges: false,
     },
-    mounts: [...systemMounts(insecure), ...inputs.files.map(bindReadOnly), ...inputs.mounts.map(stepMount)],
+    mounts: [
+      ...systemMounts(insecure),
+      ...cgroupMounts(inputs),
+      ...inputs.files.map(bindReadOnly),
+      ...inputs.mounts.map(stepMount),
+    ],
     linux: {
       namespaces: [
         ...['pid', 'mount', 'ipc', 'uts', 'cgroup'].map((type) => ({ type })),
         ...networkNamespace(inputs),
       ],
       ...(insecure ? { devices: inputs.hostDevices } : {}),
-      cgroupsPath: inputs.cgroupPath,
-      resources: resources(step, machine),
+      ...(inputs.cgroupPath === undefined
+        ? {}
+        : { cgroupsPath: inputs.cgroupPath, resources: resources(step, machine) }),
       // The host's own network keeps the host's own settings.
       ...(step.network === 'host' ? {} : { sysctl: networkSettings(machine) }),
       ...(insecure || inputs.seccomp === undefined ? {} : { seccomp: inputs.seccomp }),
@@ -160,8 +174,17 @@ function systemMounts(insecure: boolean): object[] {
     mount('/dev/shm', 'tmpfs', 'shm', [...safe, 'mode=1777', 'size=65536k']),
     mount('/dev/mqueue', 'mqueue', 'mqueue', safe),
     mount('/sys', 'sysfs', 'sysfs', [...safe, access]),
-    // Runtimes of languages read their memory limit there.
-    mount('/sys/fs/cgroup', 'cgroup', 'cgroup', [...safe, 'relatime', access]),
+  ];
+}
+
+/** Runtimes of languages read their memory limit there. */
+function cgroupMounts({ step, cgroupMounts }: RuntimeInputs): object[] {
+  const options = ['nosuid', 'noexec', 'nodev', 'relatime', step.insecure === true ? 'rw' : 'ro'];
+  const destination = '/sys/fs/cgroup';
+  if (cgroupMounts === undefined) return [{ destination, type: 'cgroup', source: 'cgroup', options }];
+  return [
+    { destination, type: 'tmpfs', source: 'tmpfs', options: [...options, 'mode=755', 'size=64k'] },
+    ...cgroupMounts.map((each) => ({ ...each, type: 'bind', options: ['bind', ...options, 'private'] })),
   ];
 }
 
@@ -187,6 +210,20 @@ function rlimits(machine: MachineLimits): object[] {
   ];
 }
 
+/**
+ * The same in the files of a devices cgroup (v1), with what the runtimes add. Nodes may be made, as debootstrap does, but
+ * not opened: only null, zero, full, random, urandom, tty, ptmx and pts.
+ */
+export const DEVICE_RULES: readonly (readonly [file: string, rule: string])[] = [
+  ['devices.deny', 'a'],
+  ...['c *:* m', 'b *:* m', 'c 1:3 rwm', 'c 1:5 rwm', 'c 1:7 rwm', 'c 1:8 rwm', 'c 1:9 rwm'].map(allowed),
+  ...['c 5:0 rwm', 'c 5:2 rwm', 'c 136:* rwm'].map(allowed),
+];
+
+function allowed(rule: string): readonly [string, string] {
+  return ['devices.allow', rule];
+}
+
 function resources(step: StepSpec, machine: MachineLimits): object {
   const { memoryBytes, processes, cpuShares, cpus } = step.limits;
   return {
@@ -195,7 +232,7 @@ function resources(step: StepSpec, machine: MachineLimits): object {
         ? [{ allow: true, access: 'rwm' }]
         : [
             { allow: false, access: 'rwm' },
-            // Nodes may be made, as debootstrap does, but not opened: the runtimes add null, zero, random, tty and pts.
+            // The runtimes add null, zero, random, tty and pts: see DEVICE_RULES.
             { allow: true, type: 'c', access: 'm' },
             { allow: true, type: 'b', access: 'm' },
           ],

@@ -3,8 +3,8 @@
  * and removed after the step, with the time of the directory they were in as it was before. As with BuildKit, /dev, /proc
  * and /sys stay: an image without them has them after its first RUN.
  */
-import type { BigIntStats } from 'node:fs';
-import { chmod, lstat, mkdir, rmdir, unlink, utimes, writeFile } from 'node:fs/promises';
+import { type BigIntStats, lstatSync } from 'node:fs';
+import { chmod, mkdir, open, rmdir, unlink, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isErrno, SlipwayError } from '../../errors.js';
 import { InsideView, isAtOrBelow } from './inside-view.js';
@@ -76,7 +76,7 @@ export class MountPoints {
         points.files.set(path, resolved);
       }
       await points.#ensureTargets(mounts);
-      for (const [path, parent] of points.#parents) parent.afterNs = (await points.#stat(path)).mtimeNs;
+      for (const [path, parent] of points.#parents) parent.afterNs = points.#stat(path).mtimeNs;
       points.#stubs.splice(0, kept);
       return points;
     } catch (error) {
@@ -148,25 +148,25 @@ export class MountPoints {
     }
     const directory = dirname(path);
     await this.#ensure(directory, 'directory');
-    const before = await this.#stat(directory);
+    const before = this.#stat(directory);
     const host = join(this.#root, path);
     await makePoint(host, kind);
     if (mode !== undefined) await chmod(host, mode);
-    this.#stubs.push({ path, kind, inode: (await this.#stat(path)).ino });
+    this.#stubs.push({ path, kind, inode: this.#stat(path).ino });
     if (!this.#parents.has(directory)) {
       this.#parents.set(directory, { inode: before.ino, beforeNs: before.mtimeNs, afterNs: before.mtimeNs });
     }
   }
 
-  #stat(path: string): Promise<BigIntStats> {
-    return lstat(join(this.#root, path), { bigint: true });
+  #stat(path: string): BigIntStats {
+    return lstatSync(join(this.#root, path), { bigint: true });
   }
 
   /** undefined when the path is gone, or is reached through a link by now: that might lead to the host. */
   async #statUnlinked(path: string): Promise<{ inode: bigint; stat: BigIntStats } | undefined> {
     if ((await resolveInRoot(this.#root, path)) !== path) return undefined;
     try {
-      const stat = await this.#stat(path);
+      const stat = this.#stat(path);
       return { inode: stat.ino, stat };
     } catch (error) {
       if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
@@ -208,7 +208,7 @@ async function makeIn(root: string, path: string, kind: Kind): Promise<void> {
 
 async function makePoint(host: string, kind: Kind): Promise<void> {
   if (kind === 'directory') await mkdir(host, { mode: 0o755 });
-  else await writeFile(host, '', { flag: 'wx', mode: 0o644 });
+  else await (await open(host, 'wx', 0o644)).close();
 }
 
 /** utimes(2) by way of a double: microseconds, rounded down, so that a second never becomes the next. */
