@@ -26,36 +26,13 @@ const NAMES = [
   'adopt',
   /** The ledger is read and written as files instead of by git (ledger/document-files.ts). */
   'ledger',
+  /** Where cgroups are not v2's alone, RUN steps run in crun, in cgroups of ours (build/sandbox/confined-crun.ts). */
+  'crun',
+  /** A network that no packet went through is the next step's too (build/sandbox/network.ts). */
+  'networks',
 ] as const;
 
 export type FastPaths = Readonly<Record<(typeof NAMES)[number], boolean>>;
-  readonly ledger: boolean;
-  /** Where cgroups are not v2's alone, RUN steps run in crun, in cgroups of ours (build/sandbox/confined-crun.ts). */
-  readonly crun: boolean;
-  /** A network that no packet went through is the next step's too (build/sandbox/network.ts). */
-  readonly networks: boolean;
-}
-
-export const ALL_FAST: FastPaths = {
-  memo: true,
-  listings: true,
-  hashes: true,
-  thin: true,
-  adopt: true,
-  ledger: true,
-  crun: true,
-  networks: true,
-};
-export const NONE_FAST: FastPaths = {
-  memo: false,
-  listings: false,
-  hashes: false,
-  thin: false,
-  adopt: false,
-  ledger: false,
-  crun: false,
-  networks: false,
-};
 
 export const ALL_FAST: FastPaths = each(() => true);
 export const NONE_FAST: FastPaths = each(() => false);

@@ -44,13 +44,11 @@ export interface HeldBuildTools {
 /** Opens the store, looks for an OCI runtime, and removes what a killed builder left. Throws `unavailable` without a runtime. */
 export async function openBuildTools(config: Config, log: Logger): Promise<HeldBuildTools> {
   const paths = homePaths(config.home);
-  const fast = fastPaths();
   const sandbox = await Sandbox.probe({
     stateDir: sandboxDirectory(paths.store),
     inMemory: true,
     networkAllow: config.buildNetworkAllow,
     measure: diskUsage,
-    fast,
     log,
   });
   // The steps of a killed builder end before the file systems below them are taken away.

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { access, mkdir, readFile, rm } from 'node:fs/promises';
 import { SlipwayError } from '../../errors.js';
-import { ALL_FAST, type FastPaths } from '../../fast-paths.js';
+import { type FastPaths, fastPaths } from '../../fast-paths.js';
 import type { Logger } from '../../log.js';
 import { Cgroups } from './cgroup.js';
 import { parseAllowList } from './cidr.js';
@@ -41,7 +41,7 @@ export interface SandboxOptions {
   readonly refuseKnownBad?: boolean;
   /** i386 programs on amd64, for those who trust what they build: see seccompProfile. */
   readonly with32Bit?: boolean;
-  /** All of them unless given. */
+  /** What the environment says unless given. */
   readonly fast?: Pick<FastPaths, 'crun' | 'networks'>;
 }
 
@@ -86,7 +86,7 @@ export class Sandbox {
     const paths = ownerPaths(directory, prefix);
     for (const path of [paths.stateDir, paths.bundlesDir])
       await mkdir(path, { recursive: true, mode: 0o700 });
-    const { fast = ALL_FAST } = options;
+    const { fast = fastPaths() } = options;
     const networks = new Networks({ prefix, allow, log, reuse: fast.networks });
     const machine = await machineLimits(cgroups);
     return new Sandbox(prefix, [...new Set([directory, options.stateDir])], {
