@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { diskUsage } from '../../native/index.js';
 import { type Config, homePaths } from '../config.js';
+import { fastPaths } from '../fast-paths.js';
 import { AppRepositories } from '../git/app-repository.js';
 import { Git } from '../git/git.js';
 import { ObjectPool } from '../git/object-pool.js';
@@ -44,16 +45,18 @@ export interface HeldBuildTools {
 /** Opens the store, looks for an OCI runtime, and removes what a killed builder left. Throws `unavailable` without a runtime. */
 export async function openBuildTools(config: Config, log: Logger): Promise<HeldBuildTools> {
   const paths = homePaths(config.home);
+  const fast = fastPaths();
   const sandbox = await Sandbox.probe({
     stateDir: sandboxDirectory(paths.store),
     inMemory: true,
+    fast,
     networkAllow: config.buildNetworkAllow,
     measure: diskUsage,
     log,
   });
   // The steps of a killed builder end before the file systems below them are taken away.
   await sandbox.reap();
-  const builderStore = await openBuilderStore(paths.store, config.limits);
+  const builderStore = await openBuilderStore(paths.store, config.limits, fast);
   // The first step's network is made ahead; a build does not wait for it.
   sandbox.warmUp();
   const git = new Git();

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -37,6 +37,8 @@ describe.skipIf(skipped('reap'))('after kill -9 of a builder', () => {
       ...['--ignoreConfig', '--noCheck', '--target', 'es2023', '--module', 'nodenext', '--types', 'node'],
       ...['--rootDir', root, '--outDir', compiled, join(root, 'test/sandbox/victim.ts')],
     ]);
+    await mkdir(join(compiled, 'native/build'));
+    await copyFile(join(root, 'native/build/slipway.node'), join(compiled, 'native/build/slipway.node'));
   });
   afterAll(() => rm(compiled, { recursive: true, force: true }));
 
