@@ -267,6 +267,6 @@ describe('git:credential', () => {
       cwd: terminal.directory,
       env: terminal.env,
     });
-    expect(stdout).toMatch(/\/bin\/slipway' git:credential$|\/bin\/slipway git:credential$/m);
+    expect(stdout).toMatch(/\/native\/build\/git-credential'? '?\/.*\/bin\/slipway'?$/m);
   });
 });

@@ -311,5 +311,6 @@ test('starts without a heavy module: only builtins and small files of this proje
     'src/errors.ts',
     'src/logs/seconds.ts',
     'src/model/app.ts',
+    'src/root.ts',
   ]);
 });

@@ -27,7 +27,7 @@ let log: string;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'slipway-setup-'));
   log = join(dir, 'calls');
-  for (const folder of ['bin', 'native/build', 'node_modules/.bin', 'dist', 'fake'])
+  for (const folder of ['bin', 'native/build', 'node_modules/.bin', 'dist/run', 'fake'])
     mkdirSync(join(dir, folder), { recursive: true });
   copyFileSync(SETUP, join(dir, 'bin', 'setup'));
   writeFileSync(join(dir, 'package-lock.json'), '{}');
@@ -37,6 +37,8 @@ beforeEach(() => {
   writeFileSync(join(dir, 'node_modules', '.bin', 'tsc'), `#!/bin/sh\necho "tsc $*" >>'${log}'\n`, {
     mode: 0o755,
   });
+  writeFileSync(join(dir, 'bin', 'bundle.mjs'), '');
+  writeFileSync(join(dir, 'dist', 'run', 'slipway.js'), '');
   writeFileSync(join(dir, 'dist', '.built'), '');
   writeFileSync(log, '');
   installed(PACKAGES);
