@@ -1,8 +1,10 @@
 /** Ours as a push uses it: a warm builder process with its own home, in a process of its own, so that its cost can be seen. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseProcfile } from '../../../platform/procfile.js';
+import { projectRoot } from '../../../src/root.js';
 import type { Contender, PublishedImage, Work } from '../peers/contender.js';
 import { sendCommit } from '../workloads/project.js';
 import type { Answer, FromWorker, Request } from './messages.js';
@@ -27,6 +29,13 @@ interface Running {
   readonly child: ChildProcess;
   ask(request: Request): Promise<Answer>;
   end(): Promise<void>;
+}
+
+/** Those of the builder in the Procfile. */
+async function nodeOptions(): Promise<readonly string[]> {
+  const processes = parseProcfile(await readFile(join(projectRoot(), 'Procfile'), 'utf8'));
+  const { argv = [] } = processes.find(({ name }) => name === 'builder') ?? {};
+  return argv.filter((word) => word.startsWith('--'));
 }
 
 export async function startOurBuilder(options: OurOptions): Promise<OurBuilder> {
@@ -70,12 +79,17 @@ export async function startOurBuilder(options: OurOptions): Promise<OurBuilder> 
     const child = fork(join(import.meta.dirname, 'worker.js'), {
       env: {
         ...ownEnvironment(),
+        // As platform/processes.ts starts it.
+        MALLOC_ARENA_MAX: '1',
         SLIPWAY_HOME: home,
         SLIPWAY_REGISTRY: registry,
         SLIPWAY_LOG_LEVEL: 'error',
         ...env,
       },
-      execArgv: profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`],
+      execArgv: [
+        ...(await nodeOptions()),
+        ...(profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`]),
+      ],
     });
     const waiting = new Map<number, { resolve(answer: Answer): void; reject(error: Error): void }>();
     const ready = new Promise<void>((resolve, reject) => {
