@@ -24,7 +24,10 @@ int LayoutCursor::existingParentOf(const std::string& path) { return parent(path
 
 int LayoutCursor::parent(const std::string& path, bool make) {
   const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return root();
+  if (slash == std::string::npos) {
+    way_.clear();  // the entry may replace the directory that it begins with
+    return root();
+  }
   const std::string above = path.substr(0, slash);
   try {
     return walk(splitPath(above), make);

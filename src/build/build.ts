@@ -167,11 +167,12 @@ class BuildRun {
 
   async #start(stage: PlannedStage): Promise<Beginning> {
     const { base, from, platform } = stage;
-    await this.progress.stage(stage);
     if (base.kind === 'stage') {
       const parent = await this.stage(this.#stageAt(base.index));
+      await this.progress.stage(stage);
       return this.#begin(stage, { kind: 'stage', state: parent.state }, parent);
     }
+    await this.progress.stage(stage);
     if (base.kind === 'scratch') {
       return this.#begin(stage, { kind: 'scratch' }, { layers: [], baseHistory: 0 });
     }

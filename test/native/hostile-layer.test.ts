@@ -51,6 +51,15 @@ describe('a hostile layer', () => {
     ['a whiteout of nothing in the root', [{ path: '.wh.' }], /whiteout/],
     ['a directory named as a whiteout', [{ path: '.wh.d/f', data: 'x' }], /\.wh\./],
     [
+      'a file as a parent, where a directory was',
+      [
+        { path: 'd/f', data: 'x' },
+        { path: 'd', data: 'x' },
+        { path: 'd/g', data: 'x' },
+      ],
+      /not a directory/,
+    ],
+    [
       'a file as a parent',
       [
         { path: 'f', data: 'x' },
