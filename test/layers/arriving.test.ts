@@ -86,6 +86,12 @@ const ABOVE = made([
   { path: 'd/link', type: '1', link: 'd/file' },
 ]);
 
+/** Whiteouts are of the hour. */
+async function timeless(root: string): Promise<unknown> {
+  const entries = Object.entries(await picture(root)) as [string, { type: string }][];
+  return entries.map(([path, entry]) => [path, entry.type === 'char' ? { ...entry, mtime: 0 } : entry]);
+}
+
 describe('layers of one chain', () => {
   it('take from those below what they imply and link to, in whatever order they arrive', async () => {
     for (const [below, above] of [
@@ -144,7 +150,7 @@ describe('layers of one chain', () => {
             .layout(layers, undefined, fetchOf(stores, all, inParts(part)))
             .catch((error: { code?: string }) => error.code ?? 'no code');
           await nothingLeft(stores);
-          return typeof roots === 'string' ? roots : Promise.all(roots.map((root) => picture(root)));
+          return typeof roots === 'string' ? roots : Promise.all(roots.map(timeless));
         };
         const inTurn = await look(1);
         if (typeof inTurn !== 'string') whole++;
