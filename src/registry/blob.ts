@@ -8,6 +8,9 @@ import { withRetries } from './retry.js';
 import type { Place, Transport } from './transport.js';
 import type { WireAnswer } from './wire.js';
 
+/** Of a download, written at once. */
+const BATCH_BYTES = 256 * 1024;
+
 export interface BlobFetch {
   readonly signal?: AbortSignal | undefined;
   readonly tries?: number | undefined;
@@ -103,7 +106,11 @@ async function fetchRest(
       if (answer.status !== 206 || rangeStart(answer) !== from) await part.restart();
       if (answer.status === 416) throw part.cut('the registry does not resume');
       part.checkLength(answer);
-      for await (const chunk of answer.chunks) await part.add(chunk);
+      try {
+        for await (const chunk of answer.chunks) await part.add(chunk);
+      } finally {
+        await part.settle();
+      }
       if (!part.complete) throw part.cut(`it ended after ${part.received} of ${part.descriptor.size} bytes`);
     },
   );
@@ -114,13 +121,16 @@ function rangeStart(answer: WireAnswer): number | undefined {
   return match?.[1] === undefined ? undefined : Number(match[1]);
 }
 
-/** What has arrived of a blob, and its hash so far. */
+/** What has arrived of a blob, and its hash so far. Chunks are written in batches, one while the next one arrives. */
 class PartialBlob {
   readonly descriptor: Descriptor;
   readonly where: string;
   readonly #file: FileHandle;
   readonly #place: Place;
   #hash: Hash = createHash('sha256');
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #writing: Promise<void> = Promise.resolve();
   received = 0;
 
   constructor(file: FileHandle, descriptor: Descriptor, place: Place) {
@@ -155,18 +165,39 @@ class PartialBlob {
     if (this.received + chunk.length > this.descriptor.size) {
       throw this.#invalid(`has more than the ${this.descriptor.size} bytes that the manifest says`);
     }
-    this.#hash.update(chunk);
-    let written = 0;
-    while (written < chunk.length) {
-      const { bytesWritten } = await this.#file.write(
-        chunk,
-        written,
-        chunk.length - written,
-        this.received + written,
-      );
-      written += bytesWritten;
-    }
+    this.#held.push(chunk);
+    this.#heldBytes += chunk.length;
     this.received += chunk.length;
+    if (this.#heldBytes >= BATCH_BYTES) await this.#writeHeld();
+  }
+
+  /** Everything that was added is in the file. */
+  async settle(): Promise<void> {
+    await this.#writeHeld();
+    await this.#writing;
+  }
+
+  /** Waits for the batch before, so that at most two are in memory. */
+  async #writeHeld(): Promise<void> {
+    await this.#writing;
+    const [chunks, at] = [this.#held, this.received - this.#heldBytes];
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#writing = this.#write(chunks, at);
+    // It is thrown by whoever waits for it next.
+    this.#writing.catch(() => undefined);
+  }
+
+  async #write(chunks: readonly Buffer[], at: number): Promise<void> {
+    if (chunks.length === 0) return;
+    for (const chunk of chunks) this.#hash.update(chunk);
+    const { bytesWritten } = await this.#file.writev(chunks, at);
+    const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    if (bytesWritten === sizeBytes) return;
+    // A disk that is almost full takes a part, and says why with the next one.
+    const rest = Buffer.concat(chunks);
+    for (let written = bytesWritten; written < sizeBytes; )
+      written += (await this.#file.write(rest, written, sizeBytes - written, at + written)).bytesWritten;
   }
 
   verify(): void {
