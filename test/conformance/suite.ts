@@ -51,7 +51,7 @@ async function check(one: Case, recorded: Parameters<typeof expected>[1]): Promi
     const outcome = await ours.build(one, context);
     const slowly = await slow.build(one, context);
     expect(slowly.kind).toBe(outcome.kind);
-    expect(slowly.refusal?.message).toBe(outcome.refusal?.message);
+    expect(slowly.refusal?.code).toBe(outcome.refusal?.code);
     if (one.fails !== undefined) {
       const { code, message } = outcome.refusal ?? { code: 'none', message: '' };
       expect(`${code}: ${message}`).toMatch(one.fails.message);
