@@ -78,6 +78,9 @@ function commitOf(text: string, files: Files, ignored: string): Promise<string> 
   return builder.commit({ ...gone, ...files, ...ignoreFile, Dockerfile: text });
 }
 
+/** Of two stages that fail at the same time chance says which is told: see stages.test.ts for stages side by side. */
+const IN_TURN = { tools: { stepsAtOnce: 1 } } as const;
+
 /** The image, or the code of the error: a cache must not change either. */
 async function attempt(build: () => Promise<Built>): Promise<Built | string> {
   try {
@@ -95,7 +98,7 @@ async function inEmptyStore<T>(
   const directory = await temporaryDirectory();
   try {
     const store = await openBuilderStore(directory, DEFAULT_LIMITS);
-    return await look(await attempt(() => builder.build(commit, { store })), store);
+    return await look(await attempt(() => builder.build(commit, { store, ...IN_TURN })), store);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -125,14 +128,14 @@ describe('a build with the cache', () => {
         context,
         ignore,
         async (one, two, was, is, ignored) => {
-          await attempt(async () => builder.build(await commitOf(one, was, ignored)));
-          await attempt(async () => builder.build(await commitOf(two, was, '')));
+          await attempt(async () => builder.build(await commitOf(one, was, ignored), IN_TURN));
+          await attempt(async () => builder.build(await commitOf(two, was, ''), IN_TURN));
           for (const [text, files] of [
             [two, is],
             [one, is],
           ] as const) {
             const commit = await commitOf(text, files, ignored);
-            const cached = await attempt(() => builder.build(commit));
+            const cached = await attempt(() => builder.build(commit, IN_TURN));
             const clean = await inEmptyStore(commit, (built) => built);
             if (typeof cached === 'string' || typeof clean === 'string') expect(cached).toEqual(clean);
             else expect(cached.image.manifest.toString()).toBe(clean.image.manifest.toString());
@@ -152,15 +155,15 @@ describe('a build with the cache', () => {
         ignore,
         fc.boolean(),
         async (text, was, is, ignored, forget) => {
-          await attempt(async () => builder.build(await commitOf(text, was, ignored)));
+          await attempt(async () => builder.build(await commitOf(text, was, ignored), IN_TURN));
           // What a RUN left on the disk and what is laid out of its layer must look the same to the next step.
           const { layers } = builder.store;
           if (forget) for (const { chainId } of await layers.list()) await layers.remove(chainId);
           const commit = await commitOf(text, is, ignored);
-          const cached = await attempt(() => builder.build(commit));
+          const cached = await attempt(() => builder.build(commit, IN_TURN));
           expect(await flattened(cached, builder.store)).toBe(await inEmptyStore(commit, flattened));
           if (typeof cached === 'string') return;
-          const again = await builder.build(commit);
+          const again = await builder.build(commit, IN_TURN);
           expect(again.steps.cached).toBe(again.steps.total);
           expect(again.image.digest).toBe(cached.image.digest);
         },

@@ -10,6 +10,7 @@ interface PasswdEntry {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
+  readonly home: string;
 }
 
 interface GroupEntry {
@@ -46,6 +47,11 @@ export async function resolveUser(read: ReadFile, user: string): Promise<StepUse
         ? []
         : groups.filter((line) => line.members.includes(entry.name)).map((line) => line.gid),
   };
+}
+
+/** What HOME is where nobody sets it: the user's own, or `/` for one that has none. runc sets it so; crun only for a known user. */
+export async function resolveHome(read: ReadFile, { uid }: Pick<StepUser, 'uid'>): Promise<string> {
+  return (await readPasswd(read)).find((line) => line.uid === uid)?.home || '/';
 }
 
 /**
@@ -113,10 +119,10 @@ function parseId(text: string): number | undefined {
 }
 
 async function readPasswd(read: ReadFile): Promise<PasswdEntry[]> {
-  return (await readLines(read, '/etc/passwd')).flatMap(([name, , uid, gid]) => {
+  return (await readLines(read, '/etc/passwd')).flatMap(([name, , uid, gid, , home = '']) => {
     const ids = { uid: parseId(uid ?? ''), gid: parseId(gid ?? '') };
     return name && ids.uid !== undefined && ids.gid !== undefined
-      ? [{ name, uid: ids.uid, gid: ids.gid }]
+      ? [{ name, uid: ids.uid, gid: ids.gid, home }]
       : [];
   });
 }

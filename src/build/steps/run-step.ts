@@ -18,7 +18,7 @@ import type { RunSettings } from '../run-settings.js';
 import { rootfsReader } from '../sandbox/rootfs.js';
 import type { StepRunner } from '../sandbox/runtime.js';
 import type { StepOutcome } from '../sandbox/step.js';
-import { resolveUser } from '../sandbox/user.js';
+import { resolveHome, resolveUser } from '../sandbox/user.js';
 
 export interface RunTools {
   readonly store: BuilderStore;
@@ -57,14 +57,20 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
       const show = async (bytes: Buffer): Promise<void> => {
         if (bytes.length > 0) await tools.output(bytes);
       };
+      const read = rootfsReader(overlay.path);
+      const user = await resolveUser(read, step.user);
+      const env = environment(step, prepared);
+      // An empty one is as good as none, for a runtime.
+      const hasHome = env.some((pair) => /^HOME=./s.test(pair));
+      const others = env.filter((pair) => !pair.startsWith('HOME='));
       outcome = await sandbox.run({
         id: step.argv.join(' ').slice(0, 80),
         rootfs: overlay.path,
         argv: step.argv,
-        env: environment(step, prepared),
+        env: hasHome ? env : [...others, `HOME=${await resolveHome(read, user)}`],
         ...(prepared.memory === undefined ? {} : { memory: prepared.memory }),
         cwd: step.cwd,
-        user: await resolveUser(rootfsReader(overlay.path), step.user),
+        user,
         ...(step.hostname === undefined ? {} : { hostname: step.hostname }),
         network: tools.network,
         insecure: step.security === 'insecure',
