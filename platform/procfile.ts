@@ -24,7 +24,7 @@ export function parseProcfile(text: string, file = 'Procfile'): ProcessEntry[] {
     if (name === undefined || command === undefined) {
       throw new SlipwayError('invalid_config', `${JSON.stringify(line)} is not a process`, {
         where,
-        hint: 'write `name: command`, for example `web: node dist/src/main.js`',
+        hint: 'write `name: command`, for example `web: node dist/run/web.js`',
       });
     }
     if (entries.some((entry) => entry.name === name)) {

@@ -83,14 +83,8 @@ export async function readLooseRef(gitDir: string, ref: string): Promise<string 
  */
 export async function moveLooseRef(gitDir: string, ref: string, from: string, to: string): Promise<boolean> {
   const path = join(gitDir, ref);
-  const lock = `${path}.lock`;
-  try {
-    await writeSynced(lock, Buffer.from(`${to}\n`), 0o644);
-  } catch (error) {
-    if (isErrno(error, 'EEXIST') || isErrno(error, 'ENOENT')) return false;
-    await unlink(lock).catch(() => undefined);
-    throw error;
-  }
+  const lock = await lockRef(path, to);
+  if (lock === undefined) return false;
   try {
     if ((await readLooseRef(gitDir, ref)) !== from) {
       await unlink(lock);
@@ -108,15 +102,8 @@ export async function moveLooseRef(gitDir: string, ref: string, from: string, to
 /** Makes a ref that nobody else makes. False when it cannot be made this way. On disk when it returns. */
 export async function createLooseRef(gitDir: string, ref: string, to: string): Promise<boolean> {
   const path = join(gitDir, ref);
-  const lock = `${path}.lock`;
-  try {
-    await writeSynced(lock, Buffer.from(`${to}\n`), 0o644);
-  } catch (error) {
-    // ENOENT: its directory is not there yet, or was empty and git has just cleared it away.
-    if (isErrno(error, 'EEXIST') || isErrno(error, 'ENOENT')) return false;
-    await unlink(lock).catch(() => undefined);
-    throw error;
-  }
+  const lock = await lockRef(path, to);
+  if (lock === undefined) return false;
   try {
     await link(lock, path);
   } catch {
@@ -126,6 +113,20 @@ export async function createLooseRef(gitDir: string, ref: string, to: string): P
   }
   await syncDirectory(dirname(path));
   return true;
+}
+
+/** git's own lock of the ref at `path`, with what the ref is to be in it. Undefined when it cannot be had. */
+async function lockRef(path: string, to: string): Promise<string | undefined> {
+  const lock = `${path}.lock`;
+  try {
+    await writeSynced(lock, Buffer.from(`${to}\n`), 0o644);
+    return lock;
+  } catch (error) {
+    // ENOENT: its directory is not there yet, or was empty and git has just cleared it away.
+    if (isErrno(error, 'EEXIST') || isErrno(error, 'ENOENT')) return undefined;
+    await unlink(lock).catch(() => undefined);
+    throw error;
+  }
 }
 
 async function writeSynced(path: string, bytes: Uint8Array, mode: number): Promise<void> {

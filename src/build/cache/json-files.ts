@@ -2,11 +2,11 @@
  * Small JSON files in one directory of the builder's store, each named by a key. A file is whole or not there; reading
  * one marks it as used, for the cleaning. What does not have the expected shape is as good as absent.
  */
-import { mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { isErrno } from '../../errors.js';
-import { type StoredFile, storedFiles, unusedRemoved } from './stored-files.js';
+import { type StoredFile, storedFiles, unusedRemoved, writeWhole } from './stored-files.js';
 
 const SUFFIX = '.json';
 
@@ -34,7 +34,7 @@ export class JsonFiles<T> {
   }
 
   async put(key: string, value: T): Promise<void> {
-    await writeJson(this.#path(key), value);
+    await writeWhole(this.#path(key), JSON.stringify(value));
   }
 
   async remove(key: string): Promise<void> {
@@ -62,17 +62,6 @@ async function readJson(path: string): Promise<unknown> {
     return JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
     if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-async function writeJson(path: string, value: unknown): Promise<void> {
-  const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`;
-  try {
-    await writeFile(temporary, JSON.stringify(value));
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
     throw error;
   }
 }

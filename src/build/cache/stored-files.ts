@@ -1,5 +1,5 @@
 /** Files of one directory of the builder's store that are named by a key, as the cleaning sees them. */
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** What a file of a few hundred bytes takes on the disk. */
@@ -29,6 +29,18 @@ export async function storedFiles(directory: string, suffix: string): Promise<re
     }
   }
   return found;
+}
+
+/** The file is whole or not there, whenever the process is killed. `text` may hold secrets of the app: only root reads it. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`;
+  try {
+    await writeFile(temporary, text, { mode: 0o600 });
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
 }
 
 /** Removes the file unless it was used after `lastUsedAt`. */

@@ -3,9 +3,10 @@
  * are so young that it could be written again without another stamp is not kept. One file in the builder's store for each
  * directory: path, stamp and hash in turn. It only saves work: what cannot be read is as good as absent.
  */
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { hashOf } from '../cache/keys.js';
+import { writeWhole } from '../cache/stored-files.js';
 import type { ContextEntry } from './context.js';
 
 export interface StampedHash {
@@ -71,13 +72,6 @@ async function readHashes(path: string): Promise<Map<string, StampedHash>> {
 async function writeHashes(path: string, known: ReadonlyMap<string, StampedHash>): Promise<void> {
   const parts = [HEAD];
   for (const [at, { stamp, sha256 }] of known) parts.push(at, stamp, sha256);
-  const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`;
-  try {
-    await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
-    await writeFile(temporary, parts.join('\0'), { mode: 0o600 });
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await writeWhole(path, parts.join('\0'));
 }

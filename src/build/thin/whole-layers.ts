@@ -3,11 +3,11 @@
  * the builder's store: the layer as a line of JSON, then a path and what the layer says of it, in turn. A file is whole
  * or not there; what cannot be read is as good as absent.
  */
-import { mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Layer } from '../../layers/layer.js';
 import { cachedLayer } from '../cache/cached.js';
-import { type StoredFile, storedFiles, unusedRemoved } from '../cache/stored-files.js';
+import { type StoredFile, storedFiles, unusedRemoved, writeWhole } from '../cache/stored-files.js';
 import type { LayerIndex } from './changes.js';
 
 export interface WholeLayer {
@@ -45,17 +45,9 @@ export class WholeLayers {
   }
 
   async put(key: string, { layer, index, contentBytes }: WholeLayer): Promise<void> {
-    const path = this.#path(key);
     const parts = [JSON.stringify({ layer, contentBytes, entries: index.size })];
     for (const [at, line] of index) parts.push(at, line);
-    const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`;
-    try {
-      await writeFile(temporary, parts.join('\0'), { mode: 0o600 });
-      await rename(temporary, path);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
+    await writeWhole(this.#path(key), parts.join('\0'));
   }
 
   list(): Promise<readonly StoredFile[]> {
