@@ -23,7 +23,6 @@ import type { TreeListings } from './context/tree-listings.js';
 import { appImagePolicy } from './image-policy.js';
 import { logEvents } from './log-events.js';
 import { BuildMemo } from './memo/build-memo.js';
-import { buildKey } from './memo/remembered-build.js';
 import { eachOf, outcomeEvents } from './outcome-events.js';
 import type { BuildListener } from './progress.js';
 import { parseAllowList } from './sandbox/cidr.js';
@@ -128,6 +127,7 @@ export async function buildApp(
       listen: memo === undefined ? listen : eachOf(memo.listen, listen),
       ...(remote === undefined ? {} : { remote }),
       ...(onLayer === undefined ? {} : { onLayer }),
+      ...(memo === undefined || noCache ? {} : { recall: (files) => memo.recallFiles(files) }),
       signal,
     },
   );
@@ -150,7 +150,7 @@ async function appMemo(
 ): Promise<BuildMemo> {
   const { dockerfile, buildArgs, platform, policy, scope, run, thin } = request;
   const { network, allow, cacheScope } = run;
-  const key = buildKey({
+  const identity = {
     tree: await treeOf(tools, app, commit),
     dockerfile,
     buildArgs,
@@ -158,10 +158,11 @@ async function appMemo(
     settings: { network, allow, cacheScope, thin },
     scope,
     limits: tools.config.limits,
-  });
-  return new BuildMemo(key, {
+  };
+  return new BuildMemo(identity, {
     store: tools.builderStore,
     registry: tools.registry,
+    isKnownHere: tools.listings?.has(tools.repositories.path(app)) ?? false,
     policy,
     listen,
     ...(remote === undefined ? {} : { remote }),

@@ -7,6 +7,7 @@ import { planBuild } from '../dockerfile/plan.js';
 import { SlipwayError } from '../errors.js';
 import { hostPlatform } from '../registry/pull.js';
 import type { BuildRequest } from './build-request.js';
+import { hashOf } from './cache/keys.js';
 import type { BuildContext } from './context/context.js';
 import type { CopySource } from './copy/copy-source.js';
 
@@ -17,6 +18,8 @@ export interface BuildInput {
   readonly ignore: IgnoreMatcher;
   /** As errors name it. */
   readonly ignoreFile: string;
+  /** Of the ignore file. */
+  readonly ignoreText: string;
 }
 
 /** Throws `dockerfile_missing`, `dockerfile_invalid` or `dockerfile_unsupported`. */
@@ -38,6 +41,16 @@ export async function readInput(request: BuildRequest, limits: Limits): Promise<
   return { text, plan, ...(await readIgnore(name, context, ignoreText)) };
 }
 
+/** The same name, the same Dockerfile, ignore file and files in sight; undefined where nothing is out of sight, or not known so quickly. */
+export function inputName(
+  { text, ignoreFile, ignoreText }: BuildInput,
+  source: CopySource,
+): string | undefined {
+  const files = source.name?.();
+  if (files === undefined) return undefined;
+  return `files ${hashOf([Buffer.from(text).toString('base64'), ignoreFile, ignoreText, files])}`;
+}
+
 /** SOURCE_DATE_EPOCH=context is the time of the commit; a directory has none, and the image is made as without. */
 export async function withContextTime(
   buildArgs: Readonly<Record<string, string>>,
@@ -55,7 +68,7 @@ async function readIgnore(
   dockerfile: string,
   context: BuildContext,
   given?: Uint8Array,
-): Promise<Pick<BuildInput, 'ignore' | 'ignoreFile'>> {
+): Promise<Pick<BuildInput, 'ignore' | 'ignoreFile' | 'ignoreText'>> {
   for (const file of ignoreFiles(dockerfile)) {
     const text = (given === undefined ? await context.read(file) : Buffer.from(given))?.toString('utf8');
     if (text === undefined) continue;
@@ -70,9 +83,9 @@ async function readIgnore(
         },
       );
     }
-    return { ignore: parseIgnore(text, file), ignoreFile: file };
+    return { ignore: parseIgnore(text, file), ignoreFile: file, ignoreText: text };
   }
-  return { ignore: parseIgnore(''), ignoreFile: '.dockerignore' };
+  return { ignore: parseIgnore(''), ignoreFile: '.dockerignore', ignoreText: '' };
 }
 
 /** A context that is not the build's main one, without what its own ignore file takes out. */

@@ -59,6 +59,8 @@ export interface BuildTools {
   readonly listen: BuildListener;
   /** What other builders have built; the caller exports what this build adds. */
   readonly remote?: RemoteCache;
+  /** What an earlier build gave of the same files (`inputName`, build-input.ts); undefined when it has to be built. */
+  readonly recall?: (files: string | undefined) => Promise<BuildResult | undefined>;
   /** Told of each layer as soon as it is known that the image will have it; must not throw. */
   readonly onLayer?: (layer: Layer, bases: BaseImages) => void;
   readonly signal: AbortSignal;

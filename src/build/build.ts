@@ -13,7 +13,7 @@ import { SlipwayError } from '../errors.js';
 import { shownUrl } from './add/download.js';
 import { baseImageError } from './base-image-error.js';
 import { type BaseImage, BaseImages } from './base-images.js';
-import { type BuildInput, readInput, visibleContext } from './build-input.js';
+import { type BuildInput, inputName, readInput, visibleContext } from './build-input.js';
 import type { BuildRequest, BuildResult, BuildTools } from './build-request.js';
 import { contextBase, withBaseHistory } from './context/context-base.js';
 import type { CopySource } from './copy/copy-source.js';
@@ -34,6 +34,8 @@ export async function buildImage(request: BuildRequest, tools: BuildTools): Prom
   const stop = new AbortController();
   const signal = AbortSignal.any([tools.signal, stop.signal]);
   const source = await request.context.source(input.ignore, input.ignoreFile, signal);
+  const known = await tools.recall?.(inputName(input, source));
+  if (known !== undefined) return known;
   await using run = new BuildRun(request, plan, source, { ...tools, signal }, stop);
   await run.lint(input);
   const { state, layers, baseHistory } = await run.target();

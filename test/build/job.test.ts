@@ -22,7 +22,7 @@ import { asDigest } from '../../src/registry/image.js';
 import { parseReference } from '../../src/registry/reference.js';
 import { TestBuilder } from '../support/builder.js';
 import { temporaryDirectory } from '../support/directories.js';
-import { commitFile, git } from '../support/repository.js';
+import { commitFile, commitFiles, git } from '../support/repository.js';
 import { until } from '../support/until.js';
 
 const NO_OPTIONS: PushOptions = { detach: false, noCache: false, buildOnly: false };
@@ -79,8 +79,13 @@ beforeEach(async () => {
   };
 });
 
-async function push(dockerfile: string, options: Partial<PushOptions> = {}): Promise<Deployment> {
-  const newOid = await commitFile(tools.repositories.path(APP), 'Dockerfile', dockerfile);
+async function push(
+  dockerfile: string,
+  options: Partial<PushOptions> = {},
+  others: Readonly<Record<string, string>> = {},
+): Promise<Deployment> {
+  const files = { Dockerfile: dockerfile, ...others };
+  const newOid = await commitFiles(tools.repositories.path(APP), files);
   return tools.store.create(APP, {
     kind: 'push',
     who: 'alice',
@@ -214,8 +219,9 @@ describe('a push of what was built before', () => {
     text: string,
     from = tools,
     options: Partial<PushOptions> = {},
+    others: Readonly<Record<string, string>> = {},
   ): Promise<Deployment> => {
-    const deployment = await push(text, options);
+    const deployment = await push(text, options, others);
     await buildNext(from, APP, never);
     return nowOf(deployment);
   };
@@ -243,6 +249,33 @@ describe('a push of what was built before', () => {
     expect(await told(known)).toBe(await told(walked));
     const outcomes = await readOutcomes(tools.store.stepsPath(APP, known.id));
     expect(outcomes).toEqual(await readOutcomes(tools.store.stepsPath(APP, walked.id)));
+  });
+
+  it('is one look-up as well where only what is ignored has changed, and nothing else', async () => {
+    const forgetful = (): typeof tools => {
+      const steps = Object.assign(Object.create(builder.store.steps), { get: async () => undefined });
+      return { ...tools, builderStore: { ...builder.store, steps } };
+    };
+    const files = { '.dockerignore': 'notes\n', notes: 'one', seen: 'one' };
+    const first = await build(text('three'), tools, {}, files);
+    const known = await build(text('three'), forgetful(), {}, { ...files, notes: 'two' });
+    expect(known).toMatchObject({ state: 'ready', digest: first.digest, steps: { cached: 3, total: 3 } });
+    const walked = { ...tools, builderStore: { ...builder.store, fast: NONE_FAST } };
+    expect(await told(known)).toBe(
+      await told(await build(text('three'), walked, {}, { ...files, notes: 'two' })),
+    );
+    // From now on by its tree alone.
+    const again = await build(text('three'), { ...tools, ...unlistable() }, {}, { ...files, notes: 'two' });
+    expect(again).toMatchObject({ digest: first.digest, steps: { cached: 3 } });
+    const cachedOf = async (
+      other: Readonly<Record<string, string>>,
+      dockerfile = text('three'),
+    ): Promise<unknown> => (await build(dockerfile, forgetful(), {}, { ...files, ...other })).steps?.cached;
+    expect(await cachedOf({ seen: 'two' })).toBe(0);
+    expect(await cachedOf({ '.dockerignore': 'notes\nother\n' })).toBe(0);
+    expect(await cachedOf({ '.dockerignore': '' })).toBe(0);
+    expect(await cachedOf({}, `${text('three')}# changed\n`)).toBe(0);
+    expect(await cachedOf({ 'Dockerfile.dockerignore': 'notes\n' })).toBe(0);
   });
 
   it('is built again where that is asked for, or where a layer of it is gone', async () => {

@@ -10,8 +10,21 @@ export async function commitFile(
   content: string,
   message = 'a change',
 ): Promise<string> {
-  const blob = await git.text(['hash-object', '-w', '--stdin'], { gitDir, input: content });
-  const tree = await git.text(['mktree'], { gitDir, input: `100644 blob ${blob}\t${path}\n` });
+  return commitFiles(gitDir, { [path]: content }, message);
+}
+
+/** As `commitFile`, of several files; all at the root. */
+export async function commitFiles(
+  gitDir: string,
+  files: Readonly<Record<string, string>>,
+  message = 'a change',
+): Promise<string> {
+  const lines: string[] = [];
+  for (const [path, content] of Object.entries(files)) {
+    const blob = await git.text(['hash-object', '-w', '--stdin'], { gitDir, input: content });
+    lines.push(`100644 blob ${blob}\t${path}\n`);
+  }
+  const tree = await git.text(['mktree'], { gitDir, input: lines.join('') });
   const who = {
     GIT_AUTHOR_NAME: 'alice',
     GIT_AUTHOR_EMAIL: 'alice',

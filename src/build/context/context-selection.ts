@@ -15,18 +15,23 @@ import {
   hasWildcard,
   type PathSelector,
   type Selection,
+  type SelectionChange,
   type SourceEntry,
   splitWildcard,
 } from '../copy/copy-source.js';
 import { filtered, isExcluded, isLiteral, type PathFilter, pathFilter } from '../copy/filter.js';
 import type { ContextEntry, ContextFiles } from './context.js';
 import type { ContextTree } from './context-tree.js';
+import type { DifferentPath } from './tree-difference.js';
 
 /**
  * Every file of a context has this time in the exported layers (1980-01-01, the oldest that zip can hold): a checkout has
  * no times of its own, and identical trees must give identical layers.
  */
 export const CONTEXT_MTIME = 315_532_800;
+
+/** Where more paths differ, a look at all of them is as quick. */
+const MOST_CHANGED = 2_000;
 
 export class ContextSelection implements CopySource {
   readonly #visible: ContextTree;
@@ -57,6 +62,16 @@ export class ContextSelection implements CopySource {
 
   async content(source: SourceEntry): Promise<{ data: Uint8Array } | { file: string; sha256: string }> {
     return this.#files.content(this.#entryOf(source));
+  }
+
+  /** Where all is in sight, the whole tree is known by its id already. */
+  name(): string | undefined {
+    const { hasTreeIds } = this.#files;
+    if (!hasTreeIds || !this.#ignore.canMatchBelow('')) return undefined;
+    const lines: string[] = [];
+    for (const { path, type, mode, oid } of this.#visible.below(this.#visible.root))
+      lines.push(`${path}\0${mode} ${type} ${type === 'directory' ? '' : oid}`);
+    return hashOf([lines.join('\0')]);
   }
 
   stream(entries: readonly SourceEntry[], signal: AbortSignal): ContentStream | undefined {
@@ -114,7 +129,40 @@ export class ContextSelection implements CopySource {
       path: hasWildcard(wanted) || root.type !== 'directory' ? root.path : joined(root.path, wanted),
       content: await this.#identity(root, list, filter),
       entries: async () => list().map((entry) => this.#sourceEntry(entry, below(entry))),
+      ...(root.type === 'directory' && filter.takesAll ? this.#asTree(root) : {}),
     };
+  }
+
+  /** Where it is and what is ignored are in the name: only the same can be compared by what is in the trees. */
+  #asTree(root: ContextEntry): Pick<Selection, 'tree' | 'changedSince'> {
+    if (this.#files.different === undefined) return {};
+    const place = hashOf([root.path, this.#ignore.text]);
+    return {
+      tree: `${root.oid} ${place}`,
+      changedSince: async (tree) => {
+        const [before = '', beforePlace] = tree.split(' ');
+        if (beforePlace !== place) return undefined;
+        const different = await this.#files.different?.(before, root.oid, MOST_CHANGED);
+        return different && this.#changed(root, different);
+      },
+    };
+  }
+
+  /** Whether a path is in sight depends on its name alone, so only where the trees differ can the selections. */
+  #changed(root: ContextEntry, different: readonly DifferentPath[]): SelectionChange | undefined {
+    const entries: SourceEntry[] = [this.#sourceEntry(root, '')];
+    const cut = root.path === '' ? 0 : root.path.length + 1;
+    for (const { path, isInBoth } of different) {
+      const entry = this.#visible.get(joined(root.path, path));
+      if (entry === undefined) continue;
+      entries.push(this.#sourceEntry(entry, path));
+      if (entry.type !== 'directory' || isInBoth) continue;
+      for (const below of this.#visible.below(entry)) {
+        if (entries.length > MOST_CHANGED) return undefined;
+        entries.push(this.#sourceEntry(below, below.path.slice(cut)));
+      }
+    }
+    return { paths: different.map(({ path }) => path), entries };
   }
 
   /** Symlinks on the way of a path that is kept are not followed: it would not be the path that was asked for. */

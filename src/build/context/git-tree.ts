@@ -237,12 +237,12 @@ function mixed(_path: string, oid: string, ids: ReadonlyMap<string, string>): st
 async function treeOf(
   commit: string,
   subdirectory: string,
-  { git, gitDir }: ContextSource,
+  { git, gitDir, objects }: ContextSource,
   signal?: AbortSignal,
 ): Promise<string> {
-  const call = { gitDir, ...(signal === undefined ? {} : { signal }) };
-  const root = await git.text(['rev-parse', '--verify', '--end-of-options', `${commit}^{tree}`], call);
+  const { oid: root } = await objects.read(`${commit}^{tree}`);
   if (subdirectory === '') return root;
+  const call = { gitDir, ...(signal === undefined ? {} : { signal }) };
   const found = await git.result(
     ['ls-tree', '-d', '-z', '--full-tree', root, '--', `:(literal)${subdirectory}`],
     call,

@@ -34,6 +34,11 @@ export class TreeListings {
     this.#keptEntries = keptEntries;
   }
 
+  /** A commit of the repository was listed, and is kept. */
+  has(gitDir: string): boolean {
+    return this.#kept.has(gitDir);
+  }
+
   /** As {@link listContext}. */
   async list(
     tree: string,

@@ -57,6 +57,17 @@ export interface Selection {
   readonly content: string;
   /** The root first, then everything below it, parents before children. */
   entries(): Promise<readonly SourceEntry[]>;
+  /** Names a directory that git trees say all of, for `changedSince`. */
+  readonly tree?: string;
+  /** How it differs from the selection of that name; undefined where that is too much, or cannot be told. */
+  changedSince?(tree: string): Promise<SelectionChange | undefined>;
+}
+
+export interface SelectionChange {
+  /** Where it differs. Of what is gone with all below it, of what is new, and of what took another's place only the top. */
+  readonly paths: readonly string[];
+  /** What is there now of these paths, and the directories above, in the order of `entries`. */
+  readonly entries: readonly SourceEntry[];
 }
 
 export type SourceContent =
@@ -82,6 +93,8 @@ export interface CopySource {
   select(selector: PathSelector): Promise<readonly Selection[]>;
   /** A regular file's bytes, or the path on this machine to read them from, which must have the hash if there is one. */
   content(entry: SourceEntry): Promise<{ data: Uint8Array } | { file: string; sha256?: string }>;
+  /** The same name, the same files; undefined where all of the context is in sight, or that would need a look at each of them. */
+  name?(): string | undefined;
   /** A quicker way to read many files, each once and in this order; absent or undefined where there is none. */
   stream?(entries: readonly SourceEntry[], signal: AbortSignal): ContentStream | undefined;
 }

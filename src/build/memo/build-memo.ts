@@ -1,26 +1,41 @@
 /**
  * A whole build as one look-up: the same tree, Dockerfile, args and base images give the image that they gave before,
- * without a look at the tree. What a build asks the outside for (ADD of a URL or a repository, a secret in a key) is not
- * remembered.
+ * without a look at the tree; and so do the same files, where the trees differ only in what is ignored. What a build asks
+ * the outside for (ADD of a URL or a repository, a secret in a key) is not remembered.
  */
 import { SlipwayError } from '../../errors.js';
 import { parseReference } from '../../registry/reference.js';
 import { BaseImages } from '../base-images.js';
 import type { BuildRequest, BuildResult, BuildTools } from '../build-request.js';
 import type { BuildListener } from '../progress.js';
-import { type RememberedBuild, remembered, type ToldEvent, toldAgain } from './remembered-build.js';
+import {
+  type BuildIdentity,
+  buildKey,
+  type RememberedBuild,
+  remembered,
+  type ToldEvent,
+  toldAgain,
+} from './remembered-build.js';
 
-export type MemoTools = Pick<BuildTools, 'store' | 'registry' | 'remote' | 'listen' | 'signal'> &
-  Pick<BuildRequest, 'policy'>;
+export interface MemoTools
+  extends Pick<BuildTools, 'store' | 'registry' | 'remote' | 'listen' | 'signal'>,
+    Pick<BuildRequest, 'policy'> {
+  /** Earlier commits of the app were built here: likely is the build known here, or nowhere. */
+  readonly isKnownHere: boolean;
+}
 
 export class BuildMemo {
-  readonly #key: string;
+  readonly #identity: BuildIdentity;
   readonly #tools: MemoTools;
   readonly #told: ToldEvent[] = [];
+  /** By the tree, and by the files that the build sees. */
+  readonly #keys: string[];
+  #hasAskedOthers = false;
+  #isRecalled = false;
 
-  /** `key` is from {@link buildKey}. */
-  constructor(key: string, tools: MemoTools) {
-    this.#key = key;
+  constructor(identity: BuildIdentity, tools: MemoTools) {
+    this.#identity = identity;
+    this.#keys = [buildKey(identity)];
     this.#tools = tools;
   }
 
@@ -30,31 +45,52 @@ export class BuildMemo {
     if (again !== undefined) this.#told.push(again);
   };
 
-  /** What the build gave before, told as a build in which everything is cached; undefined when it has to be built. */
+  /** What the build gave before, told as a build in which everything is cached; undefined when it has to be looked at. */
   async recall(): Promise<BuildResult | undefined> {
-    return (await this.#recallHere()) ?? (await this.#recallShared());
+    const here = await this.#recallHere(this.#treeKey);
+    return here === undefined && !this.#tools.isKnownHere ? this.#recallShared() : here?.result;
+  }
+
+  /** The same, once the build has looked: `files` names all that it sees, where that is not the whole tree. */
+  async recallFiles(files: string | undefined): Promise<BuildResult | undefined> {
+    if (files !== undefined) {
+      const key = buildKey({ ...this.#identity, tree: files });
+      const here = await this.#recallHere(key);
+      if (here !== undefined) {
+        await this.#tools.store.builds.put(this.#treeKey, here.known);
+        return here.result;
+      }
+      this.#keys.push(key);
+    }
+    return this.#recallShared();
   }
 
   async remember(result: BuildResult): Promise<void> {
-    if (result.asksOutside) return;
+    if (result.asksOutside || this.#isRecalled) return;
     const { store, remote } = this.#tools;
     const build = remembered(result, await result.bases.resolved(), this.#told);
-    await store.builds.put(this.#key, build);
-    remote?.recordBuild(this.#key, build);
+    await Promise.all(this.#keys.map((key) => store.builds.put(key, build)));
+    remote?.recordBuild(this.#treeKey, build);
   }
 
-  async #recallHere(): Promise<BuildResult | undefined> {
-    const known = await this.#tools.store.builds.get(this.#key);
+  get #treeKey(): string {
+    return this.#keys[0] as string;
+  }
+
+  async #recallHere(key: string): Promise<{ known: RememberedBuild; result: BuildResult } | undefined> {
+    const known = await this.#tools.store.builds.get(key);
     if (known === undefined) return undefined;
     const [bases, areHere] = await Promise.all([this.#sameBases(known), this.#areHere(known)]);
     if (bases === undefined || !areHere) return undefined;
-    this.#tools.remote?.recordBuild(this.#key, known);
-    return this.#retold(known, bases, {});
+    this.#tools.remote?.recordBuild(this.#treeKey, known);
+    return { known, result: await this.#retold(known, bases, {}) };
   }
 
   /** From another builder: its layers are in the registry, and stay there. */
   async #recallShared(): Promise<BuildResult | undefined> {
-    const shared = await this.#tools.remote?.build(this.#key);
+    if (this.#hasAskedOthers) return undefined;
+    this.#hasAskedOthers = true;
+    const shared = await this.#tools.remote?.build(this.#treeKey);
     const bases = shared && (await this.#sameBases(shared.build));
     if (shared === undefined || bases === undefined) return undefined;
     const { build, place } = shared;
@@ -68,6 +104,7 @@ export class BuildMemo {
     bases: BaseImages,
     from: { readonly from?: 'registry' },
   ): Promise<BuildResult> {
+    this.#isRecalled = true;
     for (const event of known.told)
       await this.#tools.listen(event.type === 'cached' ? { ...event, ...from } : event);
     const { digest, layers, baseLayers, config, manifest, stepKeys } = known;

@@ -12,7 +12,7 @@ const SCHEMA = 'slipway-build-1';
 
 /** Everything that can change the image, but for the base images: those are asked for again. */
 export interface BuildIdentity {
-  /** Of the commit: the Dockerfile and the ignore file are in it. */
+  /** Of the commit: the Dockerfile and the ignore file are in it. Or a name for these and the files that a build sees. */
   readonly tree: string;
   readonly dockerfile: string;
   readonly buildArgs: Readonly<Record<string, string>>;
