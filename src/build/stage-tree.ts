@@ -21,6 +21,8 @@ export class StageTree {
   /** Entries of the topmost layers that this build wrote and laid out nowhere, and how many layers they are. */
   #written = new Map<string, TreeEntry>();
   #writtenLayers = 0;
+  /** Of the last of them, what nobody has asked for yet. */
+  #unread: (() => Promise<ReadonlyMap<string, TreeEntry>>)[] = [];
 
   constructor(layers: readonly Layer[], store: BuilderStore, bases: BaseImages) {
     this.#layers = layers;
@@ -39,13 +41,13 @@ export class StageTree {
   }
 
   /** `entries` of layers that this build has just written, unless they are laid out already. Bottom first. */
-  add(layers: readonly Layer[], entries?: ReadonlyMap<string, TreeEntry>): void {
+  add(layers: readonly Layer[], entries?: () => Promise<ReadonlyMap<string, TreeEntry>>): void {
     this.#layers = [...this.#layers, ...layers];
     if (entries === undefined) {
       this.#forgetWritten();
       return;
     }
-    for (const [path, entry] of entries) this.#written.set(path, entry);
+    this.#unread.push(entries);
     this.#writtenLayers += layers.length;
   }
 
@@ -53,6 +55,10 @@ export class StageTree {
   async destination(): Promise<Destination> {
     const fileAt = async (path: string): Promise<string | undefined> =>
       new StackView(await this.layOut()).fileAt(path);
+    for (let read = this.#unread[0]; read !== undefined; read = this.#unread[0]) {
+      for (const [path, entry] of await read()) this.#written.set(path, entry);
+      this.#unread.shift();
+    }
     return new Destination(new StackView(await this.#laidOut()), this.#written, fileAt);
   }
 
@@ -71,6 +77,7 @@ export class StageTree {
   #forgetWritten(): void {
     this.#written = new Map();
     this.#writtenLayers = 0;
+    this.#unread = [];
   }
 
   /** Directories of the layers that are not only in memory, the topmost first. */

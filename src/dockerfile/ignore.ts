@@ -68,6 +68,11 @@ export class IgnoreMatcher {
     this.patterns = patterns;
   }
 
+  /** The same text, the same answers. */
+  get text(): string {
+    return this.patterns.map(({ exception, pattern }) => `${exception ? '!' : ''}${pattern}`).join('\n');
+  }
+
   /** `path` is relative to the context, without outer slashes. The root (`''`) is never ignored. */
   ignores(path: string): boolean {
     if (path === '' || path === '.') return false;
@@ -119,6 +124,7 @@ function parentOf(path: string): string {
 }
 
 class Pattern {
+  readonly pattern: string;
   readonly exception: boolean;
   private readonly glob: Glob;
   /** Set for the common patterns, which need no states: a name, `**` + `/name`, `name/**`. */
@@ -127,6 +133,7 @@ class Pattern {
     | undefined;
 
   constructor(pattern: string, exception: boolean, where: string) {
+    this.pattern = pattern;
     this.exception = exception;
     const { tokens, shape } = this.compile(pattern, where);
     this.glob = new Glob(tokens);

@@ -6,12 +6,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type LayerEntry, type ScannedEntry, scanTree } from '../../native/index.js';
 import { type BuilderStore, openBuilderStore } from '../../src/build/builder-store.js';
 import { CONTEXT_MTIME } from '../../src/build/context/context-selection.js';
-import { planCopy } from '../../src/build/copy/copy.js';
+import { inside, planCopy } from '../../src/build/copy/copy.js';
 import type { CopySource, SourceEntry } from '../../src/build/copy/copy-source.js';
 import { Destination } from '../../src/build/copy/destination.js';
 import type { LayerPlan, PlannedEntry } from '../../src/build/copy/layer-plan.js';
 import { writeLayer } from '../../src/build/steps/copy-step.js';
-import { rememberWhole, thinCopy } from '../../src/build/thin/thin-copy.js';
+import { rememberWhole, thinChange, thinCopy } from '../../src/build/thin/thin-copy.js';
+import type { WholeLayer } from '../../src/build/thin/whole-layers.js';
 import { DEFAULT_LIMITS } from '../../src/config.js';
 import type { Layer } from '../../src/layers/layer.js';
 import { mountedOverlay } from '../../src/layers/overlay.js';
@@ -81,12 +82,47 @@ function entriesOf(files: Tree): SourceEntry[] {
   return [...entries.values()];
 }
 
+/** Where two trees differ, as a selection says it, and what is there then. */
+function changeOf(before: Tree, after: Tree): { paths: string[]; entries: SourceEntry[] } {
+  const one = new Map(entriesOf(before).map((entry) => [entry.path, entry]));
+  const other = new Map(entriesOf(after).map((entry) => [entry.path, entry]));
+  const isDirectory = (at: string): boolean =>
+    one.get(at)?.type === 'directory' && other.get(at)?.type === 'directory';
+  const leaf = (tree: Tree, at: string): string => JSON.stringify(tree.get(at) ?? null);
+  const differ = [...new Set([...before.keys(), ...after.keys()])].filter(
+    (at) => leaf(before, at) !== leaf(after, at),
+  );
+  const paths = new Set<string>();
+  for (const at of differ) {
+    const parts = at.split('/');
+    for (let depth = 1; depth <= parts.length; depth++) {
+      const above = parts.slice(0, depth).join('/');
+      paths.add(above);
+      if (!isDirectory(above)) break;
+    }
+  }
+  const isTop = (at: string): boolean => paths.has(at) && !isDirectory(at);
+  const entries = [...other.values()].filter(
+    ({ path: at }) =>
+      at === '' || paths.has(at) || [...paths].some((top) => isTop(top) && at.startsWith(`${top}/`)),
+  );
+  return { paths: [...paths], entries };
+}
+
 async function plan(files: Tree, onto: Destination, destination: string): Promise<LayerPlan> {
+  return planOf(entriesOf(files), onto, destination);
+}
+
+async function planOf(
+  entries: readonly SourceEntry[],
+  onto: Destination,
+  destination: string,
+): Promise<LayerPlan> {
   const source: CopySource = {
     select: async () => [],
     content: async ({ handle }) => ({ data: Buffer.from(handle) }),
   };
-  const selection = { name: 'x', path: '', content: '', entries: async () => entriesOf(files) };
+  const selection = { name: 'x', path: '', content: '', entries: async () => entries };
   return planCopy([{ source, selection }], onto, { destination, directoryMtime: CONTEXT_MTIME, signal });
 }
 
@@ -155,8 +191,21 @@ describe('a thin layer', () => {
           }
           const place = 'a'.repeat(64);
           const whole = await writeLayer(first.entries(), store, signal);
-          await rememberWhole(place, first.entries(), whole, store, BOUNDS);
+          await rememberWhole(place, first.entries(), { layer: whole }, store, BOUNDS);
           const thin = await thinCopy(place, second.entries(), await onto(), store, BOUNDS);
+          const change = changeOf(before, after);
+          const target = await (await onto()).resolve(destination);
+          const quick = await thinChange(
+            (await store.wholes.get(place)) as WholeLayer,
+            {
+              paths: change.paths.map((at) => inside(target, at)),
+              planned: (await planOf(change.entries, await onto(), destination)).entries(),
+            },
+            await onto(),
+            store,
+            BOUNDS,
+          );
+          expect(quick?.entries.map(({ entry }) => entry)).toEqual(thin?.entries.map(({ entry }) => entry));
           if (thin === undefined) {
             wholes++;
             return;
@@ -185,7 +234,7 @@ describe('a thin layer', () => {
     const place = 'b'.repeat(64);
     expect(await thinCopy(place, planned, onto, store, BOUNDS)).toBeUndefined();
     const layer = await writeLayer(planned, store, signal);
-    await rememberWhole(place, planned, layer, store, BOUNDS);
+    await rememberWhole(place, planned, { layer }, store, BOUNDS);
     expect(await thinCopy(place, planned, onto, store, BOUNDS)).toBeDefined();
     await store.blobs.remove(layer.digest);
     expect(await thinCopy(place, planned, onto, store, BOUNDS)).toBeUndefined();

@@ -90,6 +90,23 @@ describe('a COPY of almost what was copied before', () => {
     expect(await elsewhere.blobs.list()).toEqual([]);
   });
 
+  it('shows all of it to the next COPY, also where no RUN follows', async () => {
+    const lines = ['FROM busybox', 'COPY . /app/', 'COPY src/d1/f1.txt /app/src/d1/', 'WORKDIR /app/src'];
+    const files = { ...many('next'), '.dockerignore': 'notes\n', notes: 'one' };
+    await builder.build(await builder.commit({ Dockerfile: lines.join('\n'), ...files }), { thin: true });
+    const commit = await builder.commit({ 'src/d2/f2.txt': 'next change\n', notes: 'two' });
+    const thin = await builder.build(commit, { thin: true });
+    expect(thin.image.layers.at(-3)?.sizeBytes).toBeLessThan(1000);
+    const whole = await builder.build(commit, { scope: 'another app', thin: true, noCache: true });
+    expect(await shown(thin)).toEqual(await shown(whole));
+    const wrong = await builder.commit({
+      Dockerfile:
+        'FROM busybox\nCOPY . /app/\nCOPY src/d1/f1.txt /app/src/d1\nCOPY src/d1/f1.txt /app/src\nCOPY src/d1 /app/src/f1.txt\n',
+      'src/d2/f2.txt': 'last change\n',
+    });
+    await expect(builder.build(wrong, { thin: true })).rejects.toThrow('is not a directory');
+  });
+
   it('is always one layer over one whole layer, and whole again when too much has changed', async () => {
     await builder.build(await builder.commit({ Dockerfile: DOCKERFILE, ...many('depth') }), { thin: true });
     for (const at of [1, 2, 3]) {

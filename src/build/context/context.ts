@@ -1,6 +1,7 @@
 /** What a build is built from: a commit's tree (git-context.ts), or a directory of this machine (directory-context.ts). */
 import type { IgnoreMatcher } from '../../dockerfile/ignore.js';
 import type { ContentStream, CopySource, SourceEntry } from '../copy/copy-source.js';
+import type { DifferentPath } from './tree-difference.js';
 
 export interface BuildContext {
   /** Names what was built in the records that explain a miss: a full commit id for a commit. */
@@ -52,6 +53,8 @@ export interface ContextFiles {
   check(entry: ContextEntry): void;
   /** A file's bytes, or the path on this machine that must hold the bytes with that hash (hex). */
   content(entry: ContextEntry): Promise<{ data: Uint8Array } | { file: string; sha256: string }>;
+  /** Where two of its directories differ, by their ids; undefined where ids do not say it, or more than `most` paths differ. */
+  different?(before: string, after: string, most: number): Promise<readonly DifferentPath[] | undefined>;
   /** As `stream` of a CopySource; `entryOf` gives the entry behind one of the source's. */
   stream?(
     entries: readonly SourceEntry[],

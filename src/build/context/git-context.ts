@@ -23,6 +23,7 @@ import {
   openGitTree,
   type Special,
 } from './git-tree.js';
+import { type DifferentPath, differentPaths } from './tree-difference.js';
 
 export type { ContextSource } from './git-tree.js';
 
@@ -119,6 +120,16 @@ class GitFiles implements ContextFiles {
     if (special === undefined) return { data: (await this.#source.objects.read(entry.oid)).data };
     if ('refused' in special) throw special.refused;
     return special.read();
+  }
+
+  /** Where files are not the blobs of their ids, or trees not those of the repository, the ids are no names for git. */
+  async different(
+    before: string,
+    after: string,
+    most: number,
+  ): Promise<readonly DifferentPath[] | undefined> {
+    if (this.#specials.size > 0 || ![before, after].every((id) => /^[0-9a-f]+$/.test(id))) return undefined;
+    return differentPaths(this.#source.objects, before, after, most).catch(() => undefined);
   }
 
   /** Of what is the blob of its id; a conversion reads on its own. */

@@ -187,6 +187,6 @@ function linkGroups(entries: readonly SourceEntry[]): ReadonlyMap<string, LinkGr
   return new Map([...names].filter(([, count]) => count > 1).map(([inode]) => [inode, {}]));
 }
 
-function inside(directory: string, path: string): string {
+export function inside(directory: string, path: string): string {
   return directory === '' ? path : `${directory}/${path}`;
 }

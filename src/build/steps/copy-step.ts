@@ -41,23 +41,26 @@ export interface PlannedLayer {
   readonly onto: Destination;
   /** Where it may be a thin layer: names the COPY, see thin/. */
   readonly place: string | undefined;
+  /** See Selection.tree; where the layer is of one alone. */
+  readonly tree: string | undefined;
   readonly store: BuilderStore;
   readonly signal: AbortSignal;
 }
 
 /** Writes the layer, or the thin one that makes the same of a whole layer of an earlier build. */
 export async function writePlanned(plan: LayerPlan, to: PlannedLayer): Promise<Executed> {
-  const { isLinked, onto, place, store, signal } = to;
+  const { isLinked, onto, place, tree, store, signal } = to;
   const planned = plan.entries();
   // What a file of the layer hides without knowing it shows only when it is laid out.
-  const entries = isLinked || plan.hides ? {} : { entries: entriesOf(planned) };
+  const entries = isLinked || plan.hides ? {} : { entries: async () => entriesOf(planned) };
   const thin = place === undefined ? undefined : await thinCopy(place, planned, onto, store);
   if (thin !== undefined) {
     const layer = await writeLayer(thin.entries, store, signal);
     return { layer, under: thin.under, ...entries };
   }
   const layer = await writeLayer(planned, store, signal);
-  if (place !== undefined) await rememberWhole(place, planned, layer, store);
+  const whole = { layer, ...(tree === undefined ? {} : { tree }) };
+  if (place !== undefined) await rememberWhole(place, planned, whole, store);
   return { layer, ...entries };
 }
 

@@ -4,12 +4,14 @@ import type { StageInstruction } from '../../dockerfile/syntax.js';
 import { SlipwayError } from '../../errors.js';
 import { keyPart } from '../cache/explain.js';
 import { copyKey, hashOf } from '../cache/keys.js';
-import type { Owner } from '../copy/copy.js';
+import { inside, type Owner } from '../copy/copy.js';
 import { Destination, EMPTY_TREE } from '../copy/destination.js';
+import type { LayerPlan } from '../copy/layer-plan.js';
 import { resolveChown } from '../sandbox/user.js';
 import type { StageTree } from '../stage-tree.js';
-import { openArchives, selectSources } from './copy-sources.js';
-import { planCopyLayer, writePlanned } from './copy-step.js';
+import { thinChange } from '../thin/thin-copy.js';
+import { openArchives, type SelectedSource, selectSources } from './copy-sources.js';
+import { entriesOf, type PlannedLayer, planCopyLayer, writeLayer, writePlanned } from './copy-step.js';
 import { below, type Executed, type Execution, type StepPlace, type StepTools } from './execution.js';
 
 export async function copyExecution(
@@ -59,15 +61,50 @@ export async function copyExecution(
       try {
         const onto = link ? new Destination(EMPTY_TREE, new Map()) : await tree.destination();
         const owner = chown === undefined ? undefined : await ownerOf(chown, link, tree);
-        const sources = await openArchives(selected, tools, newScratch);
-        const plan = await planCopyLayer(step, sources, onto, owner, signal);
-        const place = tools.thin && !link && !plan.hides ? placeOf(step, tree, tools.scope) : undefined;
-        return await writePlanned(plan, { isLinked: link, onto, place, store, signal });
+        const plan = async (of: readonly SelectedSource[]): Promise<LayerPlan> =>
+          planCopyLayer(step, of, onto, owner, signal);
+        const place = tools.thin && !link ? placeOf(step, tree, tools.scope) : undefined;
+        const to = { isLinked: link, onto, store, signal };
+        const changed =
+          place === undefined ? undefined : await writeChanged(selected, destination, plan, place, to);
+        if (changed !== undefined) return changed;
+        const whole = await plan(await openArchives(selected, tools, newScratch));
+        return await writePlanned(whole, {
+          ...to,
+          place: whole.hides ? undefined : place,
+          tree: selected.length === 1 ? selected[0]?.selection.tree : undefined,
+        });
       } finally {
         for (const scratch of scratches) await store.layers.removeScratch(scratch);
       }
     },
   };
+}
+
+/** A thin layer that is planned from nothing but what differs from the source of the whole one, where that can be told. */
+async function writeChanged(
+  [one, ...others]: readonly SelectedSource[],
+  destination: string,
+  plan: (of: readonly SelectedSource[]) => Promise<LayerPlan>,
+  place: string,
+  { onto, store, signal }: Pick<PlannedLayer, 'onto' | 'store' | 'signal'>,
+): Promise<Executed | undefined> {
+  if (one?.selection.changedSince === undefined || others.length > 0) return undefined;
+  const whole = await store.wholes.get(place);
+  const change = whole?.tree === undefined ? undefined : await one.selection.changedSince(whole.tree);
+  if (whole === undefined || change === undefined) return undefined;
+  const selection = { ...one.selection, entries: async () => change.entries };
+  const planned = (await plan([{ ...one, selection }])).entries();
+  const target = await onto.resolve(destination);
+  const thin = await thinChange(
+    whole,
+    { paths: change.paths.map((path) => inside(target, path)), planned },
+    onto,
+    store,
+  );
+  if (thin === undefined) return undefined;
+  const layer = await writeLayer(thin.entries, store, signal);
+  return { layer, under: thin.under, entries: async () => entriesOf((await plan([one])).entries()) };
 }
 
 /** Names the COPY without what it copies: what it copied the last time is laid over if it is almost the same. */

@@ -65,7 +65,7 @@ export interface Execution {
 /** What a step made: a layer, which may be a thin one over another. */
 export interface Executed extends Pick<CachedStep, 'layer' | 'under'> {
   /** Of both, so that later steps see them without a lay-out; absent when they do not say all. */
-  readonly entries?: ReadonlyMap<string, TreeEntry>;
+  readonly entries?: () => Promise<ReadonlyMap<string, TreeEntry>>;
 }
 
 /** The first step of a stage stands on its base; the others on what the steps above made. */

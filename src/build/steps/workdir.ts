@@ -21,7 +21,7 @@ export function workdirExecution(
       const owner = await resolveWorkdirOwner((file) => tree.readFile(file), user);
       const planned = await planWorkdir(path, owner, onto);
       const layer = await writeLayer(planned, store, signal);
-      return { layer, entries: entriesOf(planned) };
+      return { layer, entries: async () => entriesOf(planned) };
     },
   };
 }

@@ -2,7 +2,7 @@
  * What has to be laid over one layer so that the tree becomes that of another: the entries that differ, the directories
  * above them, and whiteouts for what is gone (image-spec layer.md, "Whiteouts"). Pure.
  */
-import { parentPath } from '../copy/copy-source.js';
+import { comparePaths, parentPath } from '../copy/copy-source.js';
 import type { PlannedEntry } from '../copy/layer-plan.js';
 
 /** All that a layer says of a path, in one line; the same line, the same entry. By path. */
@@ -66,11 +66,13 @@ export function changesBetween(
     if (others === undefined) gone.set(above, [path]);
     else others.push(path);
   }
-  const entries: PlannedEntry[] = (gone.get('') ?? []).map(whiteout);
+  const whiteouts = (directory: string): readonly PlannedEntry[] =>
+    (gone.get(directory) ?? []).sort(comparePaths).map(whiteout);
+  const entries: PlannedEntry[] = [...whiteouts('')];
   for (const each of planned) {
     if (!needed.has(each.entry.path)) continue;
     entries.push(each);
-    for (const path of gone.get(each.entry.path) ?? []) entries.push(whiteout(path));
+    entries.push(...whiteouts(each.entry.path));
   }
   return { entries, uncovered, contentBytes };
 }

@@ -3,8 +3,10 @@
  * the builder's store: the layer as a line of JSON, then a path and what the layer says of it, in turn. A file is whole
  * or not there; what cannot be read is as good as absent.
  */
+import { createHash } from 'node:crypto';
 import { mkdir, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { Layer } from '../../layers/layer.js';
 import { cachedLayer } from '../cache/cached.js';
 import { type StoredFile, storedFiles, unusedRemoved, writeWhole } from '../cache/stored-files.js';
@@ -12,9 +14,27 @@ import type { LayerIndex } from './changes.js';
 
 export interface WholeLayer {
   readonly layer: Layer;
-  readonly index: LayerIndex;
   /** Of the files in it. */
   readonly contentBytes: number;
+  readonly entries: number;
+  /** What it was copied from, where one name says all of it: see Selection.tree. */
+  readonly tree?: string;
+  /** What it says of all paths, or of some of them. */
+  index(paths?: Iterable<string>): LayerIndex;
+}
+
+const head = z.object({
+  version: z.literal(2),
+  layer: cachedLayer,
+  contentBytes: z.number().int(),
+  entries: z.number().int(),
+  tree: z.string().exactOptional(),
+  /** Of the bytes that follow, hex: a power cut may have left others. */
+  sha256: z.string(),
+});
+
+export interface NewWhole extends Pick<WholeLayer, 'layer' | 'contentBytes' | 'tree'> {
+  readonly index: LayerIndex;
 }
 
 const SUFFIX = '.whole';
@@ -33,21 +53,22 @@ export class WholeLayers {
   /** `key` names the COPY, not what it copies. Marks it as used. */
   async get(key: string): Promise<WholeLayer | undefined> {
     const path = this.#path(key);
-    const text = await readFile(path, 'utf8').catch(() => '');
-    const [head = '', ...lines] = text.split('\0');
-    const found = parseHead(head);
-    if (found === undefined || lines.length !== 2 * found.entries) return undefined;
+    const bytes = await readFile(path).catch(() => Buffer.alloc(0));
+    const found = parse(bytes);
+    if (found === undefined) return undefined;
     const now = new Date();
     await utimes(path, now, now).catch(() => undefined);
-    const index = new Map<string, string>();
-    for (let at = 0; at < lines.length; at += 2) index.set(lines[at] as string, lines[at + 1] as string);
-    return { layer: found.layer, contentBytes: found.contentBytes, index };
+    return found;
   }
 
-  async put(key: string, { layer, index, contentBytes }: WholeLayer): Promise<void> {
-    const parts = [JSON.stringify({ layer, contentBytes, entries: index.size })];
-    for (const [at, line] of index) parts.push(at, line);
-    await writeWhole(this.#path(key), parts.join('\0'));
+  async put(key: string, { layer, index, contentBytes, tree }: NewWhole): Promise<void> {
+    const named = tree === undefined ? {} : { tree };
+    const parts: string[] = [];
+    // A path begins with a slash, and what is said of one never does.
+    for (const [at, line] of index) parts.push(`/${at}`, line);
+    const body = `\0${parts.join('\0')}\0`;
+    const first = { version: 2, layer, contentBytes, entries: index.size, ...named, sha256: sha256Of(body) };
+    await writeWhole(this.#path(key), JSON.stringify(first) + body);
   }
 
   list(): Promise<readonly StoredFile[]> {
@@ -64,14 +85,41 @@ export class WholeLayers {
   }
 }
 
-function parseHead(
-  text: string,
-): { readonly layer: Layer; readonly contentBytes: number; readonly entries: number } | undefined {
+function parse(bytes: Buffer): WholeLayer | undefined {
+  const end = Math.max(0, bytes.indexOf(0));
+  const parsed = head.safeParse(json(bytes.toString('utf8', 0, end)));
+  if (!parsed.success || sha256Of(bytes.subarray(end)) !== parsed.data.sha256) return undefined;
+  return { ...parsed.data, index: (paths) => (paths === undefined ? all(bytes) : some(bytes, paths)) };
+}
+
+function all(bytes: Buffer): LayerIndex {
+  const index = new Map<string, string>();
+  const [, ...lines] = bytes.toString('utf8').split('\0');
+  for (let at = 0; at + 1 < lines.length; at += 2)
+    index.set((lines[at] as string).slice(1), lines[at + 1] as string);
+  return index;
+}
+
+/** To look for a few is quicker than to read all. */
+function some(bytes: Buffer, paths: Iterable<string>): LayerIndex {
+  const index = new Map<string, string>();
+  for (const path of paths) {
+    const name = Buffer.from(`\0/${path}\0`);
+    const at = bytes.indexOf(name);
+    if (at < 0) continue;
+    const start = at + name.length;
+    index.set(path, bytes.toString('utf8', start, bytes.indexOf(0, start)));
+  }
+  return index;
+}
+
+function sha256Of(body: string | Buffer): string {
+  return createHash('sha256').update(body).digest('hex');
+}
+
+function json(text: string): unknown {
   try {
-    const { layer, contentBytes, entries } = JSON.parse(text);
-    const parsed = cachedLayer.safeParse(layer);
-    const isNumbers = Number.isSafeInteger(contentBytes) && Number.isSafeInteger(entries);
-    return parsed.success && isNumbers ? { layer: parsed.data, contentBytes, entries } : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
