@@ -66,12 +66,8 @@ export class ContextSelection implements CopySource {
 
   /** Where all is in sight, the whole tree is known by its id already. */
   name(): string | undefined {
-    const { hasTreeIds } = this.#files;
-    if (!hasTreeIds || !this.#ignore.canMatchBelow('')) return undefined;
-    const lines: string[] = [];
-    for (const { path, type, mode, oid } of this.#visible.below(this.#visible.root))
-      lines.push(`${path}\0${mode} ${type} ${type === 'directory' ? '' : oid}`);
-    return hashOf([lines.join('\0')]);
+    const { outline } = this.#visible;
+    return outline === undefined || !this.#files.hasTreeIds ? undefined : hashOf([outline]);
   }
 
   stream(entries: readonly SourceEntry[], signal: AbortSignal): ContentStream | undefined {

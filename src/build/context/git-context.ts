@@ -82,7 +82,7 @@ export class GitContext implements BuildContext {
 
   /** What COPY sees: the context without what is ignored. */
   async source(ignore: IgnoreMatcher, ignoreFile: string, signal?: AbortSignal): Promise<CopySource> {
-    const visible = await this.#tree.without((path) => ignore.ignores(path), signal);
+    const visible = await this.#tree.without(ignore, signal);
     return new ContextSelection(visible, ignore, ignoreFile, this.#files);
   }
 }
