@@ -6,6 +6,7 @@ import type { ImageDocument } from '../dockerfile/image-document.js';
 import type { ArrivingBlob } from '../layers/arriving-blob.js';
 import type { BlobStore } from '../layers/blob-store.js';
 import type { Layer } from '../layers/layer.js';
+import type { FetchLayer } from '../layers/layer-store.js';
 import type { RegistryClient } from '../registry/client.js';
 import { asDigest, type Descriptor } from '../registry/image.js';
 import type { ImageSource } from '../registry/pull.js';
@@ -67,12 +68,14 @@ export class BaseImages {
 
   /**
    * Directories of the lay-outs of the layers, the topmost first; what is missing is fetched, and laid out while it arrives.
+   * `below` is what this said of the lowest of them: the cleaning takes nothing that was used since this build began.
    * Throws what fetching and laying out throw.
    */
-  async layOut(layers: readonly Layer[]): Promise<readonly string[]> {
+  async layOut(layers: readonly Layer[], below: readonly string[] = []): Promise<readonly string[]> {
     // Touched, so that the cleaning leaves it for this build.
-    for (const { digest } of layers) await this.#store.blobs.use(digest);
-    return this.#store.layers.layout(layers, this.#signal, (layer, signal) => this.#fetch(layer, signal));
+    for (const { digest } of layers.slice(below.length)) await this.#store.blobs.use(digest);
+    const fetch: FetchLayer = (layer, signal) => this.#fetch(layer, signal);
+    return this.#store.layers.layout(layers, this.#signal, fetch, below);
   }
 
   /** The blob's file, fetched if need be: for a push to a registry that lacks it. */

@@ -23,6 +23,10 @@ export class StageTree {
   #writtenLayers = 0;
   /** Of the last of them, what nobody has asked for yet. */
   #unread: (() => Promise<ReadonlyMap<string, TreeEntry>>)[] = [];
+  /** Of the lowest layers, the topmost first: what is laid out for this build stays until its end. */
+  #layouts: readonly string[] = [];
+  /** The chain id of the lowest layers, and how many they are. */
+  #chain: { readonly id?: string; readonly layers: number } = { layers: 0 };
 
   constructor(layers: readonly Layer[], store: BuilderStore, bases: BaseImages) {
     this.#layers = layers;
@@ -37,7 +41,11 @@ export class StageTree {
 
   /** What the tree is, for the key of the next step. */
   get identity(): string {
-    return this.#layers.length === 0 ? 'scratch' : chainId(this.#layers.map((layer) => layer.diffId));
+    if (this.#layers.length === 0) return 'scratch';
+    const above = this.#layers.slice(this.#chain.layers).map((layer) => layer.diffId);
+    const id = chainId(above, this.#chain.id);
+    this.#chain = { id, layers: this.#layers.length };
+    return id;
   }
 
   /** `entries` of layers that this build has just written, unless they are laid out already. Bottom first. */
@@ -84,7 +92,8 @@ export class StageTree {
   async #laidOut(): Promise<readonly string[]> {
     const below = this.#layers.slice(0, this.#layers.length - this.#writtenLayers);
     try {
-      return await this.#bases.layOut(below);
+      if (below.length > this.#layouts.length) this.#layouts = await this.#bases.layOut(below, this.#layouts);
+      return this.#layouts;
     } catch (error) {
       if (toSlipwayError(error).code === 'layer_invalid') await this.#removeDamaged(below, error);
       throw error;

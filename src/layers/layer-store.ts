@@ -8,7 +8,7 @@
  */
 import { mkdir, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { applyLayer, diskUsage } from '../../native/index.js';
 import { isErrno, SlipwayError } from '../errors.js';
 import { type ArrivingBlob, applyArriving } from './arriving-blob.js';
@@ -79,26 +79,29 @@ export class LayerStore {
 
   /**
    * Directories of the lay-outs of `layers` (bottom first), the topmost first, as an overlay takes them. Lays out what
-   * is missing from the blob store, or from what `fetch` brings. Throws `layer_invalid` (also when a blob cannot be had),
-   * `disk_full`, or what `fetch` fails with.
+   * is missing from the blob store, or from what `fetch` brings. `below` is what this said of the lowest of them, where
+   * no cleaning can have come since: they are not looked at again. Throws `layer_invalid` (also when a blob cannot be
+   * had), `disk_full`, or what `fetch` fails with.
    */
   async layout(
     layers: readonly Layer[],
     signal?: AbortSignal,
     fetch: FetchLayer = () => undefined,
+    below: readonly string[] = [],
   ): Promise<readonly string[]> {
-    const ids = chainIds(layers.map((layer) => layer.diffId));
-    const roots = ids.map((id) => this.#root(id));
+    const above = layers.slice(below.length);
+    const ids = this.#chainIds(above, below);
+    const roots = [...ids.map((id) => this.#root(id)).reverse(), ...below];
     const missing: Missing[] = [];
     for (const [index, id] of ids.entries()) {
-      const layer = layers[index] as Layer;
-      if (!(await this.#touch(id))) missing.push({ id, layer, lowers: roots.slice(0, index).reverse() });
+      const layer = above[index] as Layer;
+      if (!(await this.#touch(id))) missing.push({ id, layer, lowers: roots.slice(ids.length - index) });
     }
     // From the bottom up: whatever one of them waits for below it has been begun before.
     await atOnce(this.#atOnce, missing, signal, (each, either) =>
       this.#flights.run(each.id, either, (shared) => this.#layOut(each, fetch, shared)),
     );
-    return roots.reverse();
+    return roots;
   }
 
   async has(chain: string): Promise<boolean> {
@@ -106,12 +109,11 @@ export class LayerStore {
   }
 
   /**
-   * An overlay's upper directory becomes the lay-out of `layers`, whose last is the layer that was written from it. The
-   * directory is gone afterwards, also when the lay-out was there already.
+   * An overlay's upper directory becomes the lay-out of `layer`, which was written from it, on those of `lowers` (topmost
+   * first). The directory is gone afterwards, also when the lay-out was there already.
    */
-  async adopt(layers: readonly Layer[], upper: string): Promise<void> {
-    const id = chainIds(layers.map((layer) => layer.diffId)).at(-1);
-    if (id === undefined) throw new SlipwayError('internal', 'an upper directory without a layer');
+  async adopt(layer: Layer, lowers: readonly string[], upper: string): Promise<void> {
+    const [id = ''] = this.#chainIds([layer], lowers);
     if (!(await this.#touch(id))) await this.#make(id, (root) => rename(upper, root));
     await this.#temporaries.remove(upper);
   }
@@ -231,6 +233,14 @@ export class LayerStore {
       if (isErrno(error, 'ENOENT')) return false;
       throw error;
     }
+  }
+
+  /** Of `layers` on the lay-outs `below`, the topmost first: the first of them is named by the chain up to it. */
+  #chainIds(layers: readonly Layer[], [below]: readonly string[]): readonly string[] {
+    return chainIds(
+      layers.map((layer) => layer.diffId),
+      below === undefined ? undefined : `sha256:${basename(dirname(below))}`,
+    );
   }
 
   #entry(id: string): string {

@@ -35,23 +35,21 @@ export function digestHex(digest: string): string {
 
 /**
  * The name of what a stack of layers adds up to (OCI image spec, config.md "Layer ChainID"): the first diff id, then
- * the digest of the chain so far and the next diff id. `diffIds` bottom first, at least one.
+ * the digest of the chain so far and the next diff id. `diffIds` bottom first; `below` is the chain that they stand on.
  */
-export function chainId(diffIds: readonly string[]): string {
-  return chainIds(diffIds).at(-1) ?? '';
+export function chainId(diffIds: readonly string[], below?: string): string {
+  return chainIds(diffIds, below).at(-1) ?? below ?? '';
 }
 
 /** The chain ids of every prefix, the longest last. */
-export function chainIds(diffIds: readonly string[]): readonly string[] {
-  const chain: string[] = [];
-  for (const diffId of diffIds) {
+export function chainIds(diffIds: readonly string[], below?: string): readonly string[] {
+  let chain = below;
+  return diffIds.map((diffId) => {
     digestHex(diffId);
-    const below = chain.at(-1);
-    chain.push(
-      below === undefined
+    chain =
+      chain === undefined
         ? diffId
-        : `sha256:${createHash('sha256').update(`${below} ${diffId}`).digest('hex')}`,
-    );
-  }
-  return chain;
+        : `sha256:${createHash('sha256').update(`${chain} ${diffId}`).digest('hex')}`;
+    return chain;
+  });
 }

@@ -3,6 +3,7 @@
  * (its id and start time, since ids come back), so two builders can share a store.
  */
 import { randomBytes } from 'node:crypto';
+import { lstatSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTree, unmount } from '../../native/index.js';
@@ -38,7 +39,10 @@ export class Temporaries {
     return found;
   }
 
+  /** With what is mounted in it. Fine when it is gone. */
   async remove(path: string): Promise<void> {
+    // Most of them were renamed to where they belong, and the table of mounts can be long.
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
     for (const mounted of await mountsBelow(path)) await unmount(mounted);
     await removeTree(path);
   }

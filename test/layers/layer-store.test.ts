@@ -24,6 +24,8 @@ describe('chain ids', () => {
     expect(chainId([a])).toBe(a);
     const expected = run(['sha256sum'], Buffer.from(`${a} ${b}`)).slice(0, 64);
     expect(chainId([a, b])).toBe(`sha256:${expected}`);
+    expect(chainId([b], a)).toBe(`sha256:${expected}`);
+    expect(chainId([], a)).toBe(a);
   });
 
   it.each([
@@ -54,6 +56,21 @@ describe('the layer store', () => {
     expect(statSync(lowers[1]!).ino).toBe(made);
     expect(tmp(stores.directory)).toEqual([]);
     expect(await stores.layers.layout([])).toEqual([]);
+  });
+
+  it('does not look again at what it is told stands below', async () => {
+    const stores = await openStores();
+    const [one, two] = [
+      await storedLayer(stores, [{ path: 'a' }]),
+      await storedLayer(stores, [{ path: 'b' }]),
+    ];
+    const below = await stores.layers.layout([one]);
+    utimesSync(join(below[0]!, '..'), 1000, 1000);
+    const lowers = await stores.layers.layout([one, two], undefined, undefined, below);
+    expect(lowers.slice(1)).toEqual(below);
+    expect(statSync(join(below[0]!, '..')).mtimeMs).toBe(1_000_000);
+    expect(await stores.layers.layout([one, two], undefined, undefined, lowers)).toEqual(lowers);
+    expect(await stores.layers.layout([one, two])).toEqual(lowers);
   });
 
   it('lays the same layers out once for builds that ask at the same time, and again for another builder', async () => {
@@ -159,15 +176,12 @@ describe('the layer store', () => {
     for (const text of ['first', 'second']) {
       const scratch = await stores.layers.newScratch();
       const upper = join(scratch, 'upper');
+      const lowers = await stores.layers.layout([base]);
       {
-        await using overlay = await mountedOverlay({
-          scratch,
-          lowers: await stores.layers.layout([base]),
-          upper,
-        });
+        await using overlay = await mountedOverlay({ scratch, lowers, upper });
         writeFileSync(join(overlay.path, 'b'), text);
       }
-      await stores.layers.adopt([base, made], upper);
+      await stores.layers.adopt(made, lowers, upper);
       expect(existsSync(upper)).toBe(false);
       await stores.layers.removeScratch(scratch);
     }

@@ -66,7 +66,7 @@ async function make(
       const target = join(scratch, 'root');
       await mkdir(target, { mode: 0o755 });
       await applyLayer({ blob, diffId, target, lowers: [], freshTimes: true, signal });
-      await store.layers.adopt([layer], target);
+      await store.layers.adopt(layer, [], target);
     } finally {
       await writer.abort().catch(() => undefined);
     }

@@ -38,10 +38,17 @@ export interface RunTools {
 /** Half of a container's usual weight: where processors are scarce, the apps of this machine go before its builds. */
 const CPU_SHARES = 512;
 
-/** Runs the command on `layers` and adds the layer that it made. Throws `step_failed`, `step_timeout`, `step_limit` or `disk_full`. */
-export async function runStep(step: RunStep, layers: readonly Layer[], tools: RunTools): Promise<Layer> {
+/**
+ * Runs the command on `layers`, which are laid out in `lowers` (topmost first), and gives the layer that it made. Throws
+ * `step_failed`, `step_timeout`, `step_limit` or `disk_full`.
+ */
+export async function runStep(
+  step: RunStep,
+  layers: readonly Layer[],
+  lowers: readonly string[],
+  tools: RunTools,
+): Promise<Layer> {
   const { store, sandbox, limits, epoch, signal } = tools;
-  const lowers = await store.layers.layout(layers, signal);
   const scratch = await store.layers.newScratch();
   try {
     const upper = join(scratch, 'upper');
@@ -117,7 +124,7 @@ export async function runStep(step: RunStep, layers: readonly Layer[], tools: Ru
         mediaType: LAYER_TYPE,
       };
       // With other times than the layer's it is no lay-out of it: a COPY --from would carry them into an image.
-      if (epoch === undefined) await store.layers.adopt([...layers, layer], upper);
+      if (epoch === undefined) await store.layers.adopt(layer, lowers, upper);
       return layer;
     } finally {
       await store.blobs.discard(temporary);

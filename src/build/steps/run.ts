@@ -51,8 +51,7 @@ export async function runExecution(
     pathOf: pathsOf(sources),
     run: async () => {
       await refuseForeign(platform, tools.sandbox.with32Bit);
-      await tree.layOut();
-      const layer = await runStep(step, tree.layers, {
+      const layer = await runStep(step, tree.layers, await tree.layOut(), {
         ...tools,
         network,
         sources,
