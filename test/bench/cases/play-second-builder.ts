@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { flushDisks } from '../measure/disks.js';
 import { measure } from '../measure/measure.js';
 import { type OurBuilder, startOurBuilder } from '../ours/builder.js';
+import type { Request } from '../ours/messages.js';
 import type { Work } from '../peers/contender.js';
 import { type CaseResult, judged, OURS, type Sample, sideOf } from '../report/results.js';
 import { median } from '../report/statistics.js';
@@ -13,6 +14,7 @@ import { makeProject } from '../workloads/project.js';
 import type { Stage } from './play-build.js';
 
 const APP = 'bench-f';
+const OTHER_APP = 'bench-f-other';
 /** What a builder that knows nothing must at least ask for: the base image's manifest and config, and the shared index. */
 const DOCUMENTS = 4;
 
@@ -31,6 +33,7 @@ export async function playSecondBuilder(
   });
   const commit = await project.commit();
   const work: Work = { app: APP, project, commit, push: true, noCache: false };
+  const other: Work = { ...work, app: OTHER_APP };
   const start = (name: string): Promise<OurBuilder> =>
     startOurBuilder({ home: join(directory, name), registry, version });
   const first = await start('f-first');
@@ -38,16 +41,21 @@ export async function playSecondBuilder(
   const again: number[] = [];
   const notes = new Set<string>();
   try {
+    await first.prepare(other);
+    await first.ask(request(other, true));
     await first.prepare(work);
-    const wanted = await first.ask({ kind: 'build', app: APP, commit, push: true, noCache: false });
+    const wanted = await first.ask(request(work, true));
     await first.ask({ kind: 'settle' });
     for (let round = 0; round <= rounds; round++) {
       signal.throwIfAborted();
       const second = await start('f-second');
       try {
+        // A warm process, as in the other cases: it has had the image of another app from the others.
+        await second.prepare(other);
+        await second.ask(request(other, false));
         await second.prepare(work);
         await flushDisks();
-        const ask = { kind: 'build', app: APP, commit, push: false, noCache: false } as const;
+        const ask = request(work, false);
         const { cost, result } = await measure(second.daemons(), () => second.ask(ask));
         say(`f round ${round} slipway: ${Math.round(cost.wallMs)} ms`);
         if (result.digest !== wanted.digest) notes.add('the second builder made another image');
@@ -71,6 +79,10 @@ export async function playSecondBuilder(
   const title = 'second builder, empty disk, same commit';
   const one = { id: 'f', title, mark: { kind: 'ms', most, why } } as const;
   return judged(one, [sideOf(OURS, samples)], { differences: [], notes: [`at most ${why}`, ...notes] });
+}
+
+function request({ app, commit, noCache }: Work, push: boolean): Extract<Request, { kind: 'build' }> {
+  return { kind: 'build', app, commit, push, noCache };
 }
 
 /** One after the other, each on a connection of its own. */
