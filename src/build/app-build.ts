@@ -164,6 +164,7 @@ async function appMemo(
     registry: tools.registry,
     isKnownHere: tools.listings?.has(tools.repositories.path(app)) ?? false,
     policy,
+    scope,
     listen,
     ...(remote === undefined ? {} : { remote }),
     signal,

@@ -137,6 +137,23 @@ describe('a COPY of almost what was copied before', () => {
     expect((await builder.build(moved, { thin: true, scope: 'one' })).image.layers).toHaveLength(4);
   });
 
+  it.each([
+    ['another app', { scope: 'two', thin: true }],
+    ['a build that asks for whole ones', { scope: 'one' }],
+  ])('is not found in the cache by %s', async (who, options) => {
+    const files = { Dockerfile: DOCKERFILE, ...many(`not for ${who}`) };
+    await builder.build(await builder.commit({ ...files, 'src/secret': 'x\n' }), {
+      scope: 'one',
+      thin: true,
+    });
+    const commit = await builder.commit({ 'src/secret': null });
+    const thin = await builder.build(commit, { scope: 'one', thin: true });
+    expect(thin.image.layers).toHaveLength(5);
+    const whole = await builder.build(commit, options);
+    expect(whole.image.layers).toHaveLength(4);
+    expect(await shown(whole)).toEqual(await shown(thin));
+  });
+
   it('is whole where nobody asked for thin layers, as in slipway build', async () => {
     await builder.build(await builder.commit({ Dockerfile: DOCKERFILE, ...many('plain') }));
     const built = await builder.build(await builder.commit({ 'src/d1/f1.txt': 'plain change\n' }));

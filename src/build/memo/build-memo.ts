@@ -7,6 +7,7 @@ import { SlipwayError } from '../../errors.js';
 import { parseReference } from '../../registry/reference.js';
 import { BaseImages } from '../base-images.js';
 import type { BuildRequest, BuildResult, BuildTools } from '../build-request.js';
+import { mayUse } from '../cache/cached.js';
 import type { BuildListener } from '../progress.js';
 import {
   type BuildIdentity,
@@ -19,7 +20,7 @@ import {
 
 export interface MemoTools
   extends Pick<BuildTools, 'store' | 'registry' | 'remote' | 'listen' | 'signal'>,
-    Pick<BuildRequest, 'policy'> {
+    Pick<BuildRequest, 'policy' | 'scope'> {
   /** Earlier commits of the app were built here: likely is the build known here, or nowhere. */
   readonly isKnownHere: boolean;
 }
@@ -144,10 +145,10 @@ export class BuildMemo {
 
   /** The layers that the build made. They and its steps are marked as used, for the cleaning, and told to the other builders. */
   async #areHere({ layers, baseLayers, stepKeys }: RememberedBuild): Promise<boolean> {
-    const { store, remote } = this.#tools;
+    const { store, remote, scope } = this.#tools;
     const used = stepKeys.map(async (key) => {
       const step = await store.steps.get(key);
-      if (step !== undefined) remote?.recordStep(key, step);
+      if (step !== undefined && mayUse(step, { scope, thin: true })) remote?.recordStep(key, step);
     });
     const made = layers.slice(baseLayers).map(({ digest }) => store.blobs.use(digest));
     await Promise.all(used);
