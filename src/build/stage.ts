@@ -28,7 +28,6 @@ export interface StageTools extends StepTools {
   readonly progress: Progress;
   /** Does the instruction's step when what it takes bytes from is built and enough other steps have ended. */
   readonly inTurn: <T>(instruction: StageInstruction, step: () => Promise<T>) => Promise<T>;
-  readonly noCache: boolean;
   /** Told of each step once its key is known. */
   readonly onKey: (execution: Pick<Execution, 'key' | 'asksOutside'>) => void;
   /** What other builders have built. */

@@ -154,6 +154,19 @@ describe('a COPY of almost what was copied before', () => {
     expect(await shown(whole)).toEqual(await shown(thin));
   });
 
+  it('lies over what was built without the cache, once that was asked for', async () => {
+    const options = { scope: 'anew', thin: true };
+    const files = { Dockerfile: DOCKERFILE, ...many('anew'), 'src/secret': 'x\n' };
+    const before = await builder.build(await builder.commit(files), options);
+    const commit = await builder.commit({ 'src/secret': null });
+    const anew = await builder.build(commit, { ...options, noCache: true });
+    expect(anew.image.layers).toHaveLength(4);
+    const next = await builder.build(await builder.commit({ 'src/d1/f1.txt': 'one\n' }), options);
+    expect(next.image.layers).toHaveLength(5);
+    expect(next.image.layers[2]).toEqual(anew.image.layers[2]);
+    expect(next.image.layers[2]).not.toEqual(before.image.layers[2]);
+  });
+
   it('is whole where nobody asked for thin layers, as in slipway build', async () => {
     await builder.build(await builder.commit({ Dockerfile: DOCKERFILE, ...many('plain') }));
     const built = await builder.build(await builder.commit({ 'src/d1/f1.txt': 'plain change\n' }));
