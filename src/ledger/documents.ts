@@ -146,6 +146,9 @@ export class DocumentRef {
     seconds: number,
   ): Promise<string | undefined> {
     if (!this.#isFast || now === undefined || now.hasMore || now.head.length !== 40) return undefined;
+    // What is not UTF-8 was not read as it is: only git carries it over.
+    for (const [path, content] of now.files)
+      if (path.includes('\ufffd') || content.includes('\ufffd')) return undefined;
     const next = new Map(now.files);
     for (const [path, content] of Object.entries(files)) {
       if (content === null) next.delete(path);
