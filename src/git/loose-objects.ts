@@ -3,7 +3,7 @@
  * small ones that every push waits for, where starting git takes longer than its work. What is in packs is git's business.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, unlink, utimes } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { deflateSync, inflateSync } from 'node:zlib';
 import { syncDirectory } from '../durable.js';
@@ -20,6 +20,8 @@ export interface TreeLine {
 /** Documents are small; anything else is not read this way. */
 const MAX_BYTES = 16 * 1024 * 1024;
 const OID = /^[0-9a-f]{40}$/;
+/** A ref's lock file is held for milliseconds; one this old was left by a killed process. */
+const DEAD_LOCK_MS = 30_000;
 
 export function objectId(type: LooseType, data: Uint8Array): string {
   return createHash('sha1').update(header(type, data)).update(data).digest('hex');
@@ -114,6 +116,14 @@ export async function createLooseRef(gitDir: string, ref: string, to: string): P
   }
   await syncDirectory(dirname(path));
   return true;
+}
+
+/** Nobody could move the ref any more, git neither. */
+export async function removeDeadLock(gitDir: string, ref: string): Promise<void> {
+  const path = join(gitDir, `${ref}.lock`);
+  const lock = await stat(path).catch(() => undefined);
+  if (lock !== undefined && Date.now() - lock.mtimeMs > DEAD_LOCK_MS)
+    await unlink(path).catch(() => undefined);
 }
 
 /** git's own lock of the ref at `path`, with what the ref is to be in it. Undefined when it cannot be had. */
