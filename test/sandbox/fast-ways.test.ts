@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { lstat, mkdir, mkdtemp, readdir, readFile, rm, rmdir, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,6 +81,29 @@ describe.skipIf(skipped('fast ways'))('a step', () => {
       expect(output).toMatch(/Seccomp:\s+2\n/);
       expect(output).toContain('refused');
     }
+  });
+
+  it('keeps no mount that others take away while it runs', async () => {
+    const { directory, sh } = fixtures[0] as Fixture;
+    const shared = join(directory, 'shared');
+    const inner = join(shared, 'inner');
+    await mkdir(inner, { recursive: true });
+    execFileSync('mount', ['--bind', shared, shared]);
+    onTestFinished(() => void execFileSync('umount', ['--recursive', shared]));
+    execFileSync('mount', ['--make-shared', shared]);
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', inner]);
+    let kept: string[] | undefined;
+    await sh('echo runs; sleep 1', {
+      onOutput: async () => {
+        execFileSync('umount', [inner]);
+        const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+        const seen = await Promise.all(
+          processes.map((pid) => readFile(`/proc/${pid}/mountinfo`, 'utf8').catch(() => '')),
+        );
+        kept = processes.filter((_, index) => seen[index]?.includes(` ${inner} `));
+      },
+    });
+    expect(kept).toEqual([]);
   });
 
   it('has no writable copy of its runtime within reach', async () => {
