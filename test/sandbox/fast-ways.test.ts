@@ -201,7 +201,7 @@ describe('hierarchies of cgroups', () => {
     const line = (root: string, at: string, options: string, type = 'cgroup'): string =>
       `30 23 0:26 ${root} ${at} rw,nosuid shared:9 - ${type} ${type} ${options}`;
     const table = [
-      line('/', '/sys/fs/cgroup/cpu,cpuacct', 'rw,cpu,cpuacct'),
+      line('/', '/sys/fs/cgroup/cpu,cpuacct', 'rw,seclabel,cpu,cpuacct,clone_children'),
       line('/', '/sys/fs/cgroup/systemd', 'rw,xattr,name=systemd'),
       line('/', '/sys/fs/cgroup/unified', 'rw', 'cgroup2'),
       line('/inner', '/sys/fs/cgroup/memory', 'rw,memory'),
