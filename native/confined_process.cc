@@ -50,8 +50,9 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 void hide(Child& child) {
   if (child.request.hidden.empty()) return;
   if (::unshare(CLONE_NEWNS) != 0) giveUp(child, "make a mount namespace for");
-  // Or the others would lose it too, where mounts are shared.
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) giveUp(child, "hide mounts from");
+  // Or the others would lose it too, where mounts are shared. What they unmount is to go from here as well: private, it
+  // would stay for as long as the step runs, with its files.
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) giveUp(child, "hide mounts from");
   // Covered and not unmounted: an unmount waits for the kernel's grace periods.
   for (size_t i = 0; i < child.request.hidden.size(); i++) {
     const char* place = child.request.hidden[i].c_str();

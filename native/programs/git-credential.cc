@@ -4,6 +4,7 @@
 //
 //   git-credential <the command line's launcher> get|store|erase
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -58,13 +59,10 @@ std::string fieldOf(const std::string& asked, const std::string& name) {
 
 /** Gives git's question back to whoever reads our standard input next. */
 void giveBack(const std::string& asked) {
-  int ends[2];
-  if (pipe(ends) != 0) _exit(1);
-  // A question of git is far below what a pipe holds.
-  if (write(ends[1], asked.data(), asked.size()) < 0) _exit(1);
-  close(ends[1]);
-  dup2(ends[0], STDIN_FILENO);
-  close(ends[0]);
+  // Not a pipe: a server's words are in the question, and with more than a pipe holds we would wait for ourselves.
+  const int file = memfd_create("question", MFD_CLOEXEC);
+  if (file < 0 || write(file, asked.data(), asked.size()) != static_cast<ssize_t>(asked.size())) _exit(1);
+  if (lseek(file, 0, SEEK_SET) != 0 || dup2(file, STDIN_FILENO) < 0) _exit(1);
 }
 
 std::optional<std::string> plainAnswer(const std::string& asked) {

@@ -106,13 +106,12 @@ export async function buildApp(
     policy: appImagePolicy(config, app),
     run: appRunSettings(tools, app, (text) => log.body(`  ${text}`)),
     scope: app,
-    // Nothing of earlier builds where they are not to be used.
-    thin: builderStore.fast.thin && !noCache,
+    thin: builderStore.fast.thin,
   };
   const memo = builderStore.fast.memo
     ? await appMemo(tools, { app, commit, request, listen, remote }, signal)
     : undefined;
-  const known = noCache ? undefined : await memo?.recall();
+  const known = await memo?.recall();
   if (known !== undefined) return known;
   const context = await appContext(tools, app, commit, signal);
   const result = await buildImage(
@@ -127,7 +126,7 @@ export async function buildApp(
       listen: memo === undefined ? listen : eachOf(memo.listen, listen),
       ...(remote === undefined ? {} : { remote }),
       ...(onLayer === undefined ? {} : { onLayer }),
-      ...(memo === undefined || noCache ? {} : { recall: (files) => memo.recallFiles(files) }),
+      ...(memo === undefined ? {} : { recall: (files) => memo.recallFiles(files) }),
       signal,
     },
   );
@@ -148,7 +147,7 @@ async function appMemo(
   { app, commit, request, listen, remote }: MemoWanted,
   signal: AbortSignal,
 ): Promise<BuildMemo> {
-  const { dockerfile, buildArgs, platform, policy, scope, run, thin } = request;
+  const { dockerfile, buildArgs, platform, policy, scope, noCache, run, thin } = request;
   const { network, allow, cacheScope } = run;
   const identity = {
     tree: await treeOf(tools, app, commit),
@@ -164,6 +163,8 @@ async function appMemo(
     registry: tools.registry,
     isKnownHere: tools.listings?.has(tools.repositories.path(app)) ?? false,
     policy,
+    scope,
+    noCache,
     listen,
     ...(remote === undefined ? {} : { remote }),
     signal,

@@ -11,7 +11,7 @@ import { SlipwayError, toSlipwayError } from '../errors.js';
 import { translated } from '../layers/failures.js';
 import type { Layer } from '../layers/layer.js';
 import { oneLine } from '../one-line.js';
-import { type CachedStep, layersOf } from './cache/cached.js';
+import { type CachedStep, layersOf, mayUse } from './cache/cached.js';
 import { MissReasons } from './cache/miss-reasons.js';
 import type { RemoteCache } from './cache/remote-cache.js';
 import { type Progress, stageName } from './progress.js';
@@ -28,7 +28,6 @@ export interface StageTools extends StepTools {
   readonly progress: Progress;
   /** Does the instruction's step when what it takes bytes from is built and enough other steps have ended. */
   readonly inTurn: <T>(instruction: StageInstruction, step: () => Promise<T>) => Promise<T>;
-  readonly noCache: boolean;
   /** Told of each step once its key is known. */
   readonly onKey: (execution: Pick<Execution, 'key' | 'asksOutside'>) => void;
   /** What other builders have built. */
@@ -107,7 +106,7 @@ export class StageBuild {
   }
 
   async #step(step: Step, instruction: StageInstruction, index: number): Promise<void> {
-    const { store, noCache, dockerfile, signal } = this.#tools;
+    const { store, noCache, scope, dockerfile, signal } = this.#tools;
     // It may have waited for its turn.
     signal.throwIfAborted();
     const progress = await this.#tools.progress.step(this.#stage, instruction);
@@ -128,7 +127,11 @@ export class StageBuild {
         await progress.missed(noCache ? 'no-cache was asked for' : await this.#reasons.why(index, execution));
         const started = performance.now();
         const { entries, ...made } = await execution.run();
-        const step = { ...made, ms: Math.round(performance.now() - started) };
+        const step = {
+          ...made,
+          ...(made.under === undefined ? {} : { scope }),
+          ms: Math.round(performance.now() - started),
+        };
         await store.steps.put(execution.key, step);
         this.#tools.remote?.recordStep(execution.key, step, { executed: true });
         await progress.done(step.ms);
@@ -146,12 +149,12 @@ export class StageBuild {
   async #cached(key: string): Promise<{ step: CachedStep; from?: 'registry' } | undefined> {
     const { store, bases, remote } = this.#tools;
     const here = await store.steps.get(key);
-    if (here !== undefined && (await this.#areHere(layersOf(here)))) {
+    if (here !== undefined && mayUse(here, this.#tools) && (await this.#areHere(layersOf(here)))) {
       remote?.recordStep(key, here);
       return { step: here };
     }
     const there = await remote?.lookup(key);
-    if (there === undefined) return undefined;
+    if (there === undefined || !mayUse(there.step, this.#tools)) return undefined;
     for (const layer of layersOf(there.step)) bases.know(layer, there.place);
     return { step: there.step, from: 'registry' };
   }

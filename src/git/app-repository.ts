@@ -15,7 +15,7 @@ import { syncDirectory } from '../durable.js';
 import { isErrno, SlipwayError } from '../errors.js';
 import { checkAppName } from '../model/app.js';
 import { type Git, gitFailure } from './git.js';
-import { createLooseRef, moveLooseRef, readLooseRef } from './loose-objects.js';
+import { createLooseRef, moveLooseRef, readLooseRef, removeDeadLock } from './loose-objects.js';
 import { repositorySettings } from './repository-settings.js';
 
 export const NO_OID: string = '0'.repeat(40);
@@ -167,6 +167,7 @@ export class AppRepositories {
     ];
     const gitDir = this.path(app);
     if (from !== undefined && (await moveLooseRef(gitDir, ref, from, to))) return;
+    await removeDeadLock(gitDir, ref);
     const result = await this.#git.result(args, { gitDir });
     if (result.exitCode === 0) return;
     const current = await this.branch(app, branch);

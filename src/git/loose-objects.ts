@@ -3,7 +3,7 @@
  * small ones that every push waits for, where starting git takes longer than its work. What is in packs is git's business.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { access, link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { deflateSync, inflateSync } from 'node:zlib';
 import { syncDirectory } from '../durable.js';
@@ -20,6 +20,8 @@ export interface TreeLine {
 /** Documents are small; anything else is not read this way. */
 const MAX_BYTES = 16 * 1024 * 1024;
 const OID = /^[0-9a-f]{40}$/;
+/** A ref's lock file is held for milliseconds; one this old was left by a killed process. */
+const DEAD_LOCK_MS = 30_000;
 
 export function objectId(type: LooseType, data: Uint8Array): string {
   return createHash('sha1').update(header(type, data)).update(data).digest('hex');
@@ -45,14 +47,15 @@ export async function readLoose(gitDir: string, oid: string): Promise<Buffer | u
 export async function writeLoose(gitDir: string, type: LooseType, data: Uint8Array): Promise<string> {
   const oid = objectId(type, data);
   const path = objectPath(gitDir, oid);
-  if (await isThere(path)) return oid;
-  const directory = join(gitDir, 'objects', oid.slice(0, 2));
-  await mkdir(directory, { recursive: true });
+  if (await isThereToStay(path)) return oid;
+  const directory = dirname(path);
+  await orDiskFull(makeDirectory(directory));
   // The name that git gives what it writes, and that its clean-up knows.
   const temporary = join(directory, `tmp_obj_${randomBytes(6).toString('hex')}`);
   try {
-    await writeSynced(temporary, deflateSync(Buffer.concat([header(type, data), data]), { level: 1 }), 0o444);
-    await link(temporary, path);
+    const bytes = deflateSync(Buffer.concat([header(type, data), data]), { level: 1 });
+    await orDiskFull(writeSynced(temporary, bytes, 0o444));
+    await orDiskFull(link(temporary, path));
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
   } finally {
@@ -115,25 +118,51 @@ export async function createLooseRef(gitDir: string, ref: string, to: string): P
   return true;
 }
 
+/** Nobody could move the ref any more, git neither. */
+export async function removeDeadLock(gitDir: string, ref: string): Promise<void> {
+  const path = join(gitDir, `${ref}.lock`);
+  const lock = await stat(path).catch(() => undefined);
+  if (lock !== undefined && Date.now() - lock.mtimeMs > DEAD_LOCK_MS)
+    await unlink(path).catch(() => undefined);
+}
+
 /** git's own lock of the ref at `path`, with what the ref is to be in it. Undefined when it cannot be had. */
 async function lockRef(path: string, to: string): Promise<string | undefined> {
   const lock = `${path}.lock`;
   try {
-    await writeSynced(lock, Buffer.from(`${to}\n`), 0o644);
+    await orDiskFull(writeSynced(lock, Buffer.from(`${to}\n`), 0o644));
     return lock;
   } catch (error) {
     // ENOENT: its directory is not there yet, or was empty and git has just cleared it away.
     if (isErrno(error, 'EEXIST') || isErrno(error, 'ENOENT')) return undefined;
-    await unlink(lock).catch(() => undefined);
     throw error;
   }
 }
 
+/** Leaves nothing when it throws, and leaves alone what was there. */
 async function writeSynced(path: string, bytes: Uint8Array, mode: number): Promise<void> {
   const file = await open(path, 'wx', mode);
   try {
     await file.writeFile(bytes);
     await file.datasync();
+  } catch (error) {
+    await unlink(path).catch(() => undefined);
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Not `recursive`: Node then says ENOENT when the disk is full. */
+async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path).catch((error: unknown) => {
+    if (!isErrno(error, 'EEXIST')) throw error;
+  });
+}
+
+async function orDiskFull<T>(writing: Promise<T>): Promise<T> {
+  try {
+    return await writing;
   } catch (error) {
     if (!isErrno(error, 'ENOSPC') && !isErrno(error, 'EDQUOT')) throw error;
     throw new SlipwayError('disk_full', 'the disk is full: git cannot write', {
@@ -141,8 +170,6 @@ async function writeSynced(path: string, bytes: Uint8Array, mode: number): Promi
       temporary: true,
       cause: error,
     });
-  } finally {
-    await file.close();
   }
 }
 
@@ -154,8 +181,10 @@ function objectPath(gitDir: string, oid: string): string {
   return join(gitDir, 'objects', oid.slice(0, 2), oid.slice(2));
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
+/** As new: git-prune(1) takes what nothing names and what is old, and nothing names this yet. */
+async function isThereToStay(path: string): Promise<boolean> {
+  const now = new Date();
+  return utimes(path, now, now).then(
     () => true,
     () => false,
   );

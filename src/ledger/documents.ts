@@ -6,7 +6,7 @@
  * that was overtaken decides again. The short way is document-files.ts; where that does not do, it is one `git fast-import`.
  */
 import { createHash } from 'node:crypto';
-import { access, readFile, stat, unlink } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../clock.js';
@@ -14,6 +14,7 @@ import { syncDirectory } from '../durable.js';
 import { isErrno, SlipwayError } from '../errors.js';
 import { ALL_FAST, type FastPaths } from '../fast-paths.js';
 import type { Git } from '../git/git.js';
+import { removeDeadLock } from '../git/loose-objects.js';
 import { commitFiles, loadFiles } from './document-files.js';
 
 export const LEDGER_REF = 'refs/slipway/ledger';
@@ -40,8 +41,6 @@ export interface DocumentChange {
 const OVERTAKEN_LIMIT = 200;
 /** Refused this often with the ref standing still, something is broken, not busy. */
 const REFUSED_LIMIT = 8;
-/** git holds a ref's lock file for milliseconds; one this old was left by a killed process. */
-const DEAD_LOCK_MS = 30_000;
 /** The default of git leaves loose objects and refs to the page cache. */
 const DURABLE = ['-c', 'core.fsync=all'];
 
@@ -108,7 +107,7 @@ export class DocumentRef {
         if (thrown instanceof SlipwayError && thrown.code === 'disk_full') throw thrown;
         if ((await this.head()) === now?.head) {
           refused += 1;
-          await this.#removeDeadLock();
+          await removeDeadLock(this.#gitDir, LEDGER_REF);
         }
         if (refused >= REFUSED_LIMIT) throw thrown;
         if (attempt >= OVERTAKEN_LIMIT) {
@@ -146,6 +145,9 @@ export class DocumentRef {
     seconds: number,
   ): Promise<string | undefined> {
     if (!this.#isFast || now === undefined || now.hasMore || now.head.length !== 40) return undefined;
+    // What is not UTF-8 was not read as it is: only git carries it over.
+    for (const [path, content] of now.files)
+      if (path.includes('\ufffd') || content.includes('\ufffd')) return undefined;
     const next = new Map(now.files);
     for (const [path, content] of Object.entries(files)) {
       if (content === null) next.delete(path);
@@ -204,13 +206,6 @@ export class DocumentRef {
     this.#blobs = current;
     this.#cached = documents;
     return documents;
-  }
-
-  async #removeDeadLock(): Promise<void> {
-    const path = join(this.#gitDir, `${LEDGER_REF}.lock`);
-    const lock = await stat(path).catch(() => undefined);
-    if (lock !== undefined && Date.now() - lock.mtimeMs > DEAD_LOCK_MS)
-      await unlink(path).catch(() => undefined);
   }
 }
 

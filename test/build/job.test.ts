@@ -289,6 +289,19 @@ describe('a push of what was built before', () => {
     expect(first.digest).toBeDefined();
   });
 
+  it('is what was built last, when it was built anew because that was asked for', async () => {
+    const dockerfile = 'FROM busybox\nRUN cat /proc/sys/kernel/random/uuid > /made\n';
+    const files = { '.dockerignore': 'notes\n', notes: 'one' };
+    const first = await build(dockerfile, tools, {}, files);
+    const anew = await build(dockerfile, tools, { noCache: true }, files);
+    expect(anew.digest).not.toBe(first.digest);
+    for (const notes of ['one', 'two'])
+      expect(await build(dockerfile, tools, {}, { ...files, notes })).toMatchObject({
+        digest: anew.digest,
+        steps: { cached: 1, total: 1 },
+      });
+  });
+
   it('is built again when the base image is another', async () => {
     const base = async (word: string): Promise<void> => {
       const { image, bases } = await builder.build(

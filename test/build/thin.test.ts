@@ -137,6 +137,36 @@ describe('a COPY of almost what was copied before', () => {
     expect((await builder.build(moved, { thin: true, scope: 'one' })).image.layers).toHaveLength(4);
   });
 
+  it.each([
+    ['another app', { scope: 'two', thin: true }],
+    ['a build that asks for whole ones', { scope: 'one' }],
+  ])('is not found in the cache by %s', async (who, options) => {
+    const files = { Dockerfile: DOCKERFILE, ...many(`not for ${who}`) };
+    await builder.build(await builder.commit({ ...files, 'src/secret': 'x\n' }), {
+      scope: 'one',
+      thin: true,
+    });
+    const commit = await builder.commit({ 'src/secret': null });
+    const thin = await builder.build(commit, { scope: 'one', thin: true });
+    expect(thin.image.layers).toHaveLength(5);
+    const whole = await builder.build(commit, options);
+    expect(whole.image.layers).toHaveLength(4);
+    expect(await shown(whole)).toEqual(await shown(thin));
+  });
+
+  it('lies over what was built without the cache, once that was asked for', async () => {
+    const options = { scope: 'anew', thin: true };
+    const files = { Dockerfile: DOCKERFILE, ...many('anew'), 'src/secret': 'x\n' };
+    const before = await builder.build(await builder.commit(files), options);
+    const commit = await builder.commit({ 'src/secret': null });
+    const anew = await builder.build(commit, { ...options, noCache: true });
+    expect(anew.image.layers).toHaveLength(4);
+    const next = await builder.build(await builder.commit({ 'src/d1/f1.txt': 'one\n' }), options);
+    expect(next.image.layers).toHaveLength(5);
+    expect(next.image.layers[2]).toEqual(anew.image.layers[2]);
+    expect(next.image.layers[2]).not.toEqual(before.image.layers[2]);
+  });
+
   it('is whole where nobody asked for thin layers, as in slipway build', async () => {
     await builder.build(await builder.commit({ Dockerfile: DOCKERFILE, ...many('plain') }));
     const built = await builder.build(await builder.commit({ 'src/d1/f1.txt': 'plain change\n' }));

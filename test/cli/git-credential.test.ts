@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { saveCredentials } from '../../src/cli/credentials.js';
@@ -34,8 +35,12 @@ async function ask(
   }
   const child = spawn(PROGRAM, [launcher, operation], { env: { PATH: '/usr/bin:/bin', HOME: home, ...env } });
   child.stdin.on('error', () => undefined);
-  child.stdin.end(input);
-  const [out, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+  const ended = Promise.all([text(child.stdout), once(child, 'close')]);
+  // In two pieces, as a pipe may give it.
+  child.stdin.write(input.slice(0, 1));
+  await delay(20);
+  child.stdin.end(input.slice(1));
+  const [out, [code]] = await ended;
   return { code: code as number | null, out };
 }
 
@@ -51,6 +56,14 @@ test('answers for the platform that login kept', async () => {
 test('has nothing to store or to erase', async () => {
   for (const operation of ['store', 'erase'])
     expect(await ask(operation, question)).toEqual({ code: 0, out: '' });
+});
+
+test('gives a question on that is larger than a pipe', async () => {
+  const { code, out } = await ask('get', `protocol=http\nhost=other\nwwwauth[]=${'x'.repeat(70_000)}\n`);
+  expect({ code, out: out.slice(0, 60) }).toEqual({
+    code: 0,
+    out: `launched git:credential get\nprotocol=http\nhost=other\nwwwauth`,
+  });
 });
 
 test.each<[string, string, Parameters<typeof ask>[2]?]>([

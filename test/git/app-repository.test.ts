@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { AppRepositories, checkBranch } from '../../src/git/app-repository.js';
@@ -115,6 +115,17 @@ describe('moving a branch', () => {
     });
     await apps.moveBranch('hello', 'main', second, first);
     expect(await apps.branch('hello', 'main')).toBe(first);
+  });
+
+  test('moves although a process was killed while it moved', async () => {
+    const { apps, first, second } = await withHistory();
+    await apps.moveBranch('hello', 'main', undefined, first);
+    const lock = join(apps.path('hello'), 'refs/heads/main.lock');
+    await writeFile(lock, '');
+    await expect(apps.moveBranch('hello', 'main', first, second)).rejects.toThrow(/lock/);
+    await utimes(lock, Date.now() / 1000 - 60, Date.now() / 1000 - 60);
+    await apps.moveBranch('hello', 'main', first, second);
+    expect(await apps.branch('hello', 'main')).toBe(second);
   });
 
   test('of two at once one wins', async () => {

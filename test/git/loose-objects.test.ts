@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { type FileHandle, mkdir, open, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import {
   createLooseRef,
   moveLooseRef,
@@ -64,6 +65,34 @@ describe('an object', () => {
     expect(await readLoose(gitDir, blob)).toEqual(Buffer.from('hello\n'));
   });
 
+  test('written again stays when git clears away what was named by nothing for long', async () => {
+    const [kept, old] = await Promise.all(
+      ['kept', 'old'].map((text) => writeLoose(gitDir, 'blob', Buffer.from(text))),
+    );
+    for (const name of await objects()) await utimes(join(gitDir, 'objects', name), 1000, 1000);
+    await writeLoose(gitDir, 'blob', Buffer.from('kept'));
+    await git.run(['prune', '--expire=1.day.ago'], { gitDir });
+    expect(await readLoose(gitDir, kept as string)).toEqual(Buffer.from('kept'));
+    expect(await readLoose(gitDir, old as string)).toBeUndefined();
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('and a ref that the disk has no room for say so', async () => {
+    const disk = await temporaryDirectory();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,nr_inodes=60', 'tmpfs', disk]);
+    onTestFinished(() => void execFileSync('umount', [disk]));
+    await git.run(['init', '--quiet', '--bare', '--template=', '--object-format=sha1', disk]);
+    const blob = await writeLoose(disk, 'blob', Buffer.from('hello\n'));
+    await createLooseRef(disk, 'refs/heads/main', blob);
+    for (let full = false, n = 0; !full; n++)
+      full = await writeFile(join(disk, `${n}`), '').then(
+        () => false,
+        () => true,
+      );
+    const failure = { code: 'disk_full', temporary: true };
+    await expect(writeLoose(disk, 'blob', Buffer.from('new directory'))).rejects.toMatchObject(failure);
+    await expect(moveLooseRef(disk, 'refs/heads/main', blob, blob)).rejects.toMatchObject(failure);
+  });
+
   test('written by many at once is one', async () => {
     const made = await Promise.all(
       Array.from({ length: 20 }, () => writeLoose(gitDir, 'blob', Buffer.from('x'))),
@@ -95,6 +124,28 @@ describe('a ref', () => {
       Array.from({ length: 20 }, (_, index) => moveLooseRef(gitDir, REF, one, index % 2 === 0 ? two : three)),
     );
     expect(moved.filter(Boolean)).toHaveLength(1);
+  });
+
+  test('stays locked by another writer when this process has no descriptors left', async () => {
+    const [one = '', two = ''] = await ids();
+    await createLooseRef(gitDir, REF, one);
+    const lock = join(gitDir, `${REF}.lock`);
+    await writeFile(lock, '');
+    const limit = (...args: string[]): string =>
+      execFileSync('prlimit', ['--pid', `${process.pid}`, ...args], { encoding: 'utf8' }).trim();
+    const before = limit('--nofile', '--output=SOFT', '--noheadings');
+    const held: FileHandle[] = [];
+    limit('--nofile=500:');
+    try {
+      for (;;) held.push(await open('/dev/null'));
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'EMFILE' });
+      await expect(moveLooseRef(gitDir, REF, one, two)).rejects.toMatchObject({ code: 'EMFILE' });
+    } finally {
+      for (const file of held) await file.close();
+      limit(`--nofile=${before}:`);
+    }
+    expect(await readFile(lock, 'utf8')).toBe('');
   });
 
   test('that git has packed, or is about to change, is left to git', async () => {

@@ -64,6 +64,23 @@ describe('documents as files', () => {
     );
   }, 120_000);
 
+  it('that are not UTF-8 stay as they are', async () => {
+    const gitDir = await repository();
+    const stream = [
+      `commit ${LEDGER_REF}\ncommitter a <a> 1 +0000\ndata 1\nx\n`,
+      'M 100644 inline live\ndata 2\n1\n\nM 100644 inline odd\ndata 2\n\xff\n\n',
+    ];
+    await git.run(['fast-import', '--quiet'], { gitDir, input: Buffer.from(stream.join(''), 'latin1') });
+    await new DocumentRef(git, gitDir, clock).change(() => ({
+      files: { live: '2\n' },
+      message: 'm',
+      who: 'w',
+    }));
+    expect(await git.run(['cat-file', 'blob', `${LEDGER_REF}:odd`], { gitDir })).toEqual(
+      Buffer.from('\xff\n', 'latin1'),
+    );
+  });
+
   it('keep what somebody put beside them', async () => {
     const gitDir = await repository();
     const stream = [

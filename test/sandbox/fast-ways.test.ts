@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { lstat, mkdir, mkdtemp, readdir, readFile, rm, rmdir, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,6 +81,29 @@ describe.skipIf(skipped('fast ways'))('a step', () => {
       expect(output).toMatch(/Seccomp:\s+2\n/);
       expect(output).toContain('refused');
     }
+  });
+
+  it('keeps no mount that others take away while it runs', async () => {
+    const { directory, sh } = fixtures[0] as Fixture;
+    const shared = join(directory, 'shared');
+    const inner = join(shared, 'inner');
+    await mkdir(inner, { recursive: true });
+    execFileSync('mount', ['--bind', shared, shared]);
+    onTestFinished(() => void execFileSync('umount', ['--recursive', shared]));
+    execFileSync('mount', ['--make-shared', shared]);
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', inner]);
+    let kept: string[] | undefined;
+    await sh('echo runs; sleep 1', {
+      onOutput: async () => {
+        execFileSync('umount', [inner]);
+        const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+        const seen = await Promise.all(
+          processes.map((pid) => readFile(`/proc/${pid}/mountinfo`, 'utf8').catch(() => '')),
+        );
+        kept = processes.filter((_, index) => seen[index]?.includes(` ${inner} `));
+      },
+    });
+    expect(kept).toEqual([]);
   });
 
   it('has no writable copy of its runtime within reach', async () => {
@@ -177,7 +201,7 @@ describe('hierarchies of cgroups', () => {
     const line = (root: string, at: string, options: string, type = 'cgroup'): string =>
       `30 23 0:26 ${root} ${at} rw,nosuid shared:9 - ${type} ${type} ${options}`;
     const table = [
-      line('/', '/sys/fs/cgroup/cpu,cpuacct', 'rw,cpu,cpuacct'),
+      line('/', '/sys/fs/cgroup/cpu,cpuacct', 'rw,seclabel,cpu,cpuacct,clone_children'),
       line('/', '/sys/fs/cgroup/systemd', 'rw,xattr,name=systemd'),
       line('/', '/sys/fs/cgroup/unified', 'rw', 'cgroup2'),
       line('/inner', '/sys/fs/cgroup/memory', 'rw,memory'),

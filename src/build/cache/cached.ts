@@ -6,6 +6,8 @@ export interface CachedStep {
   readonly layer: Layer;
   /** Where `layer` is a thin one: the whole layer that lies directly under it. */
   readonly under?: Layer;
+  /** Whose earlier build made that one. */
+  readonly scope?: string;
   /** What the step cost when it ran, in ms; what a hit saves. */
   readonly ms: number;
 }
@@ -22,6 +24,14 @@ export function layersOf({ layer, under }: Pick<CachedStep, 'layer' | 'under'>):
   return under === undefined ? [layer] : [under, layer];
 }
 
+/** Under a thin layer lie files of earlier commits: for the eyes of its own app, and for no build that wants a whole one. */
+export function mayUse(
+  { under, scope }: Pick<CachedStep, 'under' | 'scope'>,
+  build: { readonly scope: string; readonly thin: boolean },
+): boolean {
+  return under === undefined || (build.thin && scope === build.scope);
+}
+
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
 export const cachedLayer: z.ZodType<Layer> = z.object({
@@ -35,6 +45,7 @@ export const cachedLayer: z.ZodType<Layer> = z.object({
 export const cachedStep: z.ZodType<CachedStep> = z.object({
   layer: cachedLayer,
   under: cachedLayer.exactOptional(),
+  scope: z.string().exactOptional(),
   ms: z.number().nonnegative(),
 });
 

@@ -29,7 +29,8 @@ export async function contextBase(
     const step = { destination: '/' };
     const { layer } = await translated(store.directory, 'the layer', async () => {
       const plan = await planCopyLayer(step, [{ source, selection }], onto, undefined, signal);
-      return writePlanned(plan, { isLinked: false, onto, place: undefined, tree: undefined, store, signal });
+      const to = { isLinked: false, onto, place: undefined, tree: undefined, noCache: false, store, signal };
+      return writePlanned(plan, to);
     });
     await store.steps.put(key, { layer, ms: Math.round(performance.now() - started) });
     return [layer];

@@ -7,6 +7,7 @@ import { SlipwayError } from '../../errors.js';
 import { parseReference } from '../../registry/reference.js';
 import { BaseImages } from '../base-images.js';
 import type { BuildRequest, BuildResult, BuildTools } from '../build-request.js';
+import { mayUse } from '../cache/cached.js';
 import type { BuildListener } from '../progress.js';
 import {
   type BuildIdentity,
@@ -19,7 +20,7 @@ import {
 
 export interface MemoTools
   extends Pick<BuildTools, 'store' | 'registry' | 'remote' | 'listen' | 'signal'>,
-    Pick<BuildRequest, 'policy'> {
+    Pick<BuildRequest, 'policy' | 'scope' | 'noCache'> {
   /** Earlier commits of the app were built here: likely is the build known here, or nowhere. */
   readonly isKnownHere: boolean;
 }
@@ -47,22 +48,20 @@ export class BuildMemo {
 
   /** What the build gave before, told as a build in which everything is cached; undefined when it has to be looked at. */
   async recall(): Promise<BuildResult | undefined> {
+    if (this.#tools.noCache) return undefined;
     const here = await this.#recallHere(this.#treeKey);
     return here === undefined && !this.#tools.isKnownHere ? this.#recallShared() : here?.result;
   }
 
   /** The same, once the build has looked: `files` names all that it sees, where that is not the whole tree. */
   async recallFiles(files: string | undefined): Promise<BuildResult | undefined> {
-    if (files !== undefined) {
-      const key = buildKey({ ...this.#identity, tree: files });
-      const here = await this.#recallHere(key);
-      if (here !== undefined) {
-        await this.#tools.store.builds.put(this.#treeKey, here.known);
-        return here.result;
-      }
-      this.#keys.push(key);
-    }
-    return this.#recallShared();
+    const key = files === undefined ? undefined : buildKey({ ...this.#identity, tree: files });
+    if (key !== undefined) this.#keys.push(key);
+    if (this.#tools.noCache) return undefined;
+    const here = key === undefined ? undefined : await this.#recallHere(key);
+    if (here === undefined) return this.#recallShared();
+    await this.#tools.store.builds.put(this.#treeKey, here.known);
+    return here.result;
   }
 
   async remember(result: BuildResult): Promise<void> {
@@ -144,10 +143,10 @@ export class BuildMemo {
 
   /** The layers that the build made. They and its steps are marked as used, for the cleaning, and told to the other builders. */
   async #areHere({ layers, baseLayers, stepKeys }: RememberedBuild): Promise<boolean> {
-    const { store, remote } = this.#tools;
+    const { store, remote, scope } = this.#tools;
     const used = stepKeys.map(async (key) => {
       const step = await store.steps.get(key);
-      if (step !== undefined) remote?.recordStep(key, step);
+      if (step !== undefined && mayUse(step, { scope, thin: true })) remote?.recordStep(key, step);
     });
     const made = layers.slice(baseLayers).map(({ digest }) => store.blobs.use(digest));
     await Promise.all(used);

@@ -28,6 +28,9 @@ export interface StepCgroup {
 const NEEDED = ['memory', 'pids', 'cpu', 'devices'];
 /** Of these each step has its own. */
 const OWN = ['memory', 'pids', 'cpu', 'cpuacct'];
+/** Other words among the options of a hierarchy: the kernel's cgroup1_show_options, and security modules. */
+const NO_CONTROLLERS =
+  /^(rw|ro|seclabel|xattr|clone_children|noprefix|cpuset_v2_mode|favordynmods|release_agent=.*)$/;
 /** The runtime waits for the step in the step's own cgroup. */
 const RUNTIME_PROCESSES = 1;
 
@@ -43,9 +46,7 @@ export function parseHierarchies(mountinfo: string): Hierarchy[] {
     return [
       {
         directory,
-        controllers: words.filter(
-          (word) => !/^(rw|ro|xattr|clone_children|noprefix|release_agent=.*)$/.test(word),
-        ),
+        controllers: words.filter((word) => !NO_CONTROLLERS.test(word)),
       },
     ];
   });

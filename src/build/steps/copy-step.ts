@@ -43,17 +43,19 @@ export interface PlannedLayer {
   readonly place: string | undefined;
   /** See Selection.tree; where the layer is of one alone. */
   readonly tree: string | undefined;
+  /** It is whole: nothing of earlier builds is used. */
+  readonly noCache: boolean;
   readonly store: BuilderStore;
   readonly signal: AbortSignal;
 }
 
 /** Writes the layer, or the thin one that makes the same of a whole layer of an earlier build. */
 export async function writePlanned(plan: LayerPlan, to: PlannedLayer): Promise<Executed> {
-  const { isLinked, onto, place, tree, store, signal } = to;
+  const { isLinked, onto, place, tree, noCache, store, signal } = to;
   const planned = plan.entries();
   // What a file of the layer hides without knowing it shows only when it is laid out.
   const entries = isLinked || plan.hides ? {} : { entries: async () => entriesOf(planned) };
-  const thin = place === undefined ? undefined : await thinCopy(place, planned, onto, store);
+  const thin = place === undefined || noCache ? undefined : await thinCopy(place, planned, onto, store);
   if (thin !== undefined) {
     const layer = await writeLayer(thin.entries, store, signal);
     return { layer, under: thin.under, ...entries };

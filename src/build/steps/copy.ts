@@ -63,16 +63,20 @@ export async function copyExecution(
         const owner = chown === undefined ? undefined : await ownerOf(chown, link, tree);
         const plan = async (of: readonly SelectedSource[]): Promise<LayerPlan> =>
           planCopyLayer(step, of, onto, owner, signal);
+        const { noCache } = tools;
         const place = tools.thin && !link ? placeOf(step, tree, tools.scope) : undefined;
         const to = { isLinked: link, onto, store, signal };
         const changed =
-          place === undefined ? undefined : await writeChanged(selected, destination, plan, place, to);
+          place === undefined || noCache
+            ? undefined
+            : await writeChanged(selected, destination, plan, place, to);
         if (changed !== undefined) return changed;
         const whole = await plan(await openArchives(selected, tools, newScratch));
         return await writePlanned(whole, {
           ...to,
           place: whole.hides ? undefined : place,
           tree: selected.length === 1 ? selected[0]?.selection.tree : undefined,
+          noCache,
         });
       } finally {
         for (const scratch of scratches) await store.layers.removeScratch(scratch);

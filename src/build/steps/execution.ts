@@ -34,6 +34,8 @@ export interface StepTools {
   readonly scope: string;
   /** A COPY may become a thin layer over one of an earlier build: see thin/. */
   readonly thin: boolean;
+  /** Nothing of earlier builds is used. What is made is for the next ones. */
+  readonly noCache: boolean;
   /** Its path, as errors name it. */
   readonly dockerfile: string;
   readonly signal: AbortSignal;
