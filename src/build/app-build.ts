@@ -149,6 +149,8 @@ async function appMemo(
 ): Promise<BuildMemo> {
   const { dockerfile, buildArgs, platform, policy, scope, noCache, run, thin } = request;
   const { network, allow, cacheScope } = run;
+  const isKnownHere = tools.listings?.has(tools.repositories.path(app)) ?? false;
+  if (!isKnownHere && !noCache) remote?.prefetch();
   const identity = {
     tree: await treeOf(tools, app, commit),
     dockerfile,
@@ -161,7 +163,7 @@ async function appMemo(
   return new BuildMemo(identity, {
     store: tools.builderStore,
     registry: tools.registry,
-    isKnownHere: tools.listings?.has(tools.repositories.path(app)) ?? false,
+    isKnownHere,
     policy,
     scope,
     noCache,

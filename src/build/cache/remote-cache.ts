@@ -90,16 +90,24 @@ export class RemoteCache {
     return found;
   }
 
-  /** A whole build of another builder, if the layers that it made are still there. Never fails. */
+  /** What others have built is likely to be asked for: it is fetched from now on. */
+  prefetch(): void {
+    this.#import().catch(() => undefined);
+  }
+
+  /** A whole build of another builder. Whether it can be used, `useBuild` says. Never fails. */
   async build(key: string): Promise<RemoteBuild | undefined> {
     const found = (await this.#import()).builds.get(key);
-    if (found === undefined || this.#isSilent) return undefined;
-    const { layers, baseLayers } = found.build;
-    const made = layers.slice(baseLayers);
-    if (!(await this.#hasLayers(made, found.place))) return undefined;
-    for (const { digest } of made) this.#places.set(digest, found.place);
-    this.recordBuild(key, found.build);
-    return found;
+    return this.#isSilent ? undefined : found;
+  }
+
+  /** True if the layers that it made are still there. Never fails. */
+  async useBuild(key: string, { build, place }: RemoteBuild): Promise<boolean> {
+    const made = build.layers.slice(build.baseLayers);
+    if (!(await this.#hasLayers(made, place))) return false;
+    for (const { digest } of made) this.#places.set(digest, place);
+    this.recordBuild(key, build);
+    return true;
   }
 
   recordBuild(key: string, build: RememberedBuild): void {

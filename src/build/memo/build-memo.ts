@@ -89,9 +89,14 @@ export class BuildMemo {
   async #recallShared(): Promise<BuildResult | undefined> {
     if (this.#hasAskedOthers) return undefined;
     this.#hasAskedOthers = true;
-    const shared = await this.#tools.remote?.build(this.#treeKey);
-    const bases = shared && (await this.#sameBases(shared.build));
-    if (shared === undefined || bases === undefined) return undefined;
+    const { remote } = this.#tools;
+    const shared = await remote?.build(this.#treeKey);
+    if (remote === undefined || shared === undefined) return undefined;
+    const [bases, isThere] = await Promise.all([
+      this.#sameBases(shared.build),
+      remote.useBuild(this.#treeKey, shared),
+    ]);
+    if (bases === undefined || !isThere) return undefined;
     const { build, place } = shared;
     for (const layer of build.layers.slice(build.baseLayers)) bases.know(layer, place);
     return this.#retold(build, bases, { from: 'registry' });
