@@ -372,6 +372,7 @@ Napi::Value scan(Args args) {
     request.hash_only = std::set<std::string>(paths.begin(), paths.end());
   }
   request.stamps = args[6].IsBoolean() && args[6].As<Napi::Boolean>().Value();
+  if (args[7].IsNumber()) request.max_entries = static_cast<uint64_t>(numeric(args[7]));
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      auto found = std::make_shared<std::vector<ScannedEntry>>(scanTree(request, flag));

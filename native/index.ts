@@ -206,6 +206,7 @@ interface Addon {
     shallow: boolean,
     hashOnly: readonly string[] | undefined,
     stamps: boolean,
+    maxEntries: number | undefined,
   ): Promise<ScannedEntry[]>;
   merged(layouts: readonly string[], path: string): Promise<MergedEntry[] | undefined>;
   remove(path: string): Promise<void>;
@@ -564,15 +565,19 @@ export interface ScanOptions {
   /** Of a directory only what is directly in it. */
   readonly shallow?: boolean;
   readonly stamps?: boolean;
+  /** Where there are more it rejects with E2BIG. Default: as many as there are. */
+  readonly maxEntries?: number;
   readonly signal?: AbortSignal;
 }
 
 /** The entries at and below a path, in tree order, names in byte order. */
 export function scanTree(options: ScanOptions): Promise<ScannedEntry[]> {
-  const { root, path, hash, hashOnly, shallow = false, stamps = false, signal } = options;
+  const { root, path, hash, hashOnly, shallow = false, stamps = false, maxEntries, signal } = options;
   checkPath('root', root);
   if (path.includes('\0')) throw new TypeError('path holds a NUL');
-  return cancellable(signal, (cancel) => addon.scan(cancel, root, path, hash, shallow, hashOnly, stamps));
+  return cancellable(signal, (cancel) =>
+    addon.scan(cancel, root, path, hash, shallow, hashOnly, stamps, maxEntries),
+  );
 }
 
 /**

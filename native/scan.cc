@@ -81,6 +81,7 @@ class Scan {
  private:
   void visit(int directory, const std::string& name, const std::string& path) {
     cancel_.check();
+    if (found_.size() >= request_.max_entries) throw Fault("E2BIG", "there are too many entries", request_.path);
     if (path.size() > kMaxPathBytes) {
       throw Fault(kEntryInvalid, path.substr(0, 60) + "... is a path of more than 4095 bytes");
     }

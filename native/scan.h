@@ -17,6 +17,7 @@ struct ScanRequest {
   std::optional<std::set<std::string>> hash_only;  // of the files below, hash these; of all when empty
   bool shallow = false;  // of a directory, what is directly in it and nothing deeper
   bool stamps = false;
+  uint64_t max_entries = UINT64_MAX;  // more are E2BIG
 };
 
 struct ScannedEntry {

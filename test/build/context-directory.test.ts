@@ -65,6 +65,20 @@ describe('what is listed of a directory', () => {
     }
   });
 
+  it('is the same, with all that a copy carries, whether a pattern could match in it or not', async () => {
+    const directory = await directoryOf({ 'a/b/c': 'x', 'a/b-c': 'yy', 'a/b/d/e': '', 'a.b': '', z: '' });
+    await chmod(join(directory, 'a/b'), 0o700);
+    await symlink('../z', join(directory, 'a/link'));
+    await link(join(directory, 'z'), join(directory, 'a/same'));
+    await mkdir(join(directory, 'a/empty'));
+    const all = async (ignore: string): Promise<readonly SourceEntry[]> => {
+      const source = await (await open(directory)).source(parseIgnore(ignore), '.dockerignore');
+      return (await (await source.select(plainSelector('.')))[0]?.entries()) ?? [];
+    };
+    expect(await all('**/nowhere')).toEqual(await all(''));
+    expect(await all('a/empty')).toEqual((await all('')).filter(({ path }) => path !== 'a/empty'));
+  });
+
   it('is without what is ignored, and keeps the directories above what an exception brings back', async () => {
     const directory = await directoryOf({ 'lib/a/keep': '', 'lib/b/x': '', 'main.js': '', 'lib/y': '' });
     const context = await open(directory);

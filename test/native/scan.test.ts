@@ -72,6 +72,17 @@ describe('scanning a tree', () => {
     expect(openBelow(root)).toEqual([]);
   });
 
+  it('gives up when there are more entries than were asked for', async () => {
+    const root = await appliedTar(
+      testDirectory(),
+      tar([{ path: 'a' }, { path: 'b/', type: '5' }, { path: 'b/c' }]),
+    );
+    const scan = (maxEntries: number): Promise<unknown> =>
+      scanTree({ root, path: '', hash: false, maxEntries });
+    expect(await scan(4)).toHaveLength(4);
+    await expect(scan(3)).rejects.toMatchObject({ code: 'E2BIG' });
+  });
+
   it('stops when it is cancelled', async () => {
     const controller = new AbortController();
     const scan = scanTree({ root: '/usr', path: 'lib', hash: true, signal: controller.signal });

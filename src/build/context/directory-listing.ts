@@ -3,8 +3,9 @@
  * what is ignored costs nothing and counts for no limit.
  */
 import { createHash } from 'node:crypto';
-import { type ScannedEntry, scanTree } from '../../../native/index.js';
+import { type ScannedEntry, type ScanOptions, scanTree } from '../../../native/index.js';
 import type { IgnoreMatcher } from '../../dockerfile/ignore.js';
+import { isErrno } from '../../errors.js';
 import type { ContextEntry } from './context.js';
 import { ContextBudget, type ContextLimits, invalid, shown } from './context-limits.js';
 import { readFailure } from './directory-paths.js';
@@ -23,6 +24,9 @@ export async function listDirectory(
   return listing.below('');
 }
 
+/** Entries that are looked at and kept at once, some 50 MB. */
+const AT_ONCE = 100_000;
+
 class DirectoryListing {
   readonly #root: string;
   readonly #ignore: IgnoreMatcher;
@@ -36,11 +40,29 @@ class DirectoryListing {
     this.#signal = signal;
   }
 
-  /** One directory after the other: the order of the entries, and how much is in memory, are the same each time. */
+  /** What is in a directory that is not ignored, or in which an exception may bring something back. */
   async below(directory: string): Promise<ContextEntry[]> {
+    const whole = this.#ignore.canMatchBelow(directory) ? undefined : await this.#whole(directory);
+    return whole ?? this.#oneByOne(directory);
+  }
+
+  /** In one look, where no pattern can take anything out of it. Undefined when it is too large for that. */
+  async #whole(directory: string): Promise<ContextEntry[] | undefined> {
+    const scanned = await this.#scan(directory, { maxEntries: AT_ONCE });
+    return scanned?.map((entry) => {
+      const path = inside(directory, entry.path);
+      if (entry.type !== 'directory') return this.#leaf(path, entry);
+      this.#checkName(path, entry);
+      this.#budget.countDirectory();
+      return entryOf(path, entry, '');
+    });
+  }
+
+  /** One directory after the other: the order of the entries, and how much is in memory, are the same each time. */
+  async #oneByOne(directory: string): Promise<ContextEntry[]> {
     const found: ContextEntry[] = [];
-    for (const scanned of await this.#children(directory)) {
-      const path = directory === '' ? scanned.path : `${directory}/${scanned.path}`;
+    for (const scanned of (await this.#scan(directory, { shallow: true })) ?? []) {
+      const path = inside(directory, scanned.path);
       const ignored = this.#ignore.ignores(path);
       if (scanned.type !== 'directory') {
         if (!ignored) found.push(this.#leaf(path, scanned));
@@ -49,27 +71,25 @@ class DirectoryListing {
       // Inside an ignored directory an exception may bring something back, and then the directory as well.
       if (ignored && !this.#ignore.canMatchBelow(path)) continue;
       this.#checkName(path, scanned);
-      const inside = await this.below(path);
-      if (ignored && inside.length === 0) continue;
+      const below = await this.below(path);
+      if (ignored && below.length === 0) continue;
       this.#budget.countDirectory();
       found.push(entryOf(path, scanned, ''));
-      for (const entry of inside) found.push(entry);
+      for (const entry of below) found.push(entry);
     }
     return found;
   }
 
-  async #children(directory: string): Promise<readonly ScannedEntry[]> {
-    const options = {
-      root: this.#root,
-      path: directory,
-      hash: false,
-      shallow: true,
-      stamps: true,
-      signal: this.#signal,
-    };
+  /** Without the directory itself. */
+  async #scan(
+    directory: string,
+    how: Pick<ScanOptions, 'shallow' | 'maxEntries'>,
+  ): Promise<readonly ScannedEntry[] | undefined> {
+    const options = { root: this.#root, path: directory, hash: false, stamps: true, signal: this.#signal };
     try {
-      return (await scanTree(options)).slice(1);
+      return (await scanTree({ ...options, ...how })).slice(1);
     } catch (error) {
+      if (isErrno(error, 'E2BIG')) return undefined;
       throw readFailure(this.#root, error);
     }
   }
@@ -95,6 +115,10 @@ class DirectoryListing {
       );
     this.#budget.checkPath(path);
   }
+}
+
+function inside(directory: string, path: string): string {
+  return directory === '' ? path : `${directory}/${path}`;
 }
 
 function entryOf(path: string, scanned: ScannedEntry, oid: string): ContextEntry {
