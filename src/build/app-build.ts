@@ -77,6 +77,8 @@ export function appContext(
 
 export interface AppBuild {
   readonly app: string;
+  /** See {@link buildScope}. */
+  readonly scope: string;
   /** Of the deployment. */
   readonly id: string;
   readonly commit: string;
@@ -90,7 +92,7 @@ export interface AppBuild {
 /** Throws what {@link buildImage} throws. */
 export async function buildApp(
   tools: AppBuildTools,
-  { app, id, commit, noCache, remote, log, onLayer }: AppBuild,
+  { app, scope, id, commit, noCache, remote, log, onLayer }: AppBuild,
   signal: AbortSignal,
 ): Promise<BuildResult> {
   const { builderStore, sandbox, registry, config, store } = tools;
@@ -104,8 +106,8 @@ export async function buildApp(
     platform: hostPlatform(),
     noCache,
     policy: appImagePolicy(config, app),
-    run: appRunSettings(tools, app, (text) => log.body(`  ${text}`)),
-    scope: app,
+    run: appRunSettings(tools, { app, scope }, (text) => log.body(`  ${text}`)),
+    scope,
     thin: builderStore.fast.thin,
   };
   const memo = builderStore.fast.memo

@@ -19,6 +19,12 @@ export interface AppRunTools {
   readonly builderStore: BuilderStore;
 }
 
+export interface AppScope {
+  readonly app: string;
+  /** Whose cache mounts: see `buildScope`. */
+  readonly scope: string;
+}
+
 /**
  * The app's config vars are its build secrets: `RUN --mount=type=secret,id=NAME` gets the var of that name, as it is
  * when the step asks. No step gets one that does not name it, and none is an ARG. `note` tells of cache mounts that
@@ -26,13 +32,13 @@ export interface AppRunTools {
  */
 export function appRunSettings(
   tools: AppRunTools,
-  app: string,
+  { app, scope }: AppScope,
   note: (text: string) => Promise<void>,
 ): RunSettings {
   const { ledger, config } = tools;
   let imported: Promise<void> | undefined;
   return {
-    ...plainRunSettings(app),
+    ...plainRunSettings(scope),
     secret: async (id) => {
       const vars = (await ledger.read(app)).config;
       const sealed = Object.hasOwn(vars, id) ? vars[id] : undefined;
@@ -42,7 +48,7 @@ export function appRunSettings(
     ...(config.shareCacheMounts
       ? {
           beforeCaches: (signal) => {
-            imported ??= importOnce(tools, app, note, signal);
+            imported ??= importOnce(tools, { app, scope }, note, signal);
             return imported;
           },
         }
@@ -51,22 +57,26 @@ export function appRunSettings(
 }
 
 /** Writes the app's cache mounts that were used, for other builders. For after a build. */
-export async function shareCacheMounts(tools: AppRunTools, app: string, signal: AbortSignal): Promise<void> {
+export async function shareCacheMounts(
+  tools: AppRunTools,
+  { app, scope }: AppScope,
+  signal: AbortSignal,
+): Promise<void> {
   const { registry, builderStore: store, config } = tools;
-  await exportCacheMounts(app, cacheMountsPlaceOf(app, config.registry.host), { registry, store, signal });
+  await exportCacheMounts(scope, cacheMountsPlaceOf(app, config.registry.host), { registry, store, signal });
 }
 
 /** A builder that has any of the app's goes on with them. */
 async function importOnce(
   { registry, builderStore: store, config }: AppRunTools,
-  app: string,
+  { app, scope }: AppScope,
   note: (text: string) => Promise<void>,
   building: AbortSignal,
 ): Promise<void> {
-  if ((await new CacheMounts(store.directory).list(app)).length > 0) return;
+  if ((await new CacheMounts(store.directory).list(scope)).length > 0) return;
   const signal = AbortSignal.any([building, AbortSignal.timeout(IMPORT_TIMEOUT_MS)]);
   try {
-    const ids = await importCacheMounts(app, cacheMountsPlaceOf(app, config.registry.host), {
+    const ids = await importCacheMounts(scope, cacheMountsPlaceOf(app, config.registry.host), {
       registry,
       store,
       signal,

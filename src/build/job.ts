@@ -9,6 +9,7 @@ import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import { checkFastForward } from '../git/fast-forward.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { seconds } from '../logs/seconds.js';
+import { buildScope } from '../model/app.js';
 import type { Deployment, DeploymentEvent } from '../model/deployment.js';
 import { imageRepository } from '../model/image-repository.js';
 import type { Queues } from '../queue/queues.js';
@@ -111,13 +112,14 @@ class BuildJob {
     await using _using = await this.#tools.builderStore.running.begin();
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
     const remote = this.#remoteCache(log, signal);
+    const scope = buildScope((await this.#tools.ledger.read(app)).settings);
     const { noCache } = push.options;
     await using uploads = this.#earlyUploads(signal);
     const onLayer = uploads === undefined ? {} : { onLayer: uploads.start };
     const build = await this.#phase('build', signal, async () => {
       return buildApp(
         this.#tools,
-        { app, id, commit: push.newOid, noCache, remote, log, ...onLayer },
+        { app, scope, id, commit: push.newOid, noCache, remote, log, ...onLayer },
         signal,
       );
     });
@@ -151,7 +153,7 @@ class BuildJob {
       await log.flush();
       await store.end(app, id, { state: 'built', claim: token });
       await this.#nameLater(built, tags);
-      this.#export(remote);
+      this.#export(remote, scope);
       return;
     }
     const release = await this.#release(built);
@@ -161,7 +163,7 @@ class BuildJob {
     // The reconciler finds it when the queue cannot be reached now.
     await queues.enqueueRollout(app);
     await this.#nameLater(built, [...tags, `v${release}`]);
-    this.#export(remote);
+    this.#export(remote, scope);
   }
 
   #earlyUploads(signal: AbortSignal): EarlyUploads | undefined {
@@ -178,12 +180,12 @@ class BuildJob {
     return appRemoteCache(this.#tools, this.#deployment.app, note, signal);
   }
 
-  #export(remote: RemoteCache | undefined): void {
+  #export(remote: RemoteCache | undefined, scope: string): void {
     const { exports, config } = this.#tools;
     const { app } = this.#deployment;
     if (remote !== undefined) exports?.add(app, remote);
     if (config.shareCacheMounts) {
-      exports?.add(app, { export: (_, signal) => shareCacheMounts(this.#tools, app, signal) });
+      exports?.add(app, { export: (_, signal) => shareCacheMounts(this.#tools, { app, scope }, signal) });
     }
   }
 

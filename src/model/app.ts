@@ -30,6 +30,11 @@ export interface AppSettings {
   readonly createdBy: string;
 }
 
+/** Whose caches a build uses: of this app, and not of one that had its name before. */
+export function buildScope({ name, createdAt }: Pick<AppSettings, 'name' | 'createdAt'>): string {
+  return `${name} ${createdAt}`;
+}
+
 const CONFIG_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 
 /** Returns the config var's name, or throws `invalid_name`. */

@@ -523,6 +523,32 @@ describe('mounts of an app', () => {
     expect(log).not.toContain('correct-horse');
   });
 
+  it('are not those of an app that had its name before, and its files are in no layer', async () => {
+    const sharing = { ...tools, config: { ...config, shareCacheMounts: true } };
+    const files = Object.fromEntries(Array.from({ length: 240 }, (_, at) => [`f${at}`, `text ${at}`]));
+    const dockerfile =
+      'FROM busybox\nRUN --mount=type=cache,target=/cache ls /cache; touch /cache/theirs\nCOPY . /app\n';
+    const build = async (secret: string): Promise<Deployment> => {
+      const exports = new CacheExports(builder.store, tools.log);
+      const deployment = await push(dockerfile, {}, { ...files, secret });
+      await buildNext({ ...sharing, exports }, APP, never);
+      await exports.settled();
+      return nowOf(deployment);
+    };
+    const layersOf = async ({ digest }: Deployment): Promise<number> =>
+      (await tools.registry.resolve(parseReference(`${builder.registry.host}/apps/${APP}@${digest}`), {}))
+        .layers.length;
+    await build('theirs');
+    // Its own next build lies over the layer of its first.
+    expect(await layersOf(await build('theirs as well'))).toBe(4);
+    await destroyApp(tools, APP, 'alice');
+    await tools.ledger.createApp(APP, { deployBranch: 'main' }, 'bob');
+    const own = await build('own');
+    expect(own.state).toBe('ready');
+    expect(await logOf(own)).not.toContain('| theirs');
+    expect(await layersOf(own)).toBe(3);
+  });
+
   it('share caches with its other builders when the operator wants that', async () => {
     const sharing = { ...tools, config: { ...config, shareCacheMounts: true } };
     const word = `first-${Date.now()}`;

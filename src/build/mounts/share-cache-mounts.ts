@@ -30,7 +30,7 @@ const sharedMount = z.object({
   digest,
   sizeBytes: z.number().int().nonnegative(),
 });
-const sharedDocument = z.object({ mounts: z.array(sharedMount).max(1000) });
+const sharedDocument = z.object({ scope: z.string(), mounts: z.array(sharedMount).max(1000) });
 type SharedMount = z.infer<typeof sharedMount>;
 
 /** How a cache was shared last, and when it had been used then. */
@@ -50,7 +50,7 @@ export async function importCacheMounts(
 ): Promise<readonly string[]> {
   const caches = new CacheMounts(tools.store.directory);
   const imported: string[] = [];
-  for (const mount of await readShared(from, tools)) {
+  for (const mount of await readShared(scope, from, tools)) {
     const name = { scope, id: mount.id, ...(mount.seed === undefined ? {} : { seed: mount.seed }) };
     if (await caches.has(name)) continue;
     const { mode, uid, gid } = mount;
@@ -87,7 +87,7 @@ export async function exportCacheMounts(
   const stale: StoredCacheMount[] = [];
   for (const mount of here) if ((await noteOf(mount))?.usedAt !== mount.lastUsedAt) stale.push(mount);
   if (stale.length === 0) return [];
-  const there = await readShared(to, tools);
+  const there = await readShared(scope, to, tools);
   const shared = new Map(there.map((mount) => [nameOf(mount), mount]));
   const files = new Map<string, string>();
   const written: { stored: StoredCacheMount; mount: SharedMount }[] = [];
@@ -100,7 +100,7 @@ export async function exportCacheMounts(
     }
     if (written.length === 0) return [];
     const push = (mounts: readonly SharedMount[]): Promise<void> =>
-      pushMounts(mounts, files, there, to, tools);
+      pushMounts({ scope, mounts }, files, there, to, tools);
     try {
       await push([...shared.values()]);
     } catch (error) {
@@ -118,14 +118,14 @@ export async function exportCacheMounts(
 }
 
 async function pushMounts(
-  mounts: readonly SharedMount[],
+  document: { readonly scope: string; readonly mounts: readonly SharedMount[] },
   files: ReadonlyMap<string, string>,
   there: readonly SharedMount[],
   { registry: host, repository, tag }: CachePlace,
   { registry, signal }: ShareTools,
 ): Promise<void> {
-  const layers = uniqueLayers(mounts, files, new Set(there.map(({ digest }) => digest)));
-  const config = Buffer.from(JSON.stringify({ mounts }));
+  const layers = uniqueLayers(document.mounts, files, new Set(there.map(({ digest }) => digest)));
+  const config = Buffer.from(JSON.stringify(document));
   const manifest = artifactManifest(
     CACHE_MOUNTS_TYPE,
     config,
@@ -134,7 +134,9 @@ async function pushMounts(
   await registry.pushImage({ registry: host, repository, layers, config, manifest, tags: [tag], signal });
 }
 
+/** What was shared there of another scope, as of an app that had the name before, counts for nothing. */
 async function readShared(
+  scope: string,
   place: CachePlace,
   { registry, signal }: ShareTools,
 ): Promise<readonly SharedMount[]> {
@@ -144,9 +146,8 @@ async function readShared(
     maxBytes: DOCUMENT_BYTES,
     signal,
   });
-  const text = artifact?.config.toString('utf8') ?? '{"mounts":[]}';
-  const parsed = sharedDocument.safeParse(parseJson(text));
-  return parsed.success ? parsed.data.mounts : [];
+  const parsed = sharedDocument.safeParse(parseJson(artifact?.config.toString('utf8') ?? '{}'));
+  return parsed.success && parsed.data.scope === scope ? parsed.data.mounts : [];
 }
 
 /** More than fetching would be worth. */

@@ -76,7 +76,7 @@ async function build({
     await using _using = await tools.builderStore.running.begin();
     const remote = appRemoteCache(tools, app, () => undefined, never);
     const result = await timed('build', () =>
-      buildApp(tools, { app, id, commit, noCache, remote, log }, never),
+      buildApp(tools, { app, scope: app, id, commit, noCache, remote, log }, never),
     );
     last.set(app, result);
     if (pushed) await timed('push', () => push(app));
