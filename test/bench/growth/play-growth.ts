@@ -24,20 +24,26 @@ export async function playGrowth(
 ): Promise<GrowthResult> {
   const { unit, values, measure } = AXES[name];
   const points: Point[] = [];
-  for (const x of values) {
-    signal.throwIfAborted();
-    const directory = join(home, `growth-${name}`);
-    const builder = await startOurBuilder({ home: join(directory, 'ours'), registry, version, env: LIMITS });
-    try {
-      await flushDisks();
-      const place = (project: string): string => join(directory, 'projects', project);
-      const costs = await measure(x, { builder, registry, place });
-      points.push({ x, costs });
-      await tell({ axis: name, unit, points });
-    } finally {
-      await builder.stop();
-      await rm(directory, { recursive: true, force: true });
+  const directory = join(home, `growth-${name}`);
+  try {
+    for (const x of values) {
+      signal.throwIfAborted();
+      const at = join(directory, String(x));
+      const own = { home: join(at, 'ours'), keepsHome: true, registry, version, env: LIMITS };
+      const builder = await startOurBuilder(own);
+      try {
+        await flushDisks();
+        const place = (project: string): string => join(at, 'projects', project);
+        const costs = await measure(x, { builder, registry, place });
+        points.push({ x, costs });
+        await tell({ axis: name, unit, points });
+      } finally {
+        await builder.stop();
+      }
     }
+  } finally {
+    // Not after each point: a file system that has just removed many files makes new ones slowly.
+    await rm(directory, { recursive: true, force: true });
   }
   return { axis: name, unit, points };
 }

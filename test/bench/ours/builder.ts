@@ -18,6 +18,8 @@ export interface OurOptions {
   readonly name?: string;
   /** Does not exist yet, or is empty. */
   readonly home: string;
+  /** It is not removed when the builder stops. */
+  readonly keepsHome?: boolean;
   readonly registry: string;
   readonly version: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -70,7 +72,7 @@ export async function startOurBuilder(options: OurOptions): Promise<OurBuilder> 
     },
     async stop() {
       await running.end();
-      await rm(home, { recursive: true, force: true });
+      if (options.keepsHome !== true) await rm(home, { recursive: true, force: true });
     },
   };
 
