@@ -45,7 +45,7 @@ class Extraction {
       : request_(request),
         cancel_(cancel),
         cursor_(request.target),
-        stream_(request.blob, request.limits, cancel, {request.blob_bytes, request.digest.empty()}),
+        stream_(open(request, cancel)),
         reader_(stream_) {}
 
   AppliedLayer run() {
@@ -76,6 +76,11 @@ class Extraction {
   }
 
  private:
+  static LayerStream open(const ApplyRequest& request, const CancelFlag& cancel) {
+    if (request.tar) return LayerStream(request.tar, request.limits, cancel);
+    return LayerStream(request.blob, request.limits, cancel, {request.blob_bytes, request.digest.empty()});
+  }
+
   void place(const TarEntry& entry) {
     if (entry.uid > kMaxId || entry.gid > kMaxId) invalid(entry.path, "the owner is out of range");
     const size_t slash = entry.path.rfind('/');
@@ -335,7 +340,13 @@ class Extraction {
 }  // namespace
 
 AppliedLayer applyLayer(const ApplyRequest& request, const CancelFlag& cancel) {
-  return Extraction(request, cancel).run();
+  try {
+    return Extraction(request, cancel).run();
+  } catch (...) {
+    // Whoever writes the layer must not wait for a reader that never came to read.
+    if (request.tar) request.tar->abandon();
+    throw;
+  }
 }
 
 }  // namespace slipway

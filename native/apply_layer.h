@@ -11,6 +11,8 @@ namespace slipway {
 
 struct ApplyRequest {
   std::string blob;
+  // Instead of a blob: the tar of a layer that is being written. Its reader leaves the pipe whatever happens.
+  std::shared_ptr<BlockPipe> tar;
   std::string digest;  // not checked when empty
   std::string diff_id;
   std::string target;               // an empty directory

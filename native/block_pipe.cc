@@ -1,5 +1,7 @@
 #include "block_pipe.h"
 
+#include <chrono>
+
 namespace slipway {
 
 BlockPipe::Block BlockPipe::take() {
@@ -47,6 +49,17 @@ void BlockPipe::fail(std::exception_ptr fault) {
 std::optional<BlockPipe::Block> BlockPipe::pop() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return abandoned_ || finished_ || !blocks_.empty(); });
+  return takeNext();
+}
+
+std::optional<BlockPipe::Block> BlockPipe::popUnlessCancelled(const CancelFlag& cancel) {
+  std::unique_lock lock(mutex_);
+  const auto ready = [this] { return abandoned_ || finished_ || !blocks_.empty(); };
+  while (!changed_.wait_for(lock, std::chrono::milliseconds(20), ready)) cancel.check();
+  return takeNext();
+}
+
+std::optional<BlockPipe::Block> BlockPipe::takeNext() {
   if (abandoned_) return std::nullopt;
   if (blocks_.empty()) {
     if (fault_) std::rethrow_exception(fault_);

@@ -10,6 +10,8 @@
 #include <optional>
 #include <vector>
 
+#include "fault.h"
+
 namespace slipway {
 
 class BlockPipe {
@@ -26,9 +28,13 @@ class BlockPipe {
   void fail(std::exception_ptr fault);
   // Empty at the end. Rethrows what the writer failed with.
   std::optional<Block> pop();
+  // The same for a reader that is cancelled apart from the writer.
+  std::optional<Block> popUnlessCancelled(const CancelFlag& cancel);
   void abandon();
 
  private:
+  std::optional<Block> takeNext();
+
   static constexpr size_t kDepth = 4;
   std::mutex mutex_;
   std::condition_variable changed_;

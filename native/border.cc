@@ -22,6 +22,7 @@ namespace {
 using Args = const Napi::CallbackInfo&;
 using CancelHandle = std::shared_ptr<CancelFlag>;
 using PipeHandle = std::shared_ptr<ObjectPipe>;
+using TarHandle = std::shared_ptr<BlockPipe>;
 using ProcessHandle = std::shared_ptr<ConfinedProcess>;
 using WriterHandle = std::shared_ptr<LayerWriter>;
 
@@ -92,8 +93,9 @@ Napi::Value openWriter(Args args) {
   const std::string path = text(args[0]);
   const Compression compression = compressionOf(text(args[1]));
   const unsigned threads = countOf(args[2]);
+  const TarHandle copy = args[3].IsExternal() ? fromHandle<TarHandle>(args[3]) : nullptr;
   return startTask(args.Env(), std::make_shared<CancelFlag>(), [=](const CancelFlag&) -> ToValue {
-    WriterHandle writer = std::make_shared<LayerWriter>(path, compression, threads);
+    WriterHandle writer = std::make_shared<LayerWriter>(path, compression, threads, copy);
     return [writer](Napi::Env env) { return handleFor<WriterHandle>(env, writer); };
   });
 }
@@ -193,6 +195,10 @@ Napi::Value writeEntries(Args args) {
 }
 
 // Its handle, and the descriptor that git is given.
+Napi::Value newTarCopy(Args args) {
+  return handleFor<TarHandle>(args.Env(), std::make_shared<BlockPipe>());
+}
+
 Napi::Value newPipe(Args args) {
   Napi::Object value = Napi::Object::New(args.Env());
   try {
@@ -273,6 +279,7 @@ Napi::Value apply(Args args) {
   if (args[7].IsNumber()) request.limits.max_ratio = static_cast<uint64_t>(numeric(args[7]));
   if (args[9].IsNumber()) request.max_entries = static_cast<uint64_t>(numeric(args[9]));
   if (args[10].IsNumber()) request.blob_bytes = static_cast<uint64_t>(numeric(args[10]));
+  if (args[11].IsExternal()) request.tar = fromHandle<TarHandle>(args[11]);
   return startTask(args.Env(), fromHandle<CancelHandle>(args[0]),
                    [request](const CancelFlag& flag) -> ToValue {
                      const AppliedLayer applied = applyLayer(request, flag);
@@ -481,6 +488,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("cancel", Napi::Function::New(env, cancel));
   exports.Set("openWriter", Napi::Function::New(env, openWriter));
   exports.Set("writeEntries", Napi::Function::New(env, writeEntries));
+  exports.Set("newTarCopy", Napi::Function::New(env, newTarCopy));
   exports.Set("newPipe", Napi::Function::New(env, newPipe));
   exports.Set("closePipe", Napi::Function::New(env, closePipe));
   exports.Set("finishWriter", Napi::Function::New(env, finishWriter));

@@ -124,7 +124,13 @@ export interface Handle {
 interface Addon {
   newCancel(): Handle;
   cancel(cancel: Handle): void;
-  openWriter(path: string, compression: Compression, threads: number): Promise<Handle>;
+  newTarCopy(): Handle;
+  openWriter(
+    path: string,
+    compression: Compression,
+    threads: number,
+    copy: Handle | undefined,
+  ): Promise<Handle>;
   newPipe(): { pipe: Handle; writer: number };
   closePipe(pipe: Handle): void;
   writeEntries(
@@ -169,6 +175,7 @@ interface Addon {
     freshTimes: boolean | undefined,
     maxEntries: number | undefined,
     blobBytes: number | undefined,
+    tar?: Handle,
   ): Promise<{ entries: number; contentBytes: number }>;
   mount(target: string, lowers: readonly string[], upper: string, work: string): Promise<void>;
   unmount(target: string): Promise<void>;
@@ -231,6 +238,17 @@ export interface LayerWriterOptions {
   readonly compression: Compression;
   /** At most so many compress and hash; as many as there are processors by default. The bytes do not depend on it. */
   readonly threads?: number;
+  /** Gets the tar as it is written: for {@link applyTar}, which must be at work. */
+  readonly copy?: TarCopy;
+}
+
+/** The tar of one layer on its way from its writer to its lay-out, without a detour over blob and disk. */
+export interface TarCopy {
+  readonly handle: Handle;
+}
+
+export function newTarCopy(): TarCopy {
+  return { handle: addon.newTarCopy() };
 }
 
 /** Starts a layer in a file, which is created or emptied. */
@@ -244,8 +262,8 @@ class OpenLayer implements LayerWriter {
   #last: Promise<unknown>;
   #closed = false;
 
-  constructor({ path, compression, threads }: LayerWriterOptions) {
-    this.#writer = addon.openWriter(path, compression, checkThreads(threads));
+  constructor({ path, compression, threads, copy }: LayerWriterOptions) {
+    this.#writer = addon.openWriter(path, compression, checkThreads(threads), copy?.handle);
     this.#last = this.#writer;
     // Whoever writes or finishes next gets this failure; until then it is not an unhandled one.
     this.#last.catch(() => {});
@@ -424,6 +442,23 @@ export function applyLayer(options: ApplyOptions): Promise<{ entries: number; co
       blobBytes,
     ),
   );
+}
+
+export interface ApplyTarOptions
+  extends Pick<ApplyOptions, 'target' | 'lowers' | 'maxBytes' | 'maxEntries' | 'freshTimes' | 'signal'> {
+  readonly tar: TarCopy;
+}
+
+/**
+ * As {@link applyLayer}, of a layer that is being written. It rejects when that is not finished; when it does so for another
+ * reason, the writer goes on without it.
+ */
+export function applyTar(options: ApplyTarOptions): Promise<{ entries: number; contentBytes: number }> {
+  const { tar, target, lowers, maxBytes, maxEntries, freshTimes, signal } = options;
+  checkPath('target', target);
+  for (const lower of lowers) checkPath('lowers', lower);
+  const own = [target, lowers, maxBytes, undefined, freshTimes, maxEntries, undefined] as const;
+  return cancellable(signal, (cancel) => addon.apply(cancel, '', '', '', ...own, tar.handle));
 }
 
 export interface ArchiveOptions {

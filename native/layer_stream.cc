@@ -10,22 +10,25 @@ namespace slipway {
 
 LayerStream::LayerStream(const std::string& blob, StreamLimits limits, const CancelFlag& cancel,
                          BlobState state)
-    : limits_(limits), cancel_(cancel), blob_(blob), state_(state) {
+    : limits_(limits), cancel_(cancel), blob_(blob), state_(state), pipe_(std::make_shared<BlockPipe>()) {
   Fd file = openAt(AT_FDCWD, blob.c_str(), O_RDONLY, 0, blob);
   decoder_ = std::thread([this, file = std::move(file)] {
     try {
       decode(file);
-      pipe_.finish();
+      pipe_->finish();
     } catch (...) {
-      pipe_.fail(std::current_exception());
+      pipe_->fail(std::current_exception());
     }
   });
 }
 
+LayerStream::LayerStream(std::shared_ptr<BlockPipe> tar, StreamLimits limits, const CancelFlag& cancel)
+    : limits_(limits), cancel_(cancel), state_({}), is_copy_(true), pipe_(std::move(tar)) {}
+
 LayerStream::~LayerStream() {
   left_.store(true);
-  pipe_.abandon();
-  decoder_.join();
+  pipe_->abandon();
+  if (decoder_.joinable()) decoder_.join();
 }
 
 void LayerStream::decode(const Fd& blob) {
@@ -34,14 +37,10 @@ void LayerStream::decode(const Fd& blob) {
   Sha256 hash;
   uint64_t read = 0;
   uint64_t decoded = 0;
-  BlockPipe::Block block = pipe_.take();
+  BlockPipe::Block block = pipe_->take();
 
   const Decoder::Output output = [&](Bytes bytes) {
-    decoded += bytes.size();
-    if (decoded > limits_.max_bytes) {
-      throw Fault(kLayerTooLarge,
-                  "the layer holds more than " + std::to_string(limits_.max_bytes) + " bytes");
-    }
+    checkSize(decoded += bytes.size());
     if (decoded > kRatioFreeBytes && decoded / limits_.max_ratio > read) {
       throw Fault(kLayerTooLarge,
                   "the layer expands to more than " + std::to_string(limits_.max_ratio) + " times its size");
@@ -51,8 +50,8 @@ void LayerStream::decode(const Fd& blob) {
       block.insert(block.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(part));
       bytes = bytes.subspan(part);
       if (block.size() < BlockPipe::kBlockBytes) continue;
-      if (!pipe_.push(std::move(block))) return false;
-      block = pipe_.take();
+      if (!pipe_->push(std::move(block))) return false;
+      block = pipe_->take();
     }
     return true;
   };
@@ -70,7 +69,12 @@ void LayerStream::decode(const Fd& blob) {
   if (!decoder) throw Fault(kLayerInvalid, "the layer is empty");
   decoder->finish();
   digest_ = hash.digest();
-  if (!block.empty()) pipe_.push(std::move(block));
+  if (!block.empty()) pipe_->push(std::move(block));
+}
+
+void LayerStream::checkSize(uint64_t bytes) const {
+  if (bytes <= limits_.max_bytes) return;
+  throw Fault(kLayerTooLarge, "the layer holds more than " + std::to_string(limits_.max_bytes) + " bytes");
 }
 
 // As many bytes as fit in `to`, after `read` of them; fewer only at the end. Of a blob that grows the end is
@@ -88,14 +92,18 @@ size_t LayerStream::readSome(const Fd& blob, std::span<uint8_t> to, uint64_t rea
 
 Bytes LayerStream::peek() {
   while (position_ == block_.size()) {
-    pipe_.giveBack(std::move(block_));
+    pipe_->giveBack(std::move(block_));
     block_.clear();
     position_ = 0;
-    std::optional<BlockPipe::Block> next = pipe_.pop();
+    std::optional<BlockPipe::Block> next = is_copy_ ? pipe_->popUnlessCancelled(cancel_) : pipe_->pop();
     if (!next) return {};
     cancel_.check();
     block_ = std::move(*next);
-    decoded_hash_.update(block_);
+    if (is_copy_) {
+      checkSize(copied_ += block_.size());
+    } else {
+      decoded_hash_.update(block_);
+    }
   }
   return Bytes(block_).subspan(position_);
 }
@@ -129,6 +137,7 @@ void LayerStream::skip(uint64_t bytes) {
 
 void LayerStream::verify(const std::string& digest, const std::string& diff_id) {
   for (Bytes rest = peek(); !rest.empty(); rest = peek()) consume(rest.size());
+  if (is_copy_) return;
   if (!digest.empty() && digest != digest_) {
     throw Fault(kDigestMismatch, "the layer's digest is " + digest_ + ", not " + digest);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <thread>
 
 #include "block_pipe.h"
@@ -27,6 +28,8 @@ struct BlobState {
 class LayerStream {
  public:
   LayerStream(const std::string& blob, StreamLimits limits, const CancelFlag& cancel, BlobState state = {});
+  // Of a layer that is being written: its tar as it is. There is no blob yet, and nothing to be verified.
+  LayerStream(std::shared_ptr<BlockPipe> tar, StreamLimits limits, const CancelFlag& cancel);
   ~LayerStream();
   LayerStream(const LayerStream&) = delete;
   LayerStream& operator=(const LayerStream&) = delete;
@@ -48,16 +51,19 @@ class LayerStream {
   static constexpr uint64_t kRatioFreeBytes = 64 * 1024 * 1024;
 
   void decode(const Fd& blob);
+  void checkSize(uint64_t bytes) const;
   size_t readSome(const Fd& blob, std::span<uint8_t> to, uint64_t read) const;
 
   const StreamLimits limits_;
   const CancelFlag& cancel_;
   const std::string blob_;
   const BlobState state_;
-  BlockPipe pipe_;
+  const bool is_copy_ = false;
+  const std::shared_ptr<BlockPipe> pipe_;
   BlockPipe::Block block_;
   size_t position_ = 0;
   Sha256 decoded_hash_;
+  uint64_t copied_ = 0;
   std::atomic<bool> left_{false};  // nobody reads on
   std::string digest_;             // written by the decoding thread before it finishes the pipe
   std::thread decoder_;

@@ -25,10 +25,22 @@ void checkPath(const std::string& path) {
 
 }  // namespace
 
-LayerWriter::LayerWriter(const std::string& path, Compression compression, unsigned threads)
-    : blob_(path, compression, threads), block_(blob_.take()) {}
+LayerWriter::LayerWriter(const std::string& path, Compression compression, unsigned threads,
+                         std::shared_ptr<BlockPipe> copy)
+    : blob_(path, compression, threads), block_(blob_.take()), copy_(std::move(copy)) {}
 
-void LayerWriter::abort() { blob_.abort(); }
+LayerWriter::~LayerWriter() { cutCopy(); }
+
+void LayerWriter::abort() {
+  cutCopy();
+  blob_.abort();
+}
+
+// Nobody may take what was copied so far for the whole layer.
+void LayerWriter::cutCopy() {
+  if (copy_) copy_->fail(std::make_exception_ptr(Fault(kCancelled, "the layer was not finished")));
+  copy_.reset();
+}
 
 void LayerWriter::claim(const std::string& path) {
   if (!paths_.insert(path).second) refuse(path, "is in this layer already");
@@ -122,6 +134,11 @@ void LayerWriter::append(Bytes bytes) {
 }
 
 void LayerWriter::flush() {
+  if (copy_) {
+    BlockPipe::Block copied = copy_->take();
+    copied.assign(block_.begin(), block_.end());
+    if (!copy_->push(std::move(copied))) copy_.reset();
+  }
   blob_.push(std::move(block_));
   block_ = blob_.take();
 }
@@ -130,6 +147,8 @@ WrittenLayer LayerWriter::finish() {
   static constexpr uint8_t kEnd[2 * kTarBlock] = {};
   append(kEnd);
   if (!block_.empty()) flush();
+  if (copy_) copy_->finish();
+  copy_.reset();
   written_.take(blob_.finish());
   return written_;
 }

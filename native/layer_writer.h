@@ -2,9 +2,11 @@
 // order, and on nothing else.
 #pragma once
 
+#include <memory>
 #include <unordered_set>
 
 #include "blob_writer.h"
+#include "block_pipe.h"
 #include "fault.h"
 #include "object_pipe.h"
 #include "tar.h"
@@ -27,8 +29,10 @@ struct WrittenLayer {
 
 class LayerWriter {
  public:
-  // An unfinished layer's file is removed.
-  LayerWriter(const std::string& path, Compression compression, unsigned threads);
+  // An unfinished layer's file is removed. `copy` is given the tar as well, unless its reader leaves.
+  LayerWriter(const std::string& path, Compression compression, unsigned threads,
+              std::shared_ptr<BlockPipe> copy = nullptr);
+  ~LayerWriter();
 
   // Refuses a path that is not a plain relative one, was written before, or has a part that starts with
   // `.wh.`.
@@ -49,11 +53,13 @@ class LayerWriter {
   std::span<uint8_t> room(uint64_t wanted);
   void pad(uint64_t size);
   void flush();
+  void cutCopy();
 
   BlobWriter blob_;
   BlobWriter::Block block_;
   WrittenLayer written_;
   std::unordered_set<std::string> paths_;
+  std::shared_ptr<BlockPipe> copy_;
 };
 
 }  // namespace slipway

@@ -20,6 +20,8 @@ const NAMES = [
   'upload',
   /** Stages that take nothing from each other run side by side (build/build.ts). */
   'stages',
+  /** A COPY that a RUN follows is laid out while its layer is written (layers/layout-besides.ts). */
+  'besides',
   /** The layers of a base are laid out side by side, while they arrive (layers/layer-store.ts). */
   'pull',
   /** A release that is what runs already goes live without new containers (deploy/adopt.ts). */

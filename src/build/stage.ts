@@ -115,6 +115,7 @@ export class StageBuild {
         where: `${dockerfile}:${instruction.lines.start}`,
         tree: this.#tree,
         isFirst: this.#tree.layers.length === this.#baseLayers,
+        isSeen: this.#stage.instructions.slice(index + 1).some(({ kind }) => kind === 'RUN'),
         platform: formatPlatform(this.#stage.platform),
         progress,
       });

@@ -16,7 +16,7 @@ import { atOnce } from './at-once.js';
 import type { BlobStore } from './blob-store.js';
 import { possiblyTorn } from './boot.js';
 import { translated } from './failures.js';
-import { chainIds, digestHex, type Layer } from './layer.js';
+import { chainId, chainIds, digestHex, type Layer } from './layer.js';
 import { SingleFlight } from './single-flight.js';
 import { Temporaries } from './temporaries.js';
 
@@ -104,6 +104,11 @@ export class LayerStore {
     return roots;
   }
 
+  /** See {@link LayerStoreOptions}. */
+  get maxLayerBytes(): number | undefined {
+    return this.#options.maxLayerBytes;
+  }
+
   async has(chain: string): Promise<boolean> {
     return exists(this.#root(chain));
   }
@@ -114,8 +119,17 @@ export class LayerStore {
    */
   async adopt(layer: Layer, lowers: readonly string[], upper: string): Promise<void> {
     const [id = ''] = this.#chainIds([layer], lowers);
-    if (!(await this.#touch(id))) await this.#make(id, (root) => rename(upper, root));
-    await this.#temporaries.remove(upper);
+    await this.#adopt(id, upper);
+  }
+
+  /** The same for a directory that was made of the layer, on the layers `below` (bottom first), laid out or not. */
+  async adoptOn(below: readonly Layer[], layer: Layer, directory: string): Promise<void> {
+    await this.#adopt(chainId([...below, layer].map(({ diffId }) => diffId)), directory);
+  }
+
+  async #adopt(id: string, directory: string): Promise<void> {
+    if (!(await this.#touch(id))) await this.#make(id, (root) => rename(directory, root));
+    await this.#temporaries.remove(directory);
   }
 
   /** An empty directory for a step, on the file system of the lay-outs. Removed by `removeScratch`. */

@@ -1,8 +1,9 @@
 /** Writes the layer of a COPY or ADD, straight from the sources' bytes. */
-import { openLayerWriter } from '../../../native/index.js';
+import { openLayerWriter, type TarCopy } from '../../../native/index.js';
 import type { CopyStep } from '../../dockerfile/step.js';
 import { threadsOf } from '../../fast-paths.js';
 import type { Layer } from '../../layers/layer.js';
+import { LayoutBesides } from '../../layers/layout-besides.js';
 import type { BuilderStore } from '../builder-store.js';
 import { CONTEXT_MTIME } from '../context/context-selection.js';
 import { parseChmod } from '../copy/chmod.js';
@@ -45,6 +46,8 @@ export interface PlannedLayer {
   readonly tree: string | undefined;
   /** It is whole: nothing of earlier builds is used. */
   readonly noCache: boolean;
+  /** The layers that it is laid out on for a step that follows, bottom first; absent where none needs that. */
+  readonly layOutOn?: readonly Layer[];
   readonly store: BuilderStore;
   readonly signal: AbortSignal;
 }
@@ -60,10 +63,25 @@ export async function writePlanned(plan: LayerPlan, to: PlannedLayer): Promise<E
     const layer = await writeLayer(thin.entries, store, signal);
     return { layer, under: thin.under, ...entries };
   }
-  const layer = await writeLayer(planned, store, signal);
+  const layer = await writeLaidOut(planned, to);
   const whole = { layer, ...(tree === undefined ? {} : { tree }) };
   if (place !== undefined) await rememberWhole(place, planned, whole, store);
   return { layer, ...entries };
+}
+
+/** With less, laying it out later takes no time. */
+const LEAST_BESIDES = 200;
+
+async function writeLaidOut(
+  planned: readonly PlannedEntry[],
+  { layOutOn, store, signal }: PlannedLayer,
+): Promise<Layer> {
+  if (layOutOn === undefined || !store.fast.besides || planned.length < LEAST_BESIDES)
+    return writeLayer(planned, store, signal);
+  await using layout = await LayoutBesides.begin(store.layers, isOfContext(planned));
+  const layer = await writeLayer(planned, store, signal, layout.tar);
+  await layout.keep(layer, layOutOn);
+  return layer;
 }
 
 export function entriesOf(planned: readonly PlannedEntry[]): ReadonlyMap<string, TreeEntry> {
@@ -78,10 +96,16 @@ export async function writeLayer(
   planned: readonly PlannedEntry[],
   store: BuilderStore,
   signal: AbortSignal,
+  copy?: TarCopy,
 ): Promise<Layer> {
   await using contents = openContents(planned, store.fast.stream, signal);
   const temporary = await store.blobs.newTemporary();
-  const writer = openLayerWriter({ path: temporary, compression: 'gzip', ...threadsOf(store.fast) });
+  const writer = openLayerWriter({
+    path: temporary,
+    compression: 'gzip',
+    ...threadsOf(store.fast),
+    ...(copy === undefined ? {} : { copy }),
+  });
   try {
     let last: Promise<void> = Promise.resolve();
     for (let next = 0; next < planned.length; ) {
@@ -104,11 +128,15 @@ export async function writeLayer(
     const written = await writer.finish();
     await store.blobs.commit(temporary, written.digest);
     const { diffId, digest, sizeBytes } = written;
-    const isOfContext = planned.every(({ entry }) => entry.type !== 'file' || entry.mtime === CONTEXT_MTIME);
-    return { diffId, digest, sizeBytes, mediaType: LAYER_TYPE, ...(isOfContext ? { freshTimes: true } : {}) };
+    const freshTimes = isOfContext(planned) ? { freshTimes: true } : {};
+    return { diffId, digest, sizeBytes, mediaType: LAYER_TYPE, ...freshTimes };
   } catch (error) {
     await writer.abort().catch(() => undefined);
     await store.blobs.discard(temporary);
     throw await contents.failure(error);
   }
+}
+
+function isOfContext(planned: readonly PlannedEntry[]): boolean {
+  return planned.every(({ entry }) => entry.type !== 'file' || entry.mtime === CONTEXT_MTIME);
 }

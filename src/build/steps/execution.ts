@@ -48,6 +48,8 @@ export interface StepPlace {
   readonly tree: StageTree;
   /** The layers below come from the base image alone. */
   readonly isFirst: boolean;
+  /** A RUN of the stage comes after it, and sees what it makes. */
+  readonly isSeen: boolean;
   /** `linux/amd64`: what its commands run as. */
   readonly platform: string;
   readonly progress: StepProgress;
