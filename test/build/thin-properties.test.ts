@@ -224,6 +224,24 @@ describe('a thin layer', () => {
     expect(wholes).toBeGreaterThan(0);
   });
 
+  it('reads of the whole layer what it is asked for, whether that is little or much', async () => {
+    const names = Array.from({ length: 60 }, (_, at) => `d/f${at}`);
+    const files: Tree = new Map(names.map((at) => [at, { type: 'symlink', text: `d/f0`, mode: 0o777 }]));
+    const planned = (await plan(files, new Destination(new StackView([]), new Map()), '/')).entries();
+    const place = 'c'.repeat(64);
+    await rememberWhole(place, planned, { layer: await writeLayer(planned, store, signal) }, store, BOUNDS);
+    const whole = (await store.wholes.get(place)) as WholeLayer;
+    const all = whole.index();
+    expect([...all.keys()].sort()).toEqual(['d', ...names].sort());
+    for (const asked of [
+      [...names.slice(0, 3), 'nowhere'],
+      [...names.slice(7), 'nowhere', 'd/f'],
+    ]) {
+      const expected = new Map(asked.flatMap((at) => (all.has(at) ? [[at, all.get(at)] as const] : [])));
+      expect(whole.index(new Set(asked))).toEqual(expected);
+    }
+  });
+
   it('is not made of a description that was cut off, or whose layer is gone', async () => {
     const directory = join(store.directory, 'cache', 'wholes');
     await rm(directory, { recursive: true });

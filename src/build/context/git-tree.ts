@@ -80,8 +80,8 @@ export async function openGitTree(
     signal,
     depth,
   });
-  const entries: ContextEntry[] = modules.size === 0 ? [...listed] : [];
-  for (const entry of modules.size === 0 ? [] : listed) {
+  const entries: ContextEntry[] = [];
+  for (const entry of listed) {
     const nested = modules.get(entry.path);
     if (nested === undefined) {
       entries.push(entry);

@@ -19,8 +19,8 @@ export interface WholeLayer {
   readonly entries: number;
   /** What it was copied from, where one name says all of it: see Selection.tree. */
   readonly tree?: string;
-  /** What it says of all paths, or of some of them. */
-  index(paths?: Iterable<string>): LayerIndex;
+  /** What it says of all paths, or of these alone. */
+  index(paths?: ReadonlySet<string>): LayerIndex;
 }
 
 const head = z.object({
@@ -89,7 +89,16 @@ function parse(bytes: Buffer): WholeLayer | undefined {
   const end = Math.max(0, bytes.indexOf(0));
   const parsed = head.safeParse(json(bytes.toString('utf8', 0, end)));
   if (!parsed.success || sha256Of(bytes.subarray(end)) !== parsed.data.sha256) return undefined;
-  return { ...parsed.data, index: (paths) => (paths === undefined ? all(bytes) : some(bytes, paths)) };
+  return { ...parsed.data, index: (paths) => indexIn(bytes, paths) };
+}
+
+/** To look for so few is quicker than to read all. */
+const FEW_PATHS = 20;
+
+function indexIn(bytes: Buffer, paths: ReadonlySet<string> | undefined): LayerIndex {
+  if (paths === undefined) return all(bytes);
+  if (paths.size <= FEW_PATHS) return few(bytes, paths);
+  return new Map([...all(bytes)].filter(([path]) => paths.has(path)));
 }
 
 function all(bytes: Buffer): LayerIndex {
@@ -100,8 +109,7 @@ function all(bytes: Buffer): LayerIndex {
   return index;
 }
 
-/** To look for a few is quicker than to read all. */
-function some(bytes: Buffer, paths: Iterable<string>): LayerIndex {
+function few(bytes: Buffer, paths: ReadonlySet<string>): LayerIndex {
   const index = new Map<string, string>();
   for (const path of paths) {
     const name = Buffer.from(`\0/${path}\0`);
