@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { request, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { DeployerClient } from '../../src/api/deployer-client.js';
+import { releaseDraft } from '../support/release-draft.js';
 import { commitFile } from '../support/repository.js';
 import { until } from '../support/until.js';
 import { json } from './support/deployer.js';
@@ -42,19 +43,8 @@ describe('ps', () => {
     const { ledger } = platform;
     const source = await commitFile(platform.repositories.path('taken'), 'Dockerfile', 'FROM scratch\n');
     for (const [deploymentId, containersOf] of [['b1'], ['b2', ['b1']]] as [string, string[]?][]) {
-      const { number } = await ledger.appendRelease(
-        'taken',
-        {
-          kind: 'deploy',
-          image: { repository: 'apps/taken', digest: `sha256:${'a'.repeat(64)}` },
-          source,
-          config: {},
-          processes: [{ type: 'web', scale: 1 }],
-          deploymentId,
-          description: 'deploy',
-        },
-        'alice',
-      );
+      const draft = releaseDraft('taken', { source, deploymentId });
+      const { number } = await ledger.appendRelease('taken', draft, 'alice');
       const at = new Date(0).toISOString();
       await ledger.recordOutcome('taken', number, {
         state: 'live',

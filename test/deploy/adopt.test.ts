@@ -25,8 +25,6 @@ describe.skipIf(missing !== undefined)('a release that is what runs already', ()
   afterAll(() => world?.close(), 60_000);
 
   const ids = async (app: string): Promise<string[]> => (await world.containers(app)).map(({ id }) => id);
-  const states = async (app: string): Promise<string[]> =>
-    (await world.containers(app)).map(({ release, state }) => `v${release} ${state}`);
   const deploy = async (app: string, image: ReleaseImage, scale = 1): Promise<Deployment> => {
     const ended = await world.rollOut(await world.release(app, image, { scale }));
     expect(ended.state, await world.log(ended)).toBe('live');
@@ -70,10 +68,10 @@ describe.skipIf(missing !== undefined)('a release that is what runs already', ()
     // One that has to be made anew is the live release's own, and the next such release adopts that one.
     await world.docker.docker(['rm', '-f', before[0] ?? '']);
     await world.reconcile(world.deployer());
-    expect(await states('kept')).toEqual(['v4 running']);
+    expect(await world.states('kept')).toEqual(['v4 running']);
     await deploy('kept', one);
     await world.reconcile(world.deployer());
-    expect(await states('kept')).toEqual(['v4 running']);
+    expect(await world.states('kept')).toEqual(['v4 running']);
     expect(await world.get('kept')).toEqual({ status: 200, body: 'one' });
   });
 
@@ -81,7 +79,7 @@ describe.skipIf(missing !== undefined)('a release that is what runs already', ()
     await deployed('followed');
     await deploy('followed', one);
     await deploy('followed', two);
-    expect(await states('followed')).toEqual(['v3 running']);
+    expect(await world.states('followed')).toEqual(['v3 running']);
     const back = await requestRollback(
       { ...world.parts, queues: { enqueueRollout: async () => true }, limits: world.config.limits },
       'followed',
@@ -89,7 +87,7 @@ describe.skipIf(missing !== undefined)('a release that is what runs already', ()
       'alice',
     );
     expect(await world.rollOut(back)).toMatchObject({ state: 'live', release: 4 });
-    expect(await states('followed')).toEqual(['v4 running']);
+    expect(await world.states('followed')).toEqual(['v4 running']);
     expect(await world.get('followed')).toEqual({ status: 200, body: 'one' });
   });
 
@@ -113,7 +111,7 @@ describe.skipIf(missing !== undefined)('a release that is what runs already', ()
     expect(await ids('vars')).toEqual(before);
     await world.ledger.setConfig('vars', { COLOUR: 'blue' }, 'alice');
     await deploy('vars', one);
-    expect(await states('vars')).toEqual(['v3 running']);
+    expect(await world.states('vars')).toEqual(['v3 running']);
   });
 
   it('gets new containers for those that do not answer, are too few, or have stopped', async () => {
@@ -121,22 +119,22 @@ describe.skipIf(missing !== undefined)('a release that is what runs already', ()
     await deploy('unwell', one);
     await world.docker.docker(['pause', (await ids('unwell'))[0] ?? '']);
     await deploy('unwell', one);
-    expect(await states('unwell')).toEqual(['v2 running']);
+    expect(await world.states('unwell')).toEqual(['v2 running']);
     const scaled = await deployed('scaled');
     await deploy('scaled', one, 2);
-    expect(await states('scaled')).toEqual(['v2 running', 'v2 running']);
+    expect(await world.states('scaled')).toEqual(['v2 running', 'v2 running']);
     expect(await ids('scaled')).not.toContain(scaled[0]);
     const stopped = await deployed('stopped');
     await world.docker.docker(['stop', '-t', '0', stopped[0] ?? '']);
     await deploy('stopped', one);
-    expect(await states('stopped')).toEqual(['v2 running']);
+    expect(await world.states('stopped')).toEqual(['v2 running']);
   });
 
   it('gets new containers where the short way is switched off', async () => {
     await deployed('off');
     const release = await world.release('off', one);
     expect((await world.rollOut(release, world.deployer({ adopt: false }))).state).toBe('live');
-    expect(await states('off')).toEqual(['v2 running']);
+    expect(await world.states('off')).toEqual(['v2 running']);
   });
 
   it('is ended right by another deployer, wherever its own was killed', async () => {

@@ -34,8 +34,6 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     await world.rollOut(await world.release(app, one));
     return (await world.containers(app))[0]!.id;
   };
-  const states = async (app: string): Promise<string[]> =>
-    (await world.containers(app)).map(({ release, state }) => `v${release} ${state}`);
   const serves = (app: string, body = 'one'): Promise<void> =>
     until(async () => {
       const answer = await world.get(app).catch(() => undefined);
@@ -48,7 +46,7 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     expect((await world.get('removed')).status).toBe(503);
     await world.reconcile();
     await serves('removed');
-    expect(await states('removed')).toEqual(['v1 running']);
+    expect(await world.states('removed')).toEqual(['v1 running']);
   });
 
   it('pulls the image again when that is gone too', async () => {
@@ -75,10 +73,10 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     const reconciler = startReconciler(world.deployer(), 3_600_000);
     try {
       // Not before its first pass is over and it listens.
-      await until(async () => (await states('noticed'))[0] === 'v1 running');
+      await until(async () => (await world.states('noticed'))[0] === 'v1 running');
       await new Promise((resolve) => setTimeout(resolve, 1000));
       await world.docker.docker(['rm', '-f', id]);
-      await until(async () => (await states('noticed'))[0] === 'v1 running');
+      await until(async () => (await world.states('noticed'))[0] === 'v1 running');
       await serves('noticed');
     } finally {
       await reconciler.close();
@@ -120,7 +118,7 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
       '1000',
     ]);
     await world.reconcile();
-    expect(await states('tidy')).toEqual(['v1 running']);
+    expect(await world.states('tidy')).toEqual(['v1 running']);
     expect(
       await world.docker.docker([
         'ps',
@@ -148,13 +146,13 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
       env: {},
     });
     await world.reconcile();
-    expect((await states('busy')).sort()).toEqual(['v1 running', 'v2 running']);
+    expect((await world.states('busy')).sort()).toEqual(['v1 running', 'v2 running']);
     await world.store.claim('busy', waiting.id, 'rollout', 'another deployer');
     await world.docker.docker(['stop', '-t', '0', container!.id]);
     await world.reconcile();
-    expect((await states('busy')).sort()).toEqual(['v1 exited', 'v2 running']);
+    expect((await world.states('busy')).sort()).toEqual(['v1 exited', 'v2 running']);
     expect((await world.rollOut(waiting)).state).toBe('live');
-    expect(await states('busy')).toEqual(['v2 running']);
+    expect(await world.states('busy')).toEqual(['v2 running']);
   });
 
   it('puts the edge right that goes elsewhere than the ledger says', async () => {
@@ -180,7 +178,7 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     await world.reconcile();
     await load.stop();
     expect(load.failures).toEqual([]);
-    expect(await states('doomed')).toEqual([]);
+    expect(await world.states('doomed')).toEqual([]);
     expect((await world.get('doomed')).status).toBe(404);
   });
 

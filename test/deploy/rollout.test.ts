@@ -33,8 +33,6 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     await world.createApp(app);
     expect((await world.rollOut(await world.release(app, one))).state).toBe('live');
   };
-  const releasesThatRun = async (app: string): Promise<string[]> =>
-    (await world.containers(app)).map(({ release, state }) => `v${release} ${state}`);
 
   it('brings the first release live, with all that a person wants to know', async () => {
     await world.createApp('first');
@@ -63,7 +61,7 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     await load.stop();
     expect(load.failures).toEqual([]);
     expect(load.seen.has('one\n')).toBe(true);
-    expect(await releasesThatRun('second')).toEqual(['v2 running']);
+    expect(await world.states('second')).toEqual(['v2 running']);
     expect(await world.log(deployment)).toContain('=====> To undo: slipway rollback v1 -a second\n');
   });
 
@@ -86,7 +84,7 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     expect((await world.containers('draining')).map(({ id }) => id)).toContain(old?.id);
     expect(await answer).toEqual({ status: 200, body: 'slow' });
     await done;
-    expect(await releasesThatRun('draining')).toEqual(['v2 running']);
+    expect(await world.states('draining')).toEqual(['v2 running']);
   });
 
   it('keeps the old release when the new one exits, and shows its last words without its secrets', async () => {
@@ -103,7 +101,7 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     });
     expect(load.failures).toEqual([]);
     expect([...load.seen.keys()]).toEqual(['one\n']);
-    expect(await releasesThatRun('exits')).toEqual(['v1 running']);
+    expect(await world.states('exits')).toEqual(['v1 running']);
     const { live, releases } = await world.ledger.read('exits');
     expect(live).toBe(1);
     expect(releases[1]?.outcome).toMatchObject({
@@ -152,9 +150,9 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     const ended = await world.rollOut(deployment, world.deployer({ step }));
     expect(ended).toMatchObject({ state: 'failed', code: 'engine_unavailable' });
     expect(await world.get('engineless')).toEqual({ status: 200, body: 'one' });
-    expect(await releasesThatRun('engineless')).toEqual(['v1 running', 'v2 created'].reverse());
+    expect(await world.states('engineless')).toEqual(['v1 running', 'v2 created'].reverse());
     await world.reconcile();
-    expect(await releasesThatRun('engineless')).toEqual(['v1 running']);
+    expect(await world.states('engineless')).toEqual(['v1 running']);
   });
 
   it('turns the edge back when the ledger cannot take the outcome', async () => {
@@ -176,7 +174,7 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     await load.stop();
     expect(load.failures).toEqual([]);
     expect(await world.get('full')).toEqual({ status: 200, body: 'one' });
-    expect(await releasesThatRun('full')).toEqual(['v1 running']);
+    expect(await world.states('full')).toEqual(['v1 running']);
   });
 
   it('fails without touching anything when the edge is gone', async () => {
@@ -187,7 +185,7 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     await world.edge.start();
     expect(ended).toMatchObject({ state: 'failed', code: 'edge_unavailable' });
     expect(await world.get('edgeless')).toEqual({ status: 200, body: 'one' });
-    expect(await releasesThatRun('edgeless')).toEqual(['v1 running']);
+    expect(await world.states('edgeless')).toEqual(['v1 running']);
   });
 
   it('refuses a push that the branch has moved away from', async () => {
@@ -203,7 +201,7 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
       reason: expect.stringContaining(theirs.slice(0, 7)),
     });
     expect(await world.log(mine)).toContain('fetch and merge it, then push again');
-    expect(await releasesThatRun('forked')).toEqual(['v1 running']);
+    expect(await world.states('forked')).toEqual(['v1 running']);
   });
 
   it('rolls back without the image on the host, and moves the branch with it', async () => {
@@ -248,7 +246,7 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     await requestCancel(world, 'cancelled', deployment.id, 'bob');
     expect(await done).toMatchObject({ state: 'cancelled', reason: 'cancelled by bob', code: 'cancelled' });
     expect((await world.ledger.read('cancelled')).releases[1]?.outcome?.state).toBe('cancelled');
-    expect(await releasesThatRun('cancelled')).toEqual(['v1 running']);
+    expect(await world.states('cancelled')).toEqual(['v1 running']);
   });
 
   it('rolls out only the newest of those that wait', async () => {
@@ -298,12 +296,12 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     const parts = world.deployer();
     await world.release('hurried', two);
     await deployNext(parts, 'hurried', new AbortController().signal);
-    expect((await releasesThatRun('hurried')).toSorted()).toEqual(['v1 running', 'v2 running']);
+    expect((await world.states('hurried')).toSorted()).toEqual(['v1 running', 'v2 running']);
     await world.release('hurried', one);
     await deployNext(parts, 'hurried', new AbortController().signal);
     expect(await world.get('hurried')).toEqual({ status: 200, body: 'one' });
     await parts.retirements.idle();
-    expect(await releasesThatRun('hurried')).toEqual(['v3 running']);
+    expect(await world.states('hurried')).toEqual(['v3 running']);
   });
 
   it('stops at once when its lease is lost, and touches nothing more', async () => {
@@ -325,7 +323,7 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
       ),
     ).toEqual([]);
     expect(await world.rollOut(deployment)).toMatchObject({ state: 'live' });
-    expect(await releasesThatRun('leased')).toEqual(['v2 running']);
+    expect(await world.states('leased')).toEqual(['v2 running']);
   });
 
   it('gives way to the deployer that took its claim over', async () => {

@@ -9,6 +9,7 @@ import { Ledger, type ReleaseDraft } from '../../src/ledger/ledger.js';
 import { Vault } from '../../src/ledger/vault.js';
 import { HeldClock } from '../support/clock.js';
 import { temporaryDirectory } from '../support/directories.js';
+import { releaseDraft } from '../support/release-draft.js';
 import { commitFile, git } from '../support/repository.js';
 
 /** Counts the processes that are started. */
@@ -42,18 +43,8 @@ describe.each([
     git.text(['log', '--first-parent', `--format=${format}`, 'refs/slipway/ledger'], { gitDir: gitDir(app) });
   const at = '2026-01-01T00:00:00.000Z';
 
-  function draft(deploymentId: string, more: Partial<ReleaseDraft> = {}): ReleaseDraft {
-    return {
-      kind: 'deploy',
-      image: { repository: 'apps/hello', digest: `sha256:${'a'.repeat(64)}` },
-      source,
-      config: {},
-      processes: [{ type: 'web', scale: 1 }],
-      deploymentId,
-      description: `deploy ${source.slice(0, 7)}`,
-      ...more,
-    };
-  }
+  const draft = (deploymentId: string, more: Partial<ReleaseDraft> = {}): ReleaseDraft =>
+    releaseDraft('hello', { source, deploymentId }, more);
 
   beforeEach(async () => {
     home = await temporaryDirectory();

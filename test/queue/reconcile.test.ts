@@ -11,6 +11,7 @@ import { type ReconcileParts, reconcile } from '../../src/queue/reconcile.js';
 import { DeploymentStore } from '../../src/records/deployments.js';
 import { HeldClock } from '../support/clock.js';
 import { temporaryDirectory } from '../support/directories.js';
+import { releaseDraft } from '../support/release-draft.js';
 import { commitFile, git } from '../support/repository.js';
 
 const at = '2026-01-01T00:00:00.000Z';
@@ -60,17 +61,7 @@ async function pushed(app = 'hello'): Promise<Deployment> {
   return store.create(app, { kind: 'push', who: 'alice', push });
 }
 
-function draft(deploymentId: string): ReleaseDraft {
-  return {
-    kind: 'deploy',
-    image: { repository: 'apps/hello', digest: `sha256:${'a'.repeat(64)}` },
-    source,
-    config: {},
-    processes: [{ type: 'web', scale: 1 }],
-    deploymentId,
-    description: 'deploy',
-  };
-}
+const draft = (deploymentId: string): ReleaseDraft => releaseDraft('hello', { source, deploymentId });
 
 /** A push as far as `ready`, with its release. */
 async function built(): Promise<Deployment & { number: number }> {

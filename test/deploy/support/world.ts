@@ -215,6 +215,11 @@ export class World {
     return reconcileAll(parts, new AbortController().signal);
   }
 
+  /** `v1 running`, of each of the app's containers. */
+  async states(app: string): Promise<string[]> {
+    return (await this.containers(app)).map(({ release, state }) => `v${release} ${state}`);
+  }
+
   containers(app?: string): Promise<Container[]> {
     return this.parts.target.list(app);
   }
