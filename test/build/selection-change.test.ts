@@ -1,39 +1,20 @@
 /** What a selection says has changed since another commit is all that has, whatever the ignore file takes out of both. */
-import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { GitContext } from '../../src/build/context/git-context.js';
 import { plainSelector, type Selection, type SourceEntry } from '../../src/build/copy/copy-source.js';
 import { DEFAULT_LIMITS } from '../../src/config.js';
 import { parseIgnore } from '../../src/dockerfile/ignore.js';
-import { Git } from '../../src/git/git.js';
-import { ObjectReader } from '../../src/git/objects.js';
-import { temporaryDirectory } from '../support/directories.js';
+import { type GitFiles, GitTrees, type Mode, withoutClashes } from '../support/git-trees.js';
 
-type Files = ReadonlyMap<string, { readonly mode: string; readonly text: string }>;
-
-let gitDir: string;
-let objects: ObjectReader;
+let trees: GitTrees;
 beforeAll(async () => {
-  gitDir = await temporaryDirectory();
-  execFileSync('git', ['init', '--bare', '--quiet', gitDir]);
-  objects = new ObjectReader(gitDir);
+  trees = await GitTrees.open();
 });
-afterAll(() => objects?.close());
+afterAll(() => trees?.close());
 
-function commitOf(files: Files): string {
-  const changes = [...files].map(
-    ([path, { mode, text }]) => `M ${mode} inline ${path}\ndata ${Buffer.byteLength(text)}\n${text}\n`,
-  );
-  const commit = `commit refs/heads/x\ncommitter t <t@example.com> 0 +0000\ndata 0\ndeleteall\n${changes.join('')}\n`;
-  execFileSync('git', [`--git-dir=${gitDir}`, 'fast-import', '--quiet', '--force'], { input: commit });
-  return execFileSync('git', [`--git-dir=${gitDir}`, 'rev-parse', 'refs/heads/x'], {
-    encoding: 'utf8',
-  }).trim();
-}
-
-async function selected(files: Files, ignore: string, path: string): Promise<Selection | undefined> {
-  const context = await GitContext.open(commitOf(files), { git: new Git(), gitDir, objects }, DEFAULT_LIMITS);
+async function selected(files: GitFiles, ignore: string, path: string): Promise<Selection | undefined> {
+  const context = await GitContext.open(trees.add(files, 'commit'), trees.source, DEFAULT_LIMITS);
   const source = await context.source(parseIgnore(ignore), '.dockerignore');
   return source.select(plainSelector(path)).then(
     ([selection]) => selection,
@@ -52,19 +33,13 @@ const told = (entries: readonly SourceEntry[]): Map<string, string> =>
 const name = fc.constantFrom('a', 'b', 'a.b', 'a-b', 'c');
 const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
 const file = fc.record({
-  mode: fc.constantFrom('100644', '100644', '100755', '120000'),
+  mode: fc.constantFrom<Mode>('100644', '100644', '100755', '120000'),
   text: fc.constantFrom('x', 'yy', 'a/b'),
 });
-const files = fc.array(fc.tuple(path, file), { maxLength: 12 }).map((pairs): Files => {
-  const kept = new Map<string, { mode: string; text: string }>([['keep', { mode: '100644', text: '' }]]);
-  for (const [at, content] of pairs) {
-    const clashes = [...kept.keys()].some(
-      (other) => other.startsWith(`${at}/`) || at.startsWith(`${other}/`),
-    );
-    if (!clashes) kept.set(at, content);
-  }
-  return kept;
-});
+const KEEP: [string, { mode: Mode; text: string }] = ['keep', { mode: '100644', text: '' }];
+const files = fc
+  .array(fc.tuple(path, file), { maxLength: 12 })
+  .map((pairs): GitFiles => withoutClashes([KEEP, ...pairs]));
 const pattern = fc.constantFrom('a', '!a', 'a/b', '!a/b', '**/c', '!**/c', '*', '!b/**', 'b/*/a');
 const ignore = fc.array(pattern, { maxLength: 4 }).map((patterns) => patterns.join('\n'));
 
@@ -96,7 +71,7 @@ it('holds every path that differs, and nothing is missing when it is applied', a
 });
 
 it('is not told across other ignore rules, of another directory, or of a commit that is gone', async () => {
-  const few: Files = new Map([
+  const few: GitFiles = new Map([
     ['a/f', { mode: '100644', text: 'x' }],
     ['b/f', { mode: '100644', text: 'x' }],
   ]);
@@ -110,7 +85,7 @@ it('is not told across other ignore rules, of another directory, or of a commit 
 });
 
 it('is not told where files are not what their ids say', async () => {
-  const files: Files = new Map([
+  const files: GitFiles = new Map([
     ['a/f', { mode: '100644', text: 'x\n' }],
     ['.gitattributes', { mode: '100644', text: '* eol=crlf\n' }],
   ]);
@@ -119,7 +94,7 @@ it('is not told where files are not what their ids say', async () => {
 });
 
 it('is not told where more differs than is worth it', async () => {
-  const many = (word: string): Files =>
+  const many = (word: string): GitFiles =>
     new Map(Array.from({ length: 2100 }, (_, at) => [`d/f${at}`, { mode: '100644', text: word }]));
   const before = await selected(many('x'), '', '.');
   const after = await selected(many('y'), '', '.');

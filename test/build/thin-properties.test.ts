@@ -18,6 +18,7 @@ import type { Layer } from '../../src/layers/layer.js';
 import { mountedOverlay } from '../../src/layers/overlay.js';
 import { StackView } from '../../src/layers/stack-view.js';
 import { temporaryDirectory } from '../support/directories.js';
+import { withoutClashes } from '../support/git-trees.js';
 
 interface Leaf {
   readonly type: 'file' | 'symlink';
@@ -46,16 +47,7 @@ const leaf: fc.Arbitrary<Leaf> = fc.oneof(
     }),
   },
 );
-const tree = fc.array(fc.tuple(path, leaf), { maxLength: 10 }).map((pairs): Tree => {
-  const kept = new Map<string, Leaf>();
-  for (const [at, content] of pairs) {
-    const clashes = [...kept.keys()].some(
-      (other) => other.startsWith(`${at}/`) || at.startsWith(`${other}/`),
-    );
-    if (!clashes) kept.set(at, content);
-  }
-  return kept;
-});
+const tree = fc.array(fc.tuple(path, leaf), { maxLength: 10 }).map((pairs): Tree => withoutClashes(pairs));
 
 const signal = new AbortController().signal;
 const BOUNDS = { leastEntries: 0, leastBytes: 0, mostOfWhole: Number.POSITIVE_INFINITY };

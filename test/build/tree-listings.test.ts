@@ -7,39 +7,21 @@ import { firstDifference } from '../../src/build/context/first-difference.js';
 import type { ContextSource } from '../../src/build/context/git-tree.js';
 import { TreeListings } from '../../src/build/context/tree-listings.js';
 import { DEFAULT_LIMITS } from '../../src/config.js';
-import { Git } from '../../src/git/git.js';
-import { ObjectReader } from '../../src/git/objects.js';
-import { temporaryDirectory } from '../support/directories.js';
+import type { ObjectReader } from '../../src/git/objects.js';
+import { type GitFiles, GitTrees, type Mode, withoutClashes } from '../support/git-trees.js';
 
-type Mode = '100644' | '100755' | '120000' | '160000';
-type Files = ReadonlyMap<string, { readonly mode: Mode; readonly text: string }>;
-
-const git = new Git();
+let trees: GitTrees;
 let gitDir: string;
 let objects: ObjectReader;
 let source: ContextSource;
 
 beforeAll(async () => {
-  gitDir = await temporaryDirectory();
-  execFileSync('git', ['init', '--bare', '--quiet', gitDir]);
-  objects = new ObjectReader(gitDir);
-  source = { git, gitDir, objects };
+  trees = await GitTrees.open();
+  ({ gitDir, objects, source } = trees);
 });
-afterAll(() => objects?.close());
+afterAll(() => trees?.close());
 
-/** The id of a tree with these files. */
-function treeOf(files: Files): string {
-  const changes = [...files].map(([path, { mode, text }]) =>
-    mode === '160000'
-      ? `M 160000 ${'1'.repeat(40)} ${path}\n`
-      : `M ${mode} inline ${path}\ndata ${Buffer.byteLength(text)}\n${text}\n`,
-  );
-  const commit = `commit refs/heads/x\ncommitter t <t@example.com> 0 +0000\ndata 0\ndeleteall\n${changes.join('')}\n`;
-  const run = (args: string[], input?: string): string =>
-    execFileSync('git', [`--git-dir=${gitDir}`, ...args], { input, encoding: 'utf8' }).trim();
-  run(['fast-import', '--quiet', '--force'], commit);
-  return run(['rev-parse', 'refs/heads/x^{tree}']);
-}
+const treeOf = (files: GitFiles): string => trees.add(files, 'tree');
 
 const name = fc.constantFrom('a', 'b', 'a.b', 'a-b', 'c', 'Ä');
 const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
@@ -47,22 +29,13 @@ const file = fc.record({
   mode: fc.constantFrom<Mode>('100644', '100644', '100755', '120000', '160000'),
   text: fc.string({ minLength: 1, maxLength: 5 }).map((text) => text.replaceAll('\0', '0')),
 });
-/** Where one path is a directory of another, the later one of them is dropped. */
-const files = fc.array(fc.tuple(path, file), { maxLength: 12 }).map((pairs): Files => {
-  const kept = new Map<string, { mode: Mode; text: string }>();
-  for (const [at, content] of pairs) {
-    const clashes = [...kept.keys()].some(
-      (other) => other.startsWith(`${at}/`) || at.startsWith(`${other}/`),
-    );
-    if (!clashes) kept.set(at, content);
-  }
-  return kept;
-});
+const files = fc.array(fc.tuple(path, file), { maxLength: 12 }).map(withoutClashes);
 
 /** Counts the processes of `git ls-tree`. */
 function counting(): { source: ContextSource; lists: () => number } {
   let lists = 0;
-  const counted = Object.create(git) as Git;
+  const { git } = source;
+  const counted = Object.create(git) as typeof git;
   counted.spawn = (args, call) => {
     if (args[0] === 'ls-tree') lists++;
     return git.spawn(args, call);
