@@ -7,6 +7,7 @@ import type { Ledger } from '../ledger/ledger.js';
 import type { Logger } from '../log.js';
 import type { BuildLog } from '../logs/log-writer.js';
 import type { DeploymentStore } from '../records/deployments.js';
+import { OutcomeRecord } from '../records/step-outcomes.js';
 import type { RegistryClient } from '../registry/client.js';
 import { hostPlatform } from '../registry/pull.js';
 import { openGitSource } from './add/git-source.js';
@@ -96,10 +97,10 @@ export async function buildApp(
   signal: AbortSignal,
 ): Promise<BuildResult> {
   const { builderStore, sandbox, registry, config, store } = tools;
-  const outcomes = await outcomeEvents(store.stepsPath(app, id), (error) =>
+  await using record = new OutcomeRecord(store.stepsPath(app, id), (error) =>
     tools.log.warn({ err: error, build: id }, 'the outcomes of the steps are not recorded'),
   );
-  const listen = eachOf(outcomes, logEvents(log));
+  const listen = eachOf(outcomeEvents(record), logEvents(log));
   const request: Omit<BuildRequest, 'context'> = {
     dockerfile: DOCKERFILE,
     buildArgs: {},

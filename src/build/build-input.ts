@@ -25,6 +25,9 @@ export interface BuildInput {
 /** Throws `dockerfile_missing`, `dockerfile_invalid` or `dockerfile_unsupported`. */
 export async function readInput(request: BuildRequest, limits: Limits): Promise<BuildInput> {
   const { context, dockerfile: name, dockerfileText, ignoreText } = request;
+  const reading = readIgnore(name, context, ignoreText);
+  // The Dockerfile's own mistakes are told first.
+  reading.catch(() => undefined);
   const text = dockerfileText ?? (await context.read(name));
   if (text === undefined) {
     throw new SlipwayError('dockerfile_missing', `there is no ${name} in the commit`, {
@@ -38,7 +41,7 @@ export async function readInput(request: BuildRequest, limits: Limits): Promise<
     ...(request.target === undefined ? {} : { target: request.target }),
     ...(request.contexts === undefined ? {} : { contexts: request.contexts }),
   });
-  return { text, plan, ...(await readIgnore(name, context, ignoreText)) };
+  return { text, plan, ...(await reading) };
 }
 
 /** The same name, the same Dockerfile, ignore file and files in sight; undefined where nothing is out of sight, or not known so quickly. */

@@ -6,6 +6,7 @@ import { BlobStore } from '../layers/blob-store.js';
 import { LayerStore } from '../layers/layer-store.js';
 import { JsonFiles } from './cache/json-files.js';
 import { StepCache } from './cache/step-cache.js';
+import { LikelyBases } from './memo/likely-bases.js';
 import { type RememberedBuild, rememberedBuild } from './memo/remembered-build.js';
 import { CacheMounts } from './mounts/cache-mounts.js';
 import { RunningBuilds } from './running-builds.js';
@@ -17,6 +18,7 @@ export interface BuilderStore {
   readonly steps: StepCache;
   /** Whole builds by their key: see memo/. */
   readonly builds: JsonFiles<RememberedBuild>;
+  readonly likelyBases: LikelyBases;
   /** What the next COPY of the same place can be laid over: see thin/. */
   readonly wholes: WholeLayers;
   readonly running: RunningBuilds;
@@ -53,6 +55,7 @@ export async function openBuilderStore(
     layers,
     steps,
     builds,
+    likelyBases: new LikelyBases(),
     wholes,
     running,
     fast,

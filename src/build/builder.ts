@@ -1,6 +1,5 @@
 /** Everything a builder process holds, opened together and closed together. */
 import { join } from 'node:path';
-import { diskUsage } from '../../native/index.js';
 import { type Config, homePaths } from '../config.js';
 import { fastPaths } from '../fast-paths.js';
 import { AppRepositories } from '../git/app-repository.js';
@@ -51,7 +50,6 @@ export async function openBuildTools(config: Config, log: Logger): Promise<HeldB
     inMemory: true,
     fast,
     networkAllow: config.buildNetworkAllow,
-    measure: diskUsage,
     log,
   });
   // The steps of a killed builder end before the file systems below them are taken away.

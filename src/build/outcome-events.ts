@@ -1,6 +1,6 @@
 /** A build's events as the record of its steps, which `builds:why` shows. */
 import { oneLine } from '../one-line.js';
-import { appendOutcome, type StepOutcome, startOutcomes } from '../records/step-outcomes.js';
+import type { OutcomeRecord, StepOutcome } from '../records/step-outcomes.js';
 import type { BuildEvent, BuildListener } from './progress.js';
 
 /** An instruction in one line of a table. */
@@ -8,21 +8,11 @@ const TEXT_CHARS = 200;
 /** A reason names at most one file. */
 const REASON_CHARS = 1000;
 
-/** `failed` is told once when the record cannot be written: the build goes on without it. */
-export async function outcomeEvents(path: string, failed: (error: unknown) => void): Promise<BuildListener> {
+export function outcomeEvents(record: Pick<OutcomeRecord, 'add'>): BuildListener {
   const open = new Map<number, StepOutcome>();
-  let isBroken = false;
-  const attempt = async (write: () => Promise<void>): Promise<void> => {
-    if (isBroken) return;
-    await write().catch((error: unknown) => {
-      isBroken = true;
-      failed(error);
-    });
-  };
-  await attempt(() => startOutcomes(path));
   return async (event) => {
     const outcome = outcomeOf(event, open);
-    if (outcome !== undefined) await attempt(() => appendOutcome(path, outcome));
+    if (outcome !== undefined) record.add(outcome);
   };
 }
 

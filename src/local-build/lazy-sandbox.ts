@@ -1,5 +1,4 @@
 /** The sandbox, looked for when the first RUN must execute: a build that is cached whole needs neither its tools nor root. */
-import { diskUsage } from '../../native/index.js';
 import type { Sandbox, StepRunner } from '../build/sandbox/runtime.js';
 import { SlipwayError } from '../errors.js';
 import type { FastPaths } from '../fast-paths.js';
@@ -42,7 +41,6 @@ export class LazySandbox implements StepRunner {
       ...this.#options,
       inMemory: true,
       with32Bit: this.with32Bit,
-      measure: diskUsage,
     });
     await sandbox.reap();
     return sandbox;

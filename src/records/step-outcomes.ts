@@ -42,13 +42,49 @@ const outcome: z.ZodType<StepOutcome> = z.object({
   from: z.literal('registry').exactOptional(),
 });
 
-/** A build begins, perhaps again: what an earlier builder did of it does not count. */
-export async function startOutcomes(path: string): Promise<void> {
-  await writeFile(path, '', { mode: 0o600 });
-}
+/**
+ * The record of a build that begins, perhaps again: what an earlier builder did of it does not count. Nobody waits for the
+ * disk: what is added while a write is under way goes with the next one.
+ */
+export class OutcomeRecord {
+  readonly #path: string;
+  readonly #failed: (error: unknown) => void;
+  #pending = '';
+  #writing: Promise<void> | undefined;
+  #isBroken = false;
 
-export async function appendOutcome(path: string, of: StepOutcome): Promise<void> {
-  await appendFile(path, `\n${JSON.stringify(of)}`);
+  /** `failed` is told once when it cannot be written; nothing throws for that. */
+  constructor(path: string, failed: (error: unknown) => void) {
+    this.#path = path;
+    this.#failed = failed;
+    this.#writing = this.#write(() => writeFile(path, '', { mode: 0o600 }));
+  }
+
+  add(of: StepOutcome): void {
+    this.#pending += `\n${JSON.stringify(of)}`;
+    this.#writing ??= this.#write();
+  }
+
+  /** Resolves when all that was added is in the file. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+  }
+
+  async #write(first?: () => Promise<void>): Promise<void> {
+    try {
+      await first?.();
+      while (this.#pending !== '' && !this.#isBroken) {
+        const lines = this.#pending;
+        this.#pending = '';
+        await appendFile(this.#path, lines);
+      }
+    } catch (error) {
+      this.#isBroken = true;
+      this.#failed(error);
+    }
+    this.#pending = '';
+    this.#writing = undefined;
+  }
 }
 
 /** In the order of the steps; empty when nothing is known. A torn line spoils itself only. */

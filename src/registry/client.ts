@@ -9,6 +9,7 @@ import {
   askInTurn,
   hostPlatform,
   type ImageSource,
+  KnownConfigs,
   MANIFEST_BYTES,
   MANIFEST_TYPES,
   type Mirror,
@@ -37,6 +38,7 @@ export interface RegistryClientOptions extends TransportOptions {
 export class RegistryClient {
   readonly #transport: Transport;
   readonly #mirrors: readonly Mirror[];
+  readonly #configs = new KnownConfigs();
 
   constructor(options: RegistryClientOptions) {
     this.#transport = new Transport(options);
@@ -68,13 +70,8 @@ export class RegistryClient {
     reference: ImageReference,
     options: { readonly platform?: WantedPlatform; readonly signal?: AbortSignal } = {},
   ): Promise<ResolvedImage> {
-    return resolveImage(
-      this.#transport,
-      reference,
-      this.#mirrors,
-      options.platform ?? hostPlatform(),
-      options.signal,
-    );
+    const asking = { transport: this.#transport, mirrors: this.#mirrors, configs: this.#configs };
+    return resolveImage(asking, reference, options.platform ?? hostPlatform(), options.signal);
   }
 
   /**

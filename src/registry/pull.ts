@@ -57,6 +57,9 @@ export interface Mirror {
 
 export const MANIFEST_BYTES: number = 4 * 1024 * 1024;
 const CONFIG_BYTES = 8 * 1024 * 1024;
+/** Base images have some kilobytes, and an app's builds use few. */
+const KNOWN_CONFIG_BYTES = 128 * 1024;
+const KNOWN_CONFIGS = 64;
 /** An index may hold an index (image-spec image-index.md). */
 const INDEX_DEPTH = 3;
 /** What a manifest may be, for the Accept header. */
@@ -85,16 +88,39 @@ export function placesOf(reference: ImageReference, mirrors: readonly Mirror[]):
     }, origin);
 }
 
+/** Configs by digest, which says all of what they are: the one of a base image is asked for by every build. */
+export class KnownConfigs {
+  readonly #configs = new Map<Digest, ImageConfig>();
+
+  get(digest: Digest): ImageConfig | undefined {
+    return this.#configs.get(digest);
+  }
+
+  add(digest: Digest, config: ImageConfig, sizeBytes: number): void {
+    if (sizeBytes > KNOWN_CONFIG_BYTES) return;
+    this.#configs.delete(digest);
+    this.#configs.set(digest, config);
+    const [oldest] = this.#configs.keys();
+    if (this.#configs.size > KNOWN_CONFIGS && oldest !== undefined) this.#configs.delete(oldest);
+  }
+}
+
+/** What a client asks with, whatever it asks for. */
+export interface Asking {
+  readonly transport: Transport;
+  readonly mirrors: readonly Mirror[];
+  readonly configs: KnownConfigs;
+}
+
 /** Asks each place in turn. The error names every place that was asked and what it said. */
 export async function resolveImage(
-  transport: Transport,
+  asking: Asking,
   reference: ImageReference,
-  mirrors: readonly Mirror[],
   platform: WantedPlatform,
   signal?: AbortSignal,
 ): Promise<ResolvedImage> {
-  return askInTurn(placesOf(reference, mirrors), formatReference(reference), signal, (place) =>
-    resolveAt(transport, reference, place, platform, signal),
+  return askInTurn(placesOf(reference, asking.mirrors), formatReference(reference), signal, (place) =>
+    resolveAt(asking, reference, place, platform, signal),
   );
 }
 
@@ -145,7 +171,7 @@ function isOfThePlace({ code }: SlipwayError): boolean {
 }
 
 async function resolveAt(
-  transport: Transport,
+  { transport, configs }: Asking,
   reference: ImageReference,
   source: ImageSource,
   platform: WantedPlatform,
@@ -166,7 +192,9 @@ async function resolveAt(
   }
   const { manifest, mediaType } = found.document;
   for (const layer of manifest.layers) refuseForeign(layer, source);
-  const config = await fetchConfig(transport, source, manifest.config, where, retries);
+  const known = configs.get(manifest.config.digest);
+  const config = known ?? (await fetchConfig(transport, source, manifest.config, where, retries));
+  if (known === undefined) configs.add(manifest.config.digest, config, manifest.config.size);
   if (config.diffIds.length !== manifest.layers.length) {
     throw invalid(where, `it has ${manifest.layers.length} layers but ${config.diffIds.length} diff ids`);
   }

@@ -1,6 +1,6 @@
 /** Builds over the API: the list, one, its output in parts, and its cancellation in every state. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { appendOutcome } from '../../src/records/step-outcomes.js';
+import { recordSteps } from '../support/step-outcomes.js';
 import { Platform } from './support/platform.js';
 
 let platform: Platform;
@@ -30,7 +30,7 @@ test('the steps of a build say what was cached and what made the rest run', asyn
     reason: 'x',
     ms: 5,
   } as const;
-  await appendOutcome(platform.store.stepsPath('steps', id), step);
+  await recordSteps(platform.store.stepsPath('steps', id), [step]);
   expect((await platform.call('GET', path)).body.steps).toEqual([step]);
   expect((await platform.call('GET', '/v1/apps/steps/builds/none/steps')).status).toBe(404);
   expect((await platform.call('GET', path, { as: 'reader' })).status).toBe(404);

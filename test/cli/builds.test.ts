@@ -1,8 +1,8 @@
 /** builds, builds:output and builds:cancel against a real platform. */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { appendOutcome } from '../../src/records/step-outcomes.js';
 import { Platform } from '../api/support/platform.js';
+import { recordSteps } from '../support/step-outcomes.js';
 import { until } from '../support/until.js';
 import { Terminal } from './support/terminal.js';
 
@@ -85,7 +85,7 @@ describe('why', () => {
         ms: 40,
       },
     ] as const;
-    for (const step of steps) await appendOutcome(path, step);
+    await recordSteps(path, steps);
     const { code, out } = await terminal.run(['builds:why', id, '-a', 'hello']);
     expect(code).toBe(0);
     expect(out.split('\n')).toEqual([

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { outcomeEvents } from '../../src/build/outcome-events.js';
 import type { BuildEvent } from '../../src/build/progress.js';
-import { readOutcomes } from '../../src/records/step-outcomes.js';
+import { OutcomeRecord, readOutcomes } from '../../src/records/step-outcomes.js';
 import { temporaryDirectory } from '../support/directories.js';
 
 const begin = (step: number, text: string): BuildEvent => ({
@@ -14,13 +14,16 @@ const begin = (step: number, text: string): BuildEvent => ({
   text,
   line: step + 1,
 });
+const recordAt = (path: string): OutcomeRecord =>
+  new OutcomeRecord(path, (error) => {
+    throw error;
+  });
 const common = { total: 4, stage: 'build' };
 
 test('a step is as its last event left it, with the reason that was given before', async () => {
   const path = join(await temporaryDirectory(), 'steps');
-  const listen = await outcomeEvents(path, (error) => {
-    throw error;
-  });
+  const record = recordAt(path);
+  const listen = outcomeEvents(record);
   const events: BuildEvent[] = [
     begin(1, 'COPY . .'),
     { type: 'cached', step: 1, savedMs: 1200, from: 'registry' },
@@ -35,6 +38,7 @@ test('a step is as its last event left it, with the reason that was given before
     { type: 'missed', step: 4, reason: 'no-cache was asked for' },
   ];
   for (const event of events) await listen(event);
+  await record[Symbol.asyncDispose]();
   const all = await readOutcomes(path);
   expect(all).toEqual([
     { ...common, step: 1, line: 2, text: 'COPY . .', result: 'cached', savedMs: 1200, from: 'registry' },
@@ -61,17 +65,22 @@ test('a step is as its last event left it, with the reason that was given before
   await appendFile(path, '\n{"step": 5, "tot');
   expect(await readOutcomes(path)).toEqual(all);
   // The build begins again, in another builder.
-  await outcomeEvents(path, () => undefined);
+  await recordAt(path)[Symbol.asyncDispose]();
   expect(await readOutcomes(path)).toEqual([]);
 });
 
 test('a record that cannot be written is told once and stops nothing', async () => {
   const told: unknown[] = [];
-  const listen = await outcomeEvents(join(await temporaryDirectory(), 'none', 'steps'), (error) =>
+  const record = new OutcomeRecord(join(await temporaryDirectory(), 'none', 'steps'), (error) =>
     told.push(error),
   );
+  const listen = outcomeEvents(record);
   await listen(begin(1, 'RUN a'));
   await listen({ type: 'done', step: 1, ms: 1 });
+  await record[Symbol.asyncDispose]();
+  await listen(begin(2, 'RUN b'));
+  await listen({ type: 'done', step: 2, ms: 1 });
+  await record[Symbol.asyncDispose]();
   expect(told).toHaveLength(1);
 });
 

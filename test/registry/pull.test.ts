@@ -87,6 +87,20 @@ describe('resolving a reference', () => {
     }
   });
 
+  test('asks for a config that the client has seen no more, but always for what the tag means', async () => {
+    const [one, other] = [makeImage(LAYERS, AMD64), makeImage([LAYERS[0]!], AMD64)];
+    let serve = servesImages([one, other], { v1: one.manifest });
+    const server = await scripted((request, response) => serve(request, response));
+    const asked = client();
+    const look = () => asked.resolve(parseReference(`${server.host}/a:v1`), { platform: AMD64 });
+    const first = await look();
+    expect(await look()).toEqual(first);
+    serve = servesImages([one, other], { v1: other.manifest });
+    expect((await look()).config.raw.equals(other.config)).toBe(true);
+    const kinds = server.seen.map(({ url = '' }) => (url.includes('/blobs/') ? 'config' : 'manifest'));
+    expect(kinds).toEqual(['manifest', 'config', 'manifest', 'manifest', 'config']);
+  });
+
   test('goes through an index to the manifest of the platform', async () => {
     const arm = makeImage(LAYERS, { os: 'linux', architecture: 'arm64', variant: 'v8' });
     const amd = makeImage([LAYERS[0]!], AMD64);

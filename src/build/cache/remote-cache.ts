@@ -101,10 +101,11 @@ export class RemoteCache {
     return this.#isSilent ? undefined : found;
   }
 
-  /** True if the layers that it made are still there. Never fails. */
+  /** True if the layers that it made are still there: a registry keeps what an image of it names. Never fails. */
   async useBuild(key: string, { build, place }: RemoteBuild): Promise<boolean> {
     const made = build.layers.slice(build.baseLayers);
-    if (!(await this.#hasLayers(made, place))) return false;
+    const isThere = (await this.#hasImage(build, place)) || (await this.#hasLayers(made, place));
+    if (!isThere || this.#isSilent) return false;
     for (const { digest } of made) this.#places.set(digest, place);
     this.recordBuild(key, build);
     return true;
@@ -179,8 +180,18 @@ export class RemoteCache {
     }
   }
 
+  async #hasImage({ digest }: RememberedBuild, place: CachePlace): Promise<boolean> {
+    try {
+      return (await this.#options.registry.headManifest(place, digest, this.#signal())) !== undefined;
+    } catch (error) {
+      this.#silent(place, error);
+      return false;
+    }
+  }
+
   /** The registry may have lost it, as after a clean-up; a build that needed it then would fail. */
   async #hasLayers(layers: readonly Layer[], place: CachePlace): Promise<boolean> {
+    if (this.#isSilent) return false;
     const found = await Promise.all(layers.map(({ digest }) => this.#hasLayer(digest, place)));
     return found.every(Boolean);
   }
@@ -189,8 +200,7 @@ export class RemoteCache {
     const known =
       this.#layers.get(digest) ??
       this.#options.registry.hasBlob(place, asDigest(digest), this.#signal()).catch((error) => {
-        this.#isSilent = true;
-        this.#failed(place, error);
+        this.#silent(place, error);
         return false;
       });
     this.#layers.set(digest, known);
@@ -199,6 +209,11 @@ export class RemoteCache {
 
   #signal(): AbortSignal {
     return AbortSignal.any([this.#options.signal, AbortSignal.timeout(IMPORT_TIMEOUT_MS)]);
+  }
+
+  #silent(place: CachePlace, thrown: unknown): void {
+    this.#isSilent = true;
+    this.#failed(place, thrown);
   }
 
   #failed(place: CachePlace, thrown: unknown): void {

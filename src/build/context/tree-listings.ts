@@ -19,8 +19,8 @@ interface Kept extends ListedTree {
   readonly limits: ContextLimits;
 }
 
-/** Entries of all kept listings together; some 25 MB. */
-const KEPT_ENTRIES = 100_000;
+/** Entries of all kept listings together; some 60 MB. */
+const KEPT_ENTRIES = 250_000;
 /** Where more trees or files differ, one git process that lists all is quicker than asking for each. */
 const MOST_TREES = 300;
 const MOST_FILES = 2_000;

@@ -28,6 +28,8 @@ export interface MemoTools
 export class BuildMemo {
   readonly #identity: BuildIdentity;
   readonly #tools: MemoTools;
+  /** What tags mean is asked once. */
+  readonly #bases: BaseImages;
   readonly #told: ToldEvent[] = [];
   /** By the tree, and by the files that the build sees. */
   readonly #keys: string[];
@@ -38,6 +40,11 @@ export class BuildMemo {
     this.#identity = identity;
     this.#keys = [buildKey(identity)];
     this.#tools = tools;
+    const { registry, store, policy, scope, noCache, signal } = tools;
+    this.#bases = new BaseImages(registry, store, policy, signal);
+    if (noCache) return;
+    for (const { reference, platform } of store.likelyBases.of(scope))
+      this.#bases.resolve(reference, platform).catch(() => undefined);
   }
 
   /** Takes down what the build tells, for the next time. */
@@ -50,7 +57,7 @@ export class BuildMemo {
   async recall(): Promise<BuildResult | undefined> {
     if (this.#tools.noCache) return undefined;
     const here = await this.#recallHere(this.#treeKey);
-    return here === undefined && !this.#tools.isKnownHere ? this.#recallShared() : here?.result;
+    return here === undefined && !this.#tools.isKnownHere ? this.#recallShared() : here;
   }
 
   /** The same, once the build has looked: `files` names all that it sees, where that is not the whole tree. */
@@ -59,16 +66,15 @@ export class BuildMemo {
     if (key !== undefined) this.#keys.push(key);
     if (this.#tools.noCache) return undefined;
     const here = key === undefined ? undefined : await this.#recallHere(key);
-    if (here === undefined) return this.#recallShared();
-    await this.#tools.store.builds.put(this.#treeKey, here.known);
-    return here.result;
+    return here ?? this.#recallShared();
   }
 
   async remember(result: BuildResult): Promise<void> {
     if (result.asksOutside || this.#isRecalled) return;
-    const { store, remote } = this.#tools;
+    const { store, remote, scope } = this.#tools;
     const build = remembered(result, await result.bases.resolved(), this.#told);
     await Promise.all(this.#keys.map((key) => store.builds.put(key, build)));
+    store.likelyBases.were(scope, build.bases);
     remote?.recordBuild(this.#treeKey, build);
   }
 
@@ -76,13 +82,19 @@ export class BuildMemo {
     return this.#keys[0] as string;
   }
 
-  async #recallHere(key: string): Promise<{ known: RememberedBuild; result: BuildResult } | undefined> {
-    const known = await this.#tools.store.builds.get(key);
+  async #recallHere(key: string): Promise<BuildResult | undefined> {
+    const { store, remote, scope } = this.#tools;
+    const known = await store.builds.get(key);
     if (known === undefined) return undefined;
     const [bases, areHere] = await Promise.all([this.#sameBases(known), this.#areHere(known)]);
     if (bases === undefined || !areHere) return undefined;
-    this.#tools.remote?.recordBuild(this.#treeKey, known);
-    return { known, result: await this.#retold(known, bases, {}) };
+    remote?.recordBuild(this.#treeKey, known);
+    store.likelyBases.were(scope, known.bases);
+    const [result] = await Promise.all([
+      this.#retold(known, bases, {}),
+      key === this.#treeKey ? undefined : store.builds.put(this.#treeKey, known),
+    ]);
+    return result;
   }
 
   /** From another builder: its layers are in the registry, and stay there. */
@@ -131,19 +143,17 @@ export class BuildMemo {
 
   /** The tags that the build started from still mean the same images. */
   async #sameBases({ bases }: RememberedBuild): Promise<BaseImages | undefined> {
-    const { registry, store, policy, signal } = this.#tools;
-    const images = new BaseImages(registry, store, policy, signal);
     const same = await Promise.all(
       bases.map(async ({ reference, platform, digest }) => {
-        policy(parseReference(reference));
-        return (await images.resolve(reference, platform)).digest === digest;
+        this.#tools.policy(parseReference(reference));
+        return (await this.#bases.resolve(reference, platform)).digest === digest;
       }),
     ).catch((error: unknown) => {
       // The build itself says it better, with the line of the Dockerfile.
       if (error instanceof SlipwayError) return [false];
       throw error;
     });
-    return same.every(Boolean) ? images : undefined;
+    return same.every(Boolean) ? this.#bases : undefined;
   }
 
   /** The layers that the build made. They and its steps are marked as used, for the cleaning, and told to the other builders. */

@@ -1,18 +1,19 @@
 /**
- * Watches what a step writes. Asking the file system for its free space costs nothing, but others write too: only when
- * it fell by more than the step may write is the step's own directory measured.
+ * Watches what a step writes. Asking the file system for its free space costs nothing, but others write and remove too: when
+ * it fell by more than the step may write, the step's own directory is measured at once, and from time to time whatever
+ * it says.
  */
-import { lstat, opendir, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
-import { isErrno, SlipwayError } from '../../errors.js';
+import { statfs } from 'node:fs/promises';
+import { diskUsage } from '../../../native/index.js';
+import { SlipwayError } from '../../errors.js';
 
 const INTERVAL_MS = 300;
-/** Measuring may take at most this part of the time. */
+/** Measuring may take at most this part of the time: where the free space says that it is due, and where it does not. */
 const MEASURE_SHARE = 1 / 5;
+const ROUTINE_SHARE = 1 / 20;
+const ROUTINE_MS = 2_000;
 const RESERVE_BYTES = 256 * 1024 * 1024;
 const RESERVE_SHARE = 0.02;
-
-export type MeasureDisk = (path: string) => Promise<number>;
 
 export interface DiskWatchOptions {
   readonly path: string;
@@ -20,7 +21,6 @@ export interface DiskWatchOptions {
   /** Directories that held something before: what is added counts. */
   readonly growingPaths?: readonly string[];
   readonly limitBytes: number;
-  readonly measure: MeasureDisk;
   /** Called once, when the step has to be ended. */
   readonly onExceeded: (reason: 'disk_limit' | 'disk_full') => void;
 }
@@ -38,28 +38,30 @@ export async function watchDisk(options: DiskWatchOptions): Promise<{ stop(): Pr
   let baseline = start.free;
   let measured = 0;
   let nextMeasure = 0;
+  let nextRoutine = performance.now() + ROUTINE_MS;
   let stopped = false;
-  const { alsoPaths = [], growingPaths = [], limitBytes, measure } = options;
+  const { alsoPaths = [], growingPaths = [], limitBytes } = options;
   const sizeOf = async (paths: readonly string[]): Promise<number> => {
     let bytes = 0;
-    for (const path of paths) bytes += await measure(path);
+    for (const path of paths) bytes += await diskUsage(path);
     return bytes;
   };
-  // A large cache takes long to measure: only once somebody writes much. Half of the limit may be in it by then.
+  // Most steps have ended before the first look, and need not wait until a large cache is measured.
   let grownFrom: number | undefined;
 
   const look = async (): Promise<'disk_limit' | 'disk_full' | undefined> => {
     const now = await space(options.path);
     if (now.available < now.reserve) return 'disk_full';
-    const written = measured + baseline - now.free;
-    if (grownFrom === undefined && growingPaths.length > 0 && written > limitBytes / 2)
-      grownFrom = await sizeOf(growingPaths);
-    if (written <= limitBytes || performance.now() < nextMeasure) return undefined;
+    grownFrom ??= await sizeOf(growingPaths);
+    const isSuspect = measured + baseline - now.free > limitBytes;
     const before = performance.now();
-    measured = await sizeOf([options.path, ...alsoPaths]);
-    if (grownFrom !== undefined) measured += Math.max(0, (await sizeOf(growingPaths)) - grownFrom);
+    if (before < (isSuspect ? nextMeasure : nextRoutine)) return undefined;
+    const grown = Math.max(0, (await sizeOf(growingPaths)) - grownFrom);
+    measured = grown + (await sizeOf([options.path, ...alsoPaths]));
     baseline = now.free;
-    nextMeasure = performance.now() + (performance.now() - before) / MEASURE_SHARE;
+    const after = performance.now();
+    nextMeasure = after + (after - before) / MEASURE_SHARE;
+    nextRoutine = after + Math.max(ROUTINE_MS, (after - before) / ROUTINE_SHARE);
     return measured > limitBytes ? 'disk_limit' : undefined;
   };
 
@@ -94,30 +96,4 @@ async function space(path: string): Promise<{ free: number; available: number; r
     available: bavail * bsize,
     reserve: Math.min(RESERVE_BYTES, blocks * bsize * RESERVE_SHARE),
   };
-}
-
-/** Bytes that a directory takes on the disk, hard links counted once. What vanishes meanwhile counts as nothing. */
-export async function measureDisk(path: string): Promise<number> {
-  const links = new Set<number>();
-  const walk = async (directory: string): Promise<number> => {
-    let bytes = 0;
-    for await (const entry of await opendir(directory)) {
-      const child = join(directory, entry.name);
-      bytes += await lstat(child).then((stat) => {
-        if (stat.nlink > 1 && !stat.isDirectory()) {
-          if (links.has(stat.ino)) return 0;
-          links.add(stat.ino);
-        }
-        return stat.blocks * 512;
-      }, gone);
-      if (entry.isDirectory()) bytes += await walk(child).catch(gone);
-    }
-    return bytes;
-  };
-  return walk(path);
-}
-
-function gone(error: unknown): number {
-  if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return 0;
-  throw error;
 }

@@ -8,7 +8,7 @@ import type { Logger } from '../../log.js';
 import type { Cgroups } from './cgroup.js';
 import { Cleanup } from './cleanup.js';
 import { Container } from './container.js';
-import { type MeasureDisk, watchDisk } from './disk-watch.js';
+import { watchDisk } from './disk-watch.js';
 import { etcFiles, hostNameServers, type SharedFiles, writeFileAs } from './etc-files.js';
 import type { Networks, StepNetwork } from './network.js';
 import { type Runtime, runtimeError, type StepRuntime, startExitCode } from './oci-runtime.js';
@@ -47,7 +47,6 @@ export interface SandboxParts {
   readonly etc: SharedFiles;
   readonly seccomp: SeccompProfile | undefined;
   readonly machine: MachineLimits;
-  readonly measure: MeasureDisk;
   readonly log: Logger | undefined;
 }
 
@@ -135,7 +134,6 @@ async function execute(
   if (step.diskWatch !== undefined) {
     const watch = await watchDisk({
       ...step.diskWatch,
-      measure: parts.measure,
       onExceeded: (why) => onExceeded(why),
     });
     cleanup.defer(() => watch.stop());

@@ -11,7 +11,6 @@ import { Cgroups } from './cgroup.js';
 import { parseAllowList } from './cidr.js';
 import { runCommand } from './command.js';
 import { ConfinedCrun } from './confined-crun.js';
-import { type MeasureDisk, measureDisk } from './disk-watch.js';
 import { SharedFiles } from './etc-files.js';
 import { Networks } from './network.js';
 import { Runtime } from './oci-runtime.js';
@@ -35,8 +34,6 @@ export interface SandboxOptions {
   /** Networks that a step may reach although the host is attached to them: SLIPWAY_BUILD_NETWORK_ALLOW. */
   readonly networkAllow: readonly string[];
   readonly log?: Logger;
-  /** Bytes that a directory takes; the default walks it. */
-  readonly measure?: MeasureDisk;
   /** Refuse a runtime with a known weakness instead of warning: its number alone does not say what a distribution patched. */
   readonly refuseKnownBad?: boolean;
   /** i386 programs on amd64, for those who trust what they build: see seccompProfile. */
@@ -101,7 +98,6 @@ export class Sandbox {
       etc: new SharedFiles(paths.root),
       seccomp,
       machine,
-      measure: options.measure ?? measureDisk,
       log,
     });
   }
