@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../src/errors.js';
-import { type Address, WEB } from './names.js';
+import { WEB } from './names.js';
 import { probe } from './probe.js';
 import type { Container, Inspection } from './targets/container.js';
 import type { DockerTarget } from './targets/docker.js';
@@ -87,7 +87,7 @@ async function passPort(check: Check): Promise<string> {
     performance.now() < endsAt;
     pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)
   ) {
-    address ??= await currentAddress(check);
+    address ??= (await check.target.get(container.id, { signal })).address;
     if (address !== undefined) {
       const timeoutMs = Math.max(1, Math.min(allowedMs / 3, endsAt - performance.now()));
       const seen = await probe(address, { host, timeoutMs, signal });
@@ -114,10 +114,6 @@ async function passPort(check: Check): Promise<string> {
 function speaksTcp({ target }: Check, kind: string): boolean {
   if (kind === 'other-protocol') return true;
   return target.engine.remoteHost === undefined && (kind === 'closed' || kind === 'silent');
-}
-
-async function currentAddress({ target, container, signal }: Check): Promise<Address | undefined> {
-  return (await target.get(container.id, { signal })).address;
 }
 
 /**

@@ -52,8 +52,8 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
   it('pulls the image again when that is gone too', async () => {
     await deployed('pruned');
     for (const container of await world.containers()) await world.docker.docker(['rm', '-f', container.id]);
-    await world.docker.docker(['rmi', '-f', world.parts.target.reference(one)]);
-    expect(await world.parts.target.has(one)).toBe(false);
+    await world.docker.docker(['rmi', '-f', world.target.reference(one)]);
+    expect(await world.target.has(one)).toBe(false);
     await world.reconcile();
     await serves('pruned');
     await serves('removed');
@@ -93,8 +93,8 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
       image: two,
       env: {},
     };
-    await world.parts.target.pull(two);
-    await world.parts.target.start(stray);
+    await world.target.pull(two);
+    await world.target.start(stray);
     await world.docker.docker([
       'run',
       '--pull=never',
@@ -136,8 +136,8 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     await deployed('busy');
     const waiting = await world.release('busy', two);
     const [container] = await world.containers('busy');
-    await world.parts.target.pull(two);
-    await world.parts.target.start({
+    await world.target.pull(two);
+    await world.target.start({
       app: 'busy',
       release: 2,
       deployment: waiting.id,

@@ -30,6 +30,7 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
 
   const targetOf = (host: string, options: { memoryBytes?: number; platform?: string } = {}): DockerTarget =>
     new DockerTarget({
+      host: 'local',
       engine: new Engine(host),
       platform: options.platform ?? 'testtest',
       registry: { host: registry.host },

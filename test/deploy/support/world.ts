@@ -4,6 +4,7 @@ import { deployNext } from '../../../deploy/deployer.js';
 import { Edge } from '../../../deploy/edge/edge.js';
 import { Haproxy } from '../../../deploy/edge/haproxy.js';
 import { EdgeStateFile } from '../../../deploy/edge/state-file.js';
+import { oneHost } from '../../../deploy/hosts.js';
 import { type ReconcileParts, reconcileAll } from '../../../deploy/reconcile.js';
 import { Retirements } from '../../../deploy/retire.js';
 import type { Container } from '../../../deploy/targets/container.js';
@@ -16,6 +17,7 @@ import { Ledger } from '../../../src/ledger/ledger.js';
 import { Vault } from '../../../src/ledger/vault.js';
 import { createLogger } from '../../../src/log.js';
 import type { Deployment, DeploymentKind } from '../../../src/model/deployment.js';
+import { LOCAL_HOST } from '../../../src/model/host.js';
 import type { ReleaseImage } from '../../../src/model/release.js';
 import { DeploymentStore } from '../../../src/records/deployments.js';
 import { RegistryClient } from '../../../src/registry/client.js';
@@ -43,6 +45,8 @@ export class World {
   readonly ledger: Ledger;
   readonly repositories: AppRepositories;
   readonly parts: ReconcileParts;
+  /** The only host's. */
+  readonly target: DockerTarget;
   /** The last commit made for each app. */
   readonly #sources = new Map<string, string>();
 
@@ -65,6 +69,12 @@ export class World {
       createRepository: (app) => this.repositories.create(app, 'main'),
     });
     this.parts = this.deployer();
+    this.target = new DockerTarget({
+      host: LOCAL_HOST,
+      engine: new Engine(config.dockerHost),
+      platform: PLATFORM,
+      registry: config.registry,
+    });
   }
 
   static async open(): Promise<World> {
@@ -106,12 +116,15 @@ export class World {
       ledger: watched('ledger', this.ledger, step),
       repositories: watched('repositories', this.repositories, step),
       registry: watched('registry', RegistryClient.fromConfig(config), step),
-      target: new DockerTarget({
-        engine: watched('engine', engine, step),
-        platform: PLATFORM,
-        registry: config.registry,
-        ...(memoryBytes === undefined ? {} : { memoryBytes }),
-      }),
+      hosts: oneHost(
+        new DockerTarget({
+          host: LOCAL_HOST,
+          engine: watched('engine', engine, step),
+          platform: PLATFORM,
+          registry: config.registry,
+          ...(memoryBytes === undefined ? {} : { memoryBytes }),
+        }),
+      ),
       edge: new Edge({
         haproxy: watched('haproxy', new Haproxy(config.edge.masterSocket), step),
         file: watched('file', new EdgeStateFile(config.edge.configFile), step),
@@ -221,7 +234,7 @@ export class World {
   }
 
   containers(app?: string): Promise<Container[]> {
-    return this.parts.target.list(app);
+    return this.target.list(app);
   }
 
   log({ app, id }: Deployment): Promise<string> {
