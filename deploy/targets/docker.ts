@@ -43,7 +43,7 @@ export interface TargetOptions {
 }
 
 export class DockerTarget {
-  readonly #host: string;
+  readonly host: string;
   readonly engine: Engine;
   readonly #platform: string;
   readonly #registry: RegistryConfig;
@@ -51,7 +51,7 @@ export class DockerTarget {
   #looking: Promise<Network> | undefined;
 
   constructor({ host, engine, platform, registry, memoryBytes }: TargetOptions) {
-    this.#host = host;
+    this.host = host;
     this.engine = engine;
     this.#platform = platform;
     this.#registry = registry;
@@ -60,7 +60,11 @@ export class DockerTarget {
 
   /** Throws `engine_unavailable` when the engine does not answer. */
   async ping(options: CallOptions): Promise<void> {
-    await this.engine.call('answer', (api, signal) => api.bytes({ path: '/_ping', signal }), options);
+    await this.engine.call(
+      'say that it is there',
+      (api, signal) => api.bytes({ path: '/_ping', signal }),
+      options,
+    );
   }
 
   /** The image is here after this. False when it was already. Throws `image_not_found`, `registry_…`, `engine_…`. */
@@ -87,7 +91,7 @@ export class DockerTarget {
     ];
     const remote = await this.#remoteAddress();
     const found = await this.#listDocuments(label, options);
-    return found.flatMap((document) => toContainer(document, this.#host, this.#network, remote) ?? []);
+    return found.flatMap((document) => toContainer(document, this.host, this.#network, remote) ?? []);
   }
 
   /**
@@ -124,7 +128,7 @@ export class DockerTarget {
           publish === undefined || remote === undefined
             ? { host: address, port: port.port }
             : { host: remote, port: publish.port };
-        const host = this.#host;
+        const host = this.host;
         return { host, id, name, app, release, deployment, instance, state: 'running', address: at };
       } catch (error) {
         if (attempt < ADDRESS_ATTEMPTS && TAKEN.test(refusalOf(error))) {
@@ -153,7 +157,7 @@ export class DockerTarget {
     const label = [`${LABELS.platform}=${this.#platform}`];
     const [document] = await this.#listDocuments(label, options, id);
     const container =
-      document === undefined ? undefined : toContainer(document, this.#host, this.#network, remote);
+      document === undefined ? undefined : toContainer(document, this.host, this.#network, remote);
     if (container === undefined)
       throw new SlipwayError('not_found', `there is no container ${id.slice(0, 12)}`);
     return container;

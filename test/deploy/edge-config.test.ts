@@ -68,9 +68,16 @@ describe('the configuration of HAProxy', () => {
       'backend hello.localhost',
     ]);
     expect(text.match(/^ {2}server v.*$/gm)).toEqual([
-      '  server v1-10.0.0.1:9001 10.0.0.1:9001',
-      '  server v1-10.0.0.1:9002 10.0.0.1:9002',
+      '  server v1-10.0.0.1:9001 10.0.0.1:9001 pool-max-conn 64 pool-purge-delay 2s',
+      '  server v1-10.0.0.1:9002 10.0.0.1:9002 pool-max-conn 64 pool-purge-delay 2s',
     ]);
+  });
+
+  it('watches servers on other machines, and no others', () => {
+    const [near] = app('hello', 9001).servers;
+    const far = { ...near!, machine: 'b' };
+    const text = renderEdge(withApp(EMPTY_EDGE, { ...app('hello'), servers: [near!, far] }), settings);
+    expect(text.match(/^ {2}server v.*$/gm)?.map((line) => / check /.test(line))).toEqual([false, true]);
   });
 
   it('names what can only change with a reload, and nothing else', () => {
