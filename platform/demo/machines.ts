@@ -22,7 +22,7 @@ const SLOTS = 200;
 const ENGINE_PORT = 2375;
 const DOCKERD = ['/usr/sbin/dockerd', '/usr/bin/dockerd'].find((path) => existsSync(path)) ?? 'dockerd';
 /** `slipway-m<pid>-<slot>-<number>` */
-const NAMESPACE = /^slipway-m(\d+)-(\d+)-\d+$/;
+const NAMESPACE = /^slipway-m(\d+)-(\d+)-(\d+)$/;
 
 export interface MachineWish {
   readonly name: string;
@@ -81,6 +81,7 @@ export class Machine {
   readonly #link: string;
   readonly #gateway: string;
   readonly #number: number;
+  readonly #range: string;
   readonly #ourAddress: string;
   #engine: ChildProcess | undefined;
 
@@ -97,6 +98,7 @@ export class Machine {
     this.#number = number;
     this.#namespace = `slipway-m${process.pid}-${slot}-${number}`;
     this.#link = `sm${process.pid}x${number}`;
+    this.#range = `${RANGE}.${slot}.${number * 4}/30`;
     this.#gateway = `${RANGE}.${slot}.${number * 4 + 1}`;
     this.address = `${RANGE}.${slot}.${number * 4 + 2}`;
     this.dockerHost = `tcp://${this.address}:${ENGINE_PORT}`;
@@ -120,6 +122,8 @@ export class Machine {
     await ip('link', 'add', this.#link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', this.#namespace);
     await ip('address', 'add', `${this.#gateway}/30`, 'dev', this.#link);
     await ip('link', 'set', this.#link, 'up');
+    // Without its link it must not be looked for anywhere else.
+    await ip('route', 'add', 'unreachable', this.#range, 'metric', '4000');
     await this.inside('ip', ['link', 'set', 'lo', 'up']);
     await this.inside('ip', ['address', 'add', `${this.address}/30`, 'dev', 'eth0']);
     await this.inside('ip', ['link', 'set', 'eth0', 'up']);
@@ -210,6 +214,7 @@ export class Machine {
     await this.#end('SIGTERM');
     await clearAway(this.#home);
     await ip('netns', 'delete', this.#namespace).catch(() => undefined);
+    await ip('route', 'delete', 'unreachable', this.#range).catch(() => undefined);
   }
 
   get #socket(): string {
@@ -268,9 +273,11 @@ async function clearKilledRuns(): Promise<void> {
     await rm(join(tmpdir(), name), { recursive: true, force: true });
   }
   for (const namespace of await readdir('/run/netns').catch(() => [])) {
-    const [, pid, slot] = NAMESPACE.exec(namespace) ?? [];
+    const [, pid, slot, number] = NAMESPACE.exec(namespace) ?? [];
     if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
     await ip('netns', 'delete', namespace).catch(() => undefined);
+    const range = `${RANGE}.${slot}.${Number(number) * 4}/30`;
+    await ip('route', 'delete', 'unreachable', range).catch(() => undefined);
     await ip('address', 'delete', `${RANGE}.${slot}.254/32`, 'dev', 'lo').catch(() => undefined);
   }
 }
