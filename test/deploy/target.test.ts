@@ -226,6 +226,13 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
     await check(container);
   });
 
+  it('does not believe a check that passes now and then', async () => {
+    const toggle = 'if test -e /tmp/seen; then /bin/busybox rm /tmp/seen; exit 1; else touch /tmp/seen; fi';
+    const healthcheck = `--interval=1h CMD ${toggle}`;
+    const flapping = await start({ script: 'exec sleep 1000', healthcheck });
+    expect((await failure(check(flapping, 3000))).code).toBe('unhealthy');
+  });
+
   it('does not wait for the first interval of a HEALTHCHECK', async () => {
     const healthcheck = '--interval=1h CMD test -f /tmp/ready';
     const container = await start({ script: 'sleep 1; touch /tmp/ready; exec sleep 1000', healthcheck });
