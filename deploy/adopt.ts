@@ -40,7 +40,7 @@ export async function findAdoption(
   const { fast, ledger, hosts, edge, config, retirements } = parts;
   const live = releases.find((one) => one.number === number);
   if (!fast.adopt || live === undefined || !runsTheSame(ledger, app, live, release)) return undefined;
-  const { containers } = await lookAround(hosts, app, { signal });
+  const { containers } = await lookAround(hosts, app, { signal, needed: hostsOf(live) });
   const { keep, stopped, missing, discard, retire } = plan(containers, live);
   if (stopped.length + missing.length > 0 || keep.length === 0) return undefined;
   if (keep.some(({ id, state }) => state !== 'running' || retirements.has(id))) return undefined;

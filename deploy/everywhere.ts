@@ -15,26 +15,42 @@ export interface LookOptions {
   readonly signal?: AbortSignal | undefined;
   /** Known to be silent: they are not asked again. */
   readonly silent?: ReadonlyMap<string, SlipwayError>;
+  /** When these have answered the others are not waited for any more, but for a moment; by default, all are waited for. */
+  readonly needed?: readonly string[];
 }
+
+/** For the hosts that are not needed, after those that are. */
+const OTHERS_MS = 300;
 
 /** The platform's containers on every host, of one app or of all. Throws only when the signal is aborted. */
 export async function lookAround(hosts: Hosts, app?: string, options: LookOptions = {}): Promise<Look> {
-  const { signal } = options;
+  const { signal, needed } = options;
   const silent = new Map(options.silent);
-  const known = await hosts.list();
-  const found = await Promise.all(
-    known.map(async ({ name, target }) => {
-      if (silent.has(name)) return [];
-      try {
-        return await whileItAnswers(target, signal, (end) => target.list(app, { signal: end }));
-      } catch (error) {
-        signal?.throwIfAborted();
-        silent.set(name, onHost(name, error));
-        return [];
-      }
-    }),
-  );
-  return { containers: found.flat(), silent };
+  const late = new AbortController();
+  const ask = async ({ name, target }: Host): Promise<Container[]> => {
+    const signals = [signal, needed?.includes(name) === false ? late.signal : undefined];
+    const end = AbortSignal.any(signals.filter((one) => one !== undefined));
+    try {
+      return await whileItAnswers(target, end, (until) => target.list(app, { signal: until }));
+    } catch (error) {
+      signal?.throwIfAborted();
+      silent.set(name, onHost(name, error));
+      return [];
+    }
+  };
+  const asked = (await hosts.list())
+    .filter(({ name }) => !silent.has(name))
+    .map((host) => ({ isNeeded: needed?.includes(host.name) ?? true, answer: ask(host) }));
+  await Promise.allSettled(asked.filter(({ isNeeded }) => isNeeded).map(({ answer }) => answer));
+  const timer = setTimeout(() => late.abort(tooLate()), OTHERS_MS);
+  const answers = await Promise.allSettled(asked.map(({ answer }) => answer));
+  clearTimeout(timer);
+  signal?.throwIfAborted();
+  return { containers: answers.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])), silent };
+}
+
+function tooLate(): SlipwayError {
+  return new SlipwayError('engine_unavailable', 'the host has not answered yet', { temporary: true });
 }
 
 export interface OnEachOptions {
@@ -71,6 +87,11 @@ export async function onEachHost<T>(
   signal.throwIfAborted();
   failed.signal.throwIfAborted();
   return Promise.all(running);
+}
+
+/** Whether the host said nothing, and not that it cannot or will not. */
+export function isSilence({ code, temporary }: SlipwayError): boolean {
+  return code === 'engine_unavailable' && temporary;
 }
 
 /** Whose trouble it was. The local engine goes without saying. */

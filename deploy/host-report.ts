@@ -1,6 +1,7 @@
-/** What a rollout did on each host, one line for each: `a: pulled, started web.1, web.2, healthy`. Pure. */
+/** What a rollout did on each host, one line for each: `a: pulled, started web.1, web.2, healthy`. */
 import type { SlipwayError } from '../src/errors.js';
 import { LOCAL_HOST } from '../src/model/host.js';
+import { isSilence } from './everywhere.js';
 
 export class HostReport {
   readonly #notes = new Map<string, string[]>();
@@ -9,9 +10,8 @@ export class HostReport {
     this.#notes.set(host, [...(this.#notes.get(host) ?? []), what]);
   }
 
-  failed(host: string, { code, message, temporary }: SlipwayError): void {
-    const isAway = code === 'engine_unavailable' && temporary;
-    this.note(host, `${isAway ? 'unreachable' : 'failed'}: ${message}`);
+  failed(host: string, error: SlipwayError): void {
+    this.note(host, `${isSilence(error) ? 'unreachable' : 'failed'}: ${error.message}`);
   }
 
   /** `left`: the hosts that could not be cleared. */

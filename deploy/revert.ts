@@ -24,6 +24,8 @@ export interface Reverted {
   readonly live: ReleaseWithOutcome | undefined;
   /** Where requests went before the rollout switched them, if it did. */
   readonly routedBefore: readonly EdgeServer[];
+  /** Hosts that are known not to answer, and why. They are not asked again. */
+  readonly silent: ReadonlyMap<string, SlipwayError>;
   /** Throws when this process has lost the right to change anything. */
   readonly guard: () => Promise<void>;
 }
@@ -36,12 +38,13 @@ export async function revert(
   parts: DeployerParts,
   reverted: Reverted,
 ): Promise<ReadonlyMap<string, SlipwayError>> {
-  const { app, release, guard } = reverted;
+  const { app, release, live, silent, guard } = reverted;
   const { hosts, log } = parts;
   const left = new Map<string, SlipwayError>();
   await guard();
   try {
-    const look = await lookAround(hosts, app);
+    const needed = [...hostsOf(release), ...(live === undefined ? [] : hostsOf(live))];
+    const look = await lookAround(hosts, app, { silent, needed });
     for (const [name, error] of look.silent) left.set(name, error);
     await turnBack(parts, reverted, look);
     await guard();

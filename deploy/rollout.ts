@@ -22,7 +22,7 @@ import { stopWhenCancelled } from '../src/records/stop-when-cancelled.js';
 import { type Adoption, findAdoption } from './adopt.js';
 import { branchOf, moveBranch } from './branch.js';
 import { type EdgeServer, serversOf, withApp } from './edge/state.js';
-import { lookAround, onEachHost } from './everywhere.js';
+import { isSilence, lookAround, onEachHost } from './everywhere.js';
 import { HostReport } from './host-report.js';
 import type { Host } from './hosts.js';
 import { checkInstances, keepInstances, startInstances } from './instances.js';
@@ -69,6 +69,8 @@ class Rollout {
   /** The ledger when the rollout began. */
   #before: AppState | undefined;
   readonly #onHosts = new HostReport();
+  /** Hosts that were needed and did not answer. */
+  readonly #silent = new Map<string, SlipwayError>();
   /** Where requests went before the switch. */
   #routedBefore: readonly EdgeServer[] = [];
   /** The phases that are over, on their way into the journal while the next one is under way. */
@@ -251,7 +253,10 @@ class Rollout {
     release: ReleaseWithOutcome,
     work: (host: Host, signal: AbortSignal) => Promise<T>,
   ): Promise<T[]> {
-    const onFailure = (name: string, error: SlipwayError): void => this.#onHosts.failed(name, error);
+    const onFailure = (name: string, error: SlipwayError): void => {
+      this.#onHosts.failed(name, error);
+      if (isSilence(error)) this.#silent.set(name, error);
+    };
     return onEachHost(this.#parts.hosts, hostsOf(release), { signal: this.#signal, onFailure }, work);
   }
 
@@ -317,7 +322,14 @@ class Rollout {
       const state = error.code === 'cancelled' || error.code === 'superseded' ? error.code : 'failed';
       if (release !== undefined) {
         const serving = releases.find((one) => one.number === live);
-        const failed = { app, release, live: serving, routedBefore: this.#routedBefore, guard };
+        const failed = {
+          app,
+          release,
+          live: serving,
+          routedBefore: this.#routedBefore,
+          silent: this.#silent,
+          guard,
+        };
         if (error.code === 'unhealthy') await tellLastWords(this.#parts, this.#log, failed, this.#redact);
         this.#onHosts.reverted(await revert(this.#parts, failed));
         for (const line of this.#onHosts.lines()) await this.#log.body(this.#redact(line));
@@ -345,8 +357,9 @@ class Rollout {
   /** Throws when a host that the release needs does not answer. The reconciler clears the others when they are back. */
   async #plan(release: ReleaseWithOutcome): Promise<ReturnType<typeof plan>> {
     const { hosts } = this.#parts;
-    const { containers, silent } = await lookAround(hosts, this.#deployment.app, { signal: this.#signal });
     const needed = hostsOf(release);
+    const options = { signal: this.#signal, needed };
+    const { containers, silent } = await lookAround(hosts, this.#deployment.app, options);
     for (const [name, error] of silent) {
       if (needed.includes(name)) {
         this.#onHosts.failed(name, error);

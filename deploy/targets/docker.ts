@@ -104,8 +104,7 @@ export class DockerTarget {
       this.#ensureNetwork(),
       this.#remoteAddress(),
     ]);
-    if (image === undefined)
-      throw this.engine.unavailable(`has lost the image ${this.reference(spec.image)}`);
+    if (image === undefined) throw this.#unable(`has lost the image ${this.reference(spec.image)}`);
     const name = containerName(this.#platform, spec.app, spec.release, spec.instance);
     const port = portOf(image.Config, spec.env);
     for (let attempt = 1; ; attempt += 1) {
@@ -325,8 +324,7 @@ export class DockerTarget {
       range,
       new Set(all.flatMap((document) => fixedAddress(document, this.#network) ?? [])),
     );
-    if (address === undefined)
-      throw this.engine.unavailable(`has no address left in ${name} (${range.subnet})`);
+    if (address === undefined) throw this.#unable(`has no address left in ${name} (${range.subnet})`);
     const { remoteHost } = this.engine;
     if (remoteHost === undefined) return { address, publish: undefined };
     const port = freePort(new Set(all.map(({ Labels }) => Number(Labels[LABELS.published]))));
@@ -369,6 +367,13 @@ export class DockerTarget {
       (api, signal) => api.bytes({ method: 'POST', path, ...request, signal }),
       options,
     );
+  }
+
+  /** It answers, but lacks something. */
+  #unable(what: string): SlipwayError {
+    return new SlipwayError('engine_unavailable', `the Docker Engine ${what}`, {
+      where: this.engine.dockerHost,
+    });
   }
 
   /** 404: gone. 304: it is already so. 409: another removal is under way. */
