@@ -6,13 +6,19 @@ import { hostOf, type Instance } from './names.js';
 import type { DeployerParts } from './parts.js';
 import type { Container } from './targets/container.js';
 
+export interface StartOptions {
+  readonly signal: AbortSignal;
+  /** Of a release that is live already: whoever started it may be killed before it would tell the engine. */
+  readonly isKept?: boolean;
+}
+
 export async function startInstances(
   { ledger }: Pick<DeployerParts, 'ledger'>,
   { target }: Host,
   app: string,
   release: Release,
   instances: readonly Instance[],
-  signal: AbortSignal,
+  { signal, isKept = false }: StartOptions,
 ): Promise<Container[]> {
   const env = ledger.revealConfig(app, release.config);
   return allOrFirstError(
@@ -25,6 +31,7 @@ export async function startInstances(
         instance: { process, number },
         image: release.image,
         env,
+        isKept,
         ...(command === undefined ? {} : { command }),
       };
       return target.start(spec, { signal });

@@ -9,7 +9,7 @@ import type { ReleaseWithOutcome } from '../src/model/release.js';
 import { whileItAnswers } from './answering.js';
 import { type EdgeState, serversOf, withApp, withoutApp } from './edge/state.js';
 import { lookAround, onHost } from './everywhere.js';
-import { checkInstances, keepInstances, startInstances } from './instances.js';
+import { checkInstances, startInstances } from './instances.js';
 import { hostOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import { hostsOf } from './placement.js';
@@ -146,9 +146,9 @@ async function mend(
         'making the containers of the live release anew',
       );
       await host.target.pull(live.image, { signal: until });
-      const started = await startInstances(parts, host, app, live, gone, until);
+      const options = { signal: until, isKept: true };
+      const started = await startInstances(parts, host, app, live, gone, options);
       await checkInstances(parts, host, started, until);
-      await keepInstances(host, started, until);
       started.forEach(onServing);
     }
     await Promise.all(discard.map(({ id }) => host.target.remove(id, { signal: until })));
@@ -190,8 +190,8 @@ async function startAgain(
   const { id, name, app } = container;
   try {
     const { target } = await hosts.get(container.host);
-    if (!(await target.restart(id, { signal }))) return undefined;
     await target.keep(id, { signal });
+    if (!(await target.restart(id, { signal }))) return undefined;
     return await target.get(id, { signal });
   } catch (error) {
     signal.throwIfAborted();

@@ -16,6 +16,8 @@ export interface Reconciler {
 const INTERVAL_MS = 30_000;
 /** After trouble: engine and edge may just be starting, together with us. Doubled each time up to the interval. */
 const FIRST_RETRY_MS = 1000;
+/** How often requests are looked for that wait for a machine that has gone. */
+const UNREACHABLE_MS = 1000;
 /** How soon a new host is noticed. */
 const HOSTS_MS = 5000;
 /** The engine restarts most of what dies by itself, and a rollout removes what it has stopped. */
@@ -25,7 +27,11 @@ export function startReconciler(parts: ReconcileParts, intervalMs: number = INTE
   const stop = new AbortController();
   const { signal } = stop;
   const bell = new Bell();
-  const tasks = [passes(parts, intervalMs, bell, signal), followHosts(parts, bell, signal)];
+  const tasks = [
+    passes(parts, intervalMs, bell, signal),
+    followHosts(parts, bell, signal),
+    giveUpUnreachable(parts, signal),
+  ];
   return {
     close: async () => {
       stop.abort();
@@ -62,6 +68,13 @@ async function passes(
     const pauseMs = well ? intervalMs : Math.min(retryMs, intervalMs);
     retryMs = well ? FIRST_RETRY_MS : retryMs * 2;
     await bell.wait(pauseMs, signal);
+  }
+}
+
+async function giveUpUnreachable(parts: ReconcileParts, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(UNREACHABLE_MS, undefined, { signal }).catch(() => undefined);
+    await attempt(parts, 'giving up unreachable servers', signal, () => parts.edge.giveUpUnreachable());
   }
 }
 

@@ -197,7 +197,7 @@ class Rollout {
         const here = instances.filter(isHere);
         if (here.length === 0) return [];
         const { app } = this.#deployment;
-        const containers = await startInstances(this.#parts, host, app, release, here, signal);
+        const containers = await startInstances(this.#parts, host, app, release, here, { signal });
         this.#onHosts.note(host.name, `started ${here.map(nameInstance).join(', ')}`);
         return containers;
       });

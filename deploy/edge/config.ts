@@ -32,10 +32,9 @@ export const OWN_BACKENDS: ReadonlySet<string> = new Set([UNKNOWN_HOST, SUCCESSO
 const SERVER_OPTIONS = 'pool-max-conn 64 pool-purge-delay 2s';
 /**
  * Servers on other machines, which may go away without a word: HAProxy tries to connect every second. After three failures (4 s
- * at most) it sends no requests there and gives up those under way; the ones that may be repeated go to another server. Decision 26.
+ * at most) it sends no requests there. Decision 26.
  */
-const REMOTE_OPTIONS =
-  'check inter 1s fastinter 250ms downinter 500ms fall 3 rise 2 on-marked-down shutdown-sessions';
+const REMOTE_OPTIONS = 'check inter 1s fastinter 250ms downinter 500ms fall 3 rise 2';
 
 /** What follows name and address of a server, in the file and on the command line alike. */
 export function serverOptions({ machine }: EdgeServer): string {
@@ -108,6 +107,11 @@ const DEFAULTS: readonly string[] = [
   '  timeout check 750ms',
   '  timeout server 60s',
   '  timeout queue 5s',
+  // A server that has gone while its answer is awaited: 2 s, and three questions a second apart.
+  '  option srvtcpka',
+  '  srvtcpka-idle 2s',
+  '  srvtcpka-intvl 1s',
+  '  srvtcpka-cnt 3',
   // Both directions of a websocket.
   '  timeout tunnel 1h',
   '  balance leastconn',

@@ -20,6 +20,8 @@ export type Worker = string;
 export interface RunningServer extends EdgeServer {
   /** As `show stat` says it: `UP`, `DOWN`, `DRAIN`, `MAINT`; `no check` is up. */
   readonly status: string;
+  /** For how long it has been up, or down. */
+  readonly steadySeconds: number;
   /** Requests and tunnels under way, and those that wait. */
   readonly sessions: number;
 }
@@ -115,8 +117,13 @@ export class Haproxy {
   async remove(backend: string, server: string): Promise<boolean> {
     const name = `${backend}/${server}`;
     await this.command(`@1 set server ${name} state maint`);
-    await this.command(`@1 shutdown sessions server ${name}`);
+    await this.giveUp(backend, server);
     return /deleted|No such/i.test(await this.command(`@1 del server ${name}`));
+  }
+
+  /** Ends what is under way there. What may be repeated is sent to another server. */
+  async giveUp(backend: string, server: string): Promise<void> {
+    await this.command(`@1 shutdown sessions server ${backend}/${server}`);
   }
 
   /** In a worker that is being replaced no server can be changed any more, but its connections can be cut. */
@@ -206,7 +213,14 @@ export function parseStat(csv: string): Map<string, RunningServer[]> {
     if (cell('type') !== '2') continue;
     const [host = '', port = ''] = cell('addr').split(':');
     const sessions = Number(cell('scur')) + Number(cell('qcur'));
-    servers.push({ name: cell('svname'), host, port: Number(port), status: cell('status'), sessions });
+    servers.push({
+      name: cell('svname'),
+      host,
+      port: Number(port),
+      status: cell('status'),
+      steadySeconds: Number(cell('lastchg')),
+      sessions,
+    });
   }
   return backends;
 }

@@ -30,6 +30,8 @@ export interface ContainerSpec {
   readonly env: Readonly<Record<string, string>>;
   /** Instead of the image's own command. */
   readonly command?: readonly string[];
+  /** The engine restarts it from its start on; else when `keep` is called. */
+  readonly isKept?: boolean;
 }
 
 export interface Healthcheck {

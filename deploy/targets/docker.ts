@@ -95,8 +95,8 @@ export class DockerTarget {
   }
 
   /**
-   * Makes and starts a container. It is not restarted when it dies until `keep` is called, so that one that dies during its
-   * checks stays as it fell. What has its name already, from a rollout that was cut off, is removed.
+   * Makes and starts a container. Unless it is kept from the beginning it is not restarted until `keep` is called, so that one
+   * that dies during its checks stays as it fell. What has its name already, from a rollout that was cut off, is removed.
    */
   async start(spec: ContainerSpec, options: CallOptions = {}): Promise<Container> {
     const [image, network, remote] = await Promise.all([

@@ -72,7 +72,7 @@ export function createOptions(creation: Creation): Docker.ContainerCreateOptions
     },
     HostConfig: {
       NetworkMode: network,
-      RestartPolicy: { Name: 'no' },
+      RestartPolicy: spec.isKept === true ? RUNNING_POLICY : { Name: 'no' },
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
       ...(memoryBytes === undefined ? {} : { Memory: memoryBytes, MemorySwap: memoryBytes }),
       ...(publish === undefined

@@ -223,8 +223,12 @@ export class Machine {
 
   async #dropping(action: '-I' | '-D', share: number): Promise<void> {
     const some = share === 1 ? [] : ['-m', 'statistic', '--mode', 'random', '--probability', String(share)];
-    const rule = [action, 'PREROUTING', '-i', 'eth0', ...some, '-j', 'DROP'];
-    await this.inside('iptables', ['-w', '-t', 'raw', ...rule]);
+    const ways = [
+      ['raw', action, 'PREROUTING', '-i'],
+      ['mangle', action, 'POSTROUTING', '-o'],
+    ];
+    for (const way of ways)
+      await this.inside('iptables', ['-w', '-t', ...way, 'eth0', ...some, '-j', 'DROP']);
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

@@ -109,10 +109,13 @@ describe("what HAProxy's command line answers", () => {
 
   it('is read by column names, not by their places', () => {
     const csv =
-      '# svname,type,pxname,status,addr,scur,qcur\nBACKEND,1,bare.localhost,UP,,0,0\ns1,2,a.localhost,DRAIN,10.0.0.1:80,3,1\n';
+      '# svname,type,pxname,status,addr,scur,qcur,lastchg\nBACKEND,1,bare.localhost,UP,,0,0,9\ns1,2,a.localhost,DRAIN,10.0.0.1:80,3,1,7\n';
     expect([...parseStat(csv)]).toEqual([
       ['bare.localhost', []],
-      ['a.localhost', [{ name: 's1', host: '10.0.0.1', port: 80, status: 'DRAIN', sessions: 4 }]],
+      [
+        'a.localhost',
+        [{ name: 's1', host: '10.0.0.1', port: 80, status: 'DRAIN', steadySeconds: 7, sessions: 4 }],
+      ],
     ]);
   });
 });

@@ -21,13 +21,15 @@ export function startSteadyLoad(target: { port: number; host: string }, perSecon
   const startedAt = performance.now();
   let count = 0;
   const send = async (number: number): Promise<void> => {
-    const at = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
+    const sentAt = performance.now();
+    const at = (): string =>
+      `${((sentAt - startedAt) / 1000).toFixed(1)} s, after ${(performance.now() - sentAt).toFixed(0)} ms`;
     try {
       const { status, body } = await ask(number % 3 === 0 ? undefined : agent, target);
-      if (status !== 200) failures.push(`${at}: ${status} ${body.trim()}`);
+      if (status !== 200) failures.push(`${at()}: ${status} ${body.trim()}`);
       seen.set(body.trim(), (seen.get(body.trim()) ?? 0) + 1);
     } catch (error) {
-      failures.push(`${at}: ${error}`);
+      failures.push(`${at()}: ${error}`);
     }
   };
   const timer = setInterval(() => {
