@@ -49,6 +49,36 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     expect(await world.states('removed')).toEqual(['v1 running']);
   });
 
+  it('leaves no container that the engine would not restart, also when it is killed in the middle', async () => {
+    const policy = async (): Promise<string> => {
+      const [container] = await world.containers('unattended');
+      return world.docker.docker([
+        'inspect',
+        '-f',
+        '{{.HostConfig.RestartPolicy.Name}}',
+        container?.id ?? '',
+      ]);
+    };
+    const killedAt = (last: string): Promise<void> =>
+      world.reconcile(
+        world.deployer({
+          step: async (name, run) => {
+            const result = await run();
+            if (name === last) throw new Error('killed');
+            return result;
+          },
+        }),
+      );
+    const id = await deployed('unattended');
+    await world.docker.docker(['rm', '-f', id]);
+    await killedAt('engine: start a container').catch(() => undefined);
+    expect([await world.states('unattended'), await policy()]).toEqual([['v1 running'], 'unless-stopped']);
+    await world.docker.docker(['stop', '-t', '0', (await world.containers('unattended'))[0]?.id ?? '']);
+    await killedAt('engine: update a container').catch(() => undefined);
+    await world.reconcile();
+    expect([await world.states('unattended'), await policy()]).toEqual([['v1 running'], 'unless-stopped']);
+  });
+
   it('pulls the image again when that is gone too', async () => {
     await deployed('pruned');
     for (const container of await world.containers()) await world.docker.docker(['rm', '-f', container.id]);
