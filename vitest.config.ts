@@ -5,7 +5,7 @@ const ENGINE = [
   'test/deploy/{deployer,host,reconcile,rollout,takeover,target}*.test.ts',
   'test/images/docker.test.ts',
   'test/integration/**/*.test.ts',
-  'test/platform/engine.test.ts',
+  'test/platform/{engine,machines}.test.ts',
 ];
 
 const limits = { testTimeout: 60_000, hookTimeout: 120_000, pool: 'forks' } as const;
