@@ -82,7 +82,9 @@ async function turnBack(
   const old = [
     ...serversOfContainers(containers.filter((container) => isOf(container, live))),
     // Of a host that does not answer nobody knows more than that.
-    ...routedBefore.filter(({ machine }) => silent.has(machine ?? LOCAL_HOST)),
+    ...routedBefore.filter(
+      ({ name, machine }) => !isServerOf(name, release.number) && silent.has(machine ?? LOCAL_HOST),
+    ),
   ];
   await edge.change((now) => {
     if (failed(now).length === 0) return now;
