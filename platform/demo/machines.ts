@@ -213,8 +213,7 @@ export class Machine {
     }
     await this.#end('SIGTERM');
     await clearAway(this.#home);
-    await ip('netns', 'delete', this.#namespace).catch(() => undefined);
-    await ip('route', 'delete', 'unreachable', this.#range).catch(() => undefined);
+    await disconnect(this.#namespace, this.#link, this.#range);
   }
 
   get #socket(): string {
@@ -279,9 +278,7 @@ async function clearKilledRuns(): Promise<void> {
   for (const namespace of await readdir('/run/netns').catch(() => [])) {
     const [, pid, slot, number] = NAMESPACE.exec(namespace) ?? [];
     if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
-    await ip('netns', 'delete', namespace).catch(() => undefined);
-    const range = `${RANGE}.${slot}.${Number(number) * 4}/30`;
-    await ip('route', 'delete', 'unreachable', range).catch(() => undefined);
+    await disconnect(namespace, `sm${pid}x${number}`, `${RANGE}.${slot}.${Number(number) * 4}/30`);
     await ip('address', 'delete', `${RANGE}.${slot}.254/32`, 'dev', 'lo').catch(() => undefined);
   }
 }
@@ -290,6 +287,13 @@ async function clearKilledRuns(): Promise<void> {
 async function clearAway(home: string): Promise<void> {
   for (const name of ['dockerd', 'containerd']) signalAll(processTree(name, `${home}/`), 'SIGKILL');
   await unmountBelow(home);
+}
+
+/** A process that is just ending keeps its network, and with it the other end of the link. */
+async function disconnect(namespace: string, link: string, range: string): Promise<void> {
+  await ip('link', 'delete', link).catch(() => undefined);
+  await ip('netns', 'delete', namespace).catch(() => undefined);
+  await ip('route', 'delete', 'unreachable', range).catch(() => undefined);
 }
 
 async function unmountBelow(home: string): Promise<void> {
