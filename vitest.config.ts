@@ -2,10 +2,10 @@ import { defineConfig } from 'vitest/config';
 
 /** These start a Docker Engine, and two of them in one network namespace would destroy each other's bridge. */
 const ENGINE = [
-  'test/deploy/{deployer,reconcile,rollout,takeover,target}*.test.ts',
+  'test/deploy/{deployer,host,reconcile,rollout,takeover,target}*.test.ts',
   'test/images/docker.test.ts',
   'test/integration/**/*.test.ts',
-  'test/platform/engine.test.ts',
+  'test/platform/{engine,machines}.test.ts',
 ];
 
 const limits = { testTimeout: 60_000, hookTimeout: 120_000, pool: 'forks' } as const;

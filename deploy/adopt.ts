@@ -6,9 +6,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AppState } from '../src/ledger/app-documents.js';
 import type { Ledger } from '../src/ledger/ledger.js';
 import type { Release } from '../src/model/release.js';
+import { withTargetOf } from './answering.js';
 import { withApp } from './edge/state.js';
+import { lookAround } from './everywhere.js';
 import { hostOf, WEB } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
+import { hostsOf } from './placement.js';
 import { plan } from './plan.js';
 import { probe } from './probe.js';
 import type { Container } from './targets/container.js';
@@ -34,10 +37,11 @@ export async function findAdoption(
   { releases, live: number }: Pick<AppState, 'releases' | 'live'>,
   signal: AbortSignal,
 ): Promise<Adoption | undefined> {
-  const { fast, ledger, target, edge, config, retirements } = parts;
+  const { fast, ledger, hosts, edge, config, retirements } = parts;
   const live = releases.find((one) => one.number === number);
   if (!fast.adopt || live === undefined || !runsTheSame(ledger, app, live, release)) return undefined;
-  const { keep, stopped, missing, discard, retire } = plan(await target.list(app, { signal }), live);
+  const { containers } = await lookAround(hosts, app, { signal, needed: hostsOf(live) });
+  const { keep, stopped, missing, discard, retire } = plan(containers, live);
   if (stopped.length + missing.length > 0 || keep.length === 0) return undefined;
   if (keep.some(({ id, state }) => state !== 'running' || retirements.has(id))) return undefined;
   const host = hostOf(app, config.appDomain);
@@ -51,41 +55,49 @@ export async function findAdoption(
   };
 }
 
+type Running = Pick<Release, 'image' | 'config' | 'processes' | 'hosts'>;
+
 /** The same image in the same surroundings. Config vars are compared in clear: each encryption looks different. */
 function runsTheSame(
   ledger: Pick<Ledger, 'revealConfig'>,
   app: string,
-  one: Pick<Release, 'image' | 'config' | 'processes'>,
-  other: Pick<Release, 'image' | 'config' | 'processes'>,
+  one: Running,
+  other: Running,
 ): boolean {
   const config = (of: Pick<Release, 'config'>): Record<string, string> => ledger.revealConfig(app, of.config);
   return (
     isDeepStrictEqual(one.image, other.image) &&
     isDeepStrictEqual(one.processes, other.processes) &&
+    isDeepStrictEqual(hostsOf(one), hostsOf(other)) &&
     isDeepStrictEqual(config(one), config(other))
   );
 }
 
 /** It passed its checks when it was started; this is one look at whether it still would. */
 async function doesItsWork(
-  { target }: Pick<DeployerParts, 'target'>,
-  { id, instance, address }: Container,
+  { hosts }: Pick<DeployerParts, 'hosts'>,
+  container: Container,
   host: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { state, healthcheck, health } = await target.inspect(id, { signal });
-  if (state !== 'running') return false;
-  if (healthcheck !== undefined) {
-    if (health?.status !== 'starting') return health?.status === 'healthy';
-    // The engine itself checks first after a whole interval.
-    const { exitCode } = await target.execute(id, healthcheck.argv, { signal, timeoutMs: ANSWER_MS });
-    return exitCode === 0;
-  }
-  if (instance.process !== WEB) return true;
-  if (address === undefined) return false;
-  const seen = await probe(address, { host, timeoutMs: ANSWER_MS, signal });
-  signal.throwIfAborted();
-  if (seen.kind === 'answered') return seen.status < 500;
-  // A published port is taken by the engine's proxy, whoever listens behind it.
-  return seen.kind === 'other-protocol' || (seen.kind === 'closed' && target.engine.remoteHost === undefined);
+  const { id, instance, address } = container;
+  return withTargetOf(hosts, container, signal, async (target, end) => {
+    const { state, healthcheck, health } = await target.inspect(id, { signal: end });
+    if (state !== 'running') return false;
+    if (healthcheck !== undefined) {
+      if (health?.status !== 'starting') return health?.status === 'healthy';
+      // The engine itself checks first after a whole interval.
+      const { exitCode } = await target.execute(id, healthcheck.argv, { signal: end, timeoutMs: ANSWER_MS });
+      return exitCode === 0;
+    }
+    if (instance.process !== WEB) return true;
+    if (address === undefined) return false;
+    const seen = await probe(address, { host, timeoutMs: ANSWER_MS, signal: end });
+    end.throwIfAborted();
+    if (seen.kind === 'answered') return seen.status < 500;
+    // A published port is taken by the engine's proxy, whoever listens behind it.
+    return (
+      seen.kind === 'other-protocol' || (seen.kind === 'closed' && target.engine.remoteHost === undefined)
+    );
+  });
 }

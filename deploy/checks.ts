@@ -1,17 +1,20 @@
 /**
  * Whether a container that was just started does its work. In this order: the HEALTHCHECK of its image; for a web process an HTTP
  * answer below 500 on its port, or a port that takes connections and has never spoken HTTP; for others that it lives.
- * A container that dies fails at once.
+ * A container that dies fails at once. Nothing is believed that was seen only once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../src/errors.js';
-import { type Address, WEB } from './names.js';
+import { WEB } from './names.js';
 import { probe } from './probe.js';
 import type { Container, Inspection } from './targets/container.js';
 import type { DockerTarget } from './targets/docker.js';
 
 /** How long a container must have lived before a port without HTTP, or no port at all, counts as healthy. */
-const SETTLED_MS = 1000;
+const SETTLED_MS = 5000;
+/** So often in a row a check must pass: an app that answers now and then is not healthy. */
+const PASSES = 3;
+const PAUSE_BETWEEN_PASSES_MS = 100;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
 /** Running a command in a container is dearer than asking a port. */
@@ -82,19 +85,21 @@ async function passPort(check: Check): Promise<string> {
   let address = container.address;
   let last = `nothing listens on port ${found.port}`;
   let speaksHttp = false;
+  let passes = 0;
   for (
     let pauseMs = FIRST_PAUSE_MS;
     performance.now() < endsAt;
     pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)
   ) {
-    address ??= await currentAddress(check);
+    address ??= (await check.target.get(container.id, { signal })).address;
     if (address !== undefined) {
       const timeoutMs = Math.max(1, Math.min(allowedMs / 3, endsAt - performance.now()));
       const seen = await probe(address, { host, timeoutMs, signal });
       signal.throwIfAborted();
-      if (seen.kind === 'answered' && seen.status < 500) return `GET / answered ${seen.status}`;
+      passes = seen.kind === 'answered' && seen.status < 500 ? passes + 1 : 0;
       if (seen.kind === 'answered') {
         speaksHttp = true;
+        if (passes === PASSES) return `GET / answered ${seen.status}`;
         last = `GET / on port ${found.port} answers ${seen.status}`;
       }
       if (seen.kind === 'unreachable') last = `nothing listens on port ${found.port} (${seen.why})`;
@@ -105,7 +110,7 @@ async function passPort(check: Check): Promise<string> {
         last = `port ${found.port} takes connections, but does not answer`;
       }
     }
-    await sleep(pauseMs, undefined, { signal });
+    await sleep(passes > 0 ? PAUSE_BETWEEN_PASSES_MS : pauseMs, undefined, { signal });
   }
   throw unhealthyPort(check, last);
 }
@@ -116,19 +121,16 @@ function speaksTcp({ target }: Check, kind: string): boolean {
   return target.engine.remoteHost === undefined && (kind === 'closed' || kind === 'silent');
 }
 
-async function currentAddress({ target, container, signal }: Check): Promise<Address | undefined> {
-  return (await target.get(container.id, { signal })).address;
-}
-
 /**
  * Runs the image's own check ourselves, since the engine runs it first after a whole interval (30 s when the
- * Dockerfile says nothing). Whoever sees it pass first has the word.
+ * Dockerfile says nothing).
  */
 async function passHealthcheck(
   { target, container, allowedMs, endsAt, signal }: Check,
   { argv, timeoutMs }: NonNullable<Inspection['healthcheck']>,
 ): Promise<string> {
   let last = 'it did not answer';
+  let passes = 0;
   for (
     let pauseMs = FIRST_EXEC_PAUSE_MS;
     performance.now() < endsAt;
@@ -140,25 +142,26 @@ async function passHealthcheck(
       const { exitCode, output } = await target.execute(container.id, argv, {
         signal: AbortSignal.any([signal, timeout]),
       });
-      if (exitCode === 0) return 'HEALTHCHECK passed';
-      last = `exit code ${exitCode}${output === '' ? '' : `: ${output}`}`;
+      passes = exitCode === 0 ? passes + 1 : 0;
+      if (passes === PASSES) return 'HEALTHCHECK passed';
+      if (exitCode !== 0) last = `exit code ${exitCode}${output === '' ? '' : `: ${output}`}`;
     } catch (error) {
       if (!timeout.aborted || signal.aborted) throw error;
+      passes = 0;
       last = `it took longer than ${leftMs / 1000} s`;
     }
-    await sleep(pauseMs, undefined, { signal });
+    await sleep(passes > 0 ? PAUSE_BETWEEN_PASSES_MS : pauseMs, undefined, { signal });
   }
   throw unhealthyCheck(`did not pass within ${allowedMs / 1000} s`, last);
 }
 
-/** Rejects when the container dies or the engine calls it unhealthy; resolves only with the engine's `healthy`. */
+/** Rejects when the container dies or the engine calls it unhealthy. One `healthy` of the engine proves as little as one pass. */
 async function failOnEvent(
   { target, container, signal }: Check,
   events: AsyncIterable<{ id: string; action: string }>,
-): Promise<string> {
+): Promise<never> {
   for await (const { id, action } of events) {
     if (id !== container.id) continue;
-    if (action === 'healthy') return 'HEALTHCHECK passed';
     if (action === 'die' || action === 'destroy') failIfDead(await target.inspect(id, { signal }));
     if (action === 'unhealthy') {
       const { health } = await target.inspect(id, { signal });

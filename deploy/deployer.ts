@@ -12,6 +12,7 @@ import { Vault } from '../src/ledger/vault.js';
 import type { Logger } from '../src/log.js';
 import { BuildLog } from '../src/logs/log-writer.js';
 import type { Deployment } from '../src/model/deployment.js';
+import { LOCAL_HOST } from '../src/model/host.js';
 import { DeploymentStore } from '../src/records/deployments.js';
 import { RegistryClient } from '../src/registry/client.js';
 import { Turns } from '../src/turns.js';
@@ -19,6 +20,7 @@ import type { EdgeSettings } from './edge/config.js';
 import { Edge } from './edge/edge.js';
 import { Haproxy } from './edge/haproxy.js';
 import { EdgeStateFile } from './edge/state-file.js';
+import { oneHost } from './hosts.js';
 import { platformId } from './platform-id.js';
 import { type ReconcileParts, reconcileApp } from './reconcile.js';
 import { startReconciler } from './reconciler.js';
@@ -43,17 +45,19 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
   const git = new Git();
   const registry = RegistryClient.fromConfig(config, log);
   const target = new DockerTarget({
+    host: LOCAL_HOST,
     engine: new Engine(config.dockerHost),
     platform: await platformId(config.home),
     registry: config.registry,
   });
+  const hosts = oneHost(target);
   const parts: ReconcileParts = {
     config,
     store: new DeploymentStore(config.home),
     ledger: new Ledger(paths, git, await Vault.open(paths.secretKey), { fast: fastPaths() }),
     repositories: new AppRepositories(paths, git),
     registry,
-    target,
+    hosts,
     edge: openEdge(config, log),
     log,
     fast: fastPaths(),
@@ -65,7 +69,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
   // HAProxy may be waiting for this file.
   await parts.edge.prepare();
   await mkdir(dirname(paths.deployerSocket), { recursive: true, mode: 0o700 });
-  const stopServing = await serveRuntime({ socketPath: paths.deployerSocket, target, log });
+  const stopServing = await serveRuntime({ socketPath: paths.deployerSocket, hosts, log });
   const reconciler = startReconciler(parts);
   return {
     deployNext: (app, lease) => deployNext(parts, app, lease),

@@ -1,31 +1,37 @@
-/** The containers of one release: started, and found healthy. Used by the rollout and by the reconciler alike. */
+/** The containers of one release on one host: started, and found healthy. Used by the rollout and by the reconciler alike. */
 import type { Release } from '../src/model/release.js';
 import { checkContainer } from './checks.js';
+import type { Host } from './hosts.js';
 import { hostOf, type Instance } from './names.js';
 import type { DeployerParts } from './parts.js';
 import type { Container } from './targets/container.js';
 
-type Parts = Pick<DeployerParts, 'target' | 'config' | 'ledger'>;
+export interface StartOptions {
+  readonly signal: AbortSignal;
+  /** Of a release that is live already: whoever started it may be killed before it would tell the engine. */
+  readonly isKept?: boolean;
+}
 
 export async function startInstances(
-  { target, ledger }: Parts,
+  { ledger }: Pick<DeployerParts, 'ledger'>,
+  { target }: Host,
   app: string,
   release: Release,
   instances: readonly Instance[],
-  signal: AbortSignal,
+  { signal, isKept = false }: StartOptions,
 ): Promise<Container[]> {
   const env = ledger.revealConfig(app, release.config);
   return allOrFirstError(
-    instances.map((instance) => {
-      const command = release.processes.find((process) => process.type === instance.process)?.command;
-      const { image, number, deploymentId: deployment } = release;
+    instances.map(({ process, number }) => {
+      const command = release.processes.find(({ type }) => type === process)?.command;
       const spec = {
         app,
-        release: number,
-        deployment,
-        instance,
-        image,
+        release: release.number,
+        deployment: release.deploymentId,
+        instance: { process, number },
+        image: release.image,
         env,
+        isKept,
         ...(command === undefined ? {} : { command }),
       };
       return target.start(spec, { signal });
@@ -35,7 +41,8 @@ export async function startInstances(
 
 /** Resolves with how each was seen to be healthy. Throws `unhealthy` for the first that is not. */
 export async function checkInstances(
-  { target, config }: Parts,
+  { config }: Pick<DeployerParts, 'config'>,
+  { target }: Host,
   containers: readonly Container[],
   signal: AbortSignal,
 ): Promise<string[]> {
@@ -52,7 +59,7 @@ export async function checkInstances(
 
 /** From here on the engine restarts them. */
 export async function keepInstances(
-  { target }: Pick<Parts, 'target'>,
+  { target }: Host,
   containers: readonly Container[],
   signal: AbortSignal,
 ): Promise<void> {

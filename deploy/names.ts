@@ -13,6 +13,8 @@ export const LABELS = {
   /** The port that the app was told to listen on, and whether the image named it by EXPOSE. */
   port: 'slipway.port',
   exposed: 'slipway.port-exposed',
+  /** The host's port that it is published on. Absent where the edge reaches it on the bridge. */
+  published: 'slipway.published',
 } as const;
 
 /** The process type that answers requests. */
@@ -45,6 +47,11 @@ export function networkName(platform: string): string {
 /** A server's name holds its address: another address is another server, never a change of one under traffic. */
 export function serverName(release: number, address: Address): string {
   return `v${release}-${address.host}:${address.port}`;
+}
+
+/** Whether a server is one of a container that this release started. */
+export function isServerOf(name: string, release: number): boolean {
+  return name.startsWith(`v${release}-`);
 }
 
 export function formatAddress(address: Address): string {

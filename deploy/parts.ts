@@ -4,15 +4,16 @@ import type { FastPaths } from '../src/fast-paths.js';
 import type { AppRepositories } from '../src/git/app-repository.js';
 import type { Ledger } from '../src/ledger/ledger.js';
 import type { Logger } from '../src/log.js';
+import { LOCAL_HOST } from '../src/model/host.js';
 import type { DeploymentStore } from '../src/records/deployments.js';
 import type { RegistryClient } from '../src/registry/client.js';
 import type { Turns } from '../src/turns.js';
 import type { Edge } from './edge/edge.js';
 import type { EdgeServer } from './edge/state.js';
+import type { Hosts } from './hosts.js';
 import { serverName, WEB } from './names.js';
 import type { Retirements } from './retire.js';
 import type { Container } from './targets/container.js';
-import type { DockerTarget } from './targets/docker.js';
 
 export interface DeployerParts {
   readonly config: Pick<Config, 'appDomain' | 'edge' | 'limits' | 'registry'>;
@@ -20,7 +21,7 @@ export interface DeployerParts {
   readonly ledger: Ledger;
   readonly repositories: Pick<AppRepositories, 'branch' | 'isAncestor' | 'moveBranch'>;
   readonly registry: Pick<RegistryClient, 'headManifest'>;
-  readonly target: DockerTarget;
+  readonly hosts: Hosts;
   readonly edge: Edge;
   readonly log: Logger;
   readonly fast: Pick<FastPaths, 'adopt'>;
@@ -33,9 +34,15 @@ export interface DeployerParts {
 
 /** What the edge needs to know of the containers that answer requests. */
 export function serversOfContainers(containers: readonly Container[]): EdgeServer[] {
-  return containers.flatMap(({ instance, release, address }) =>
+  return containers.flatMap(({ host, instance, release, address }) =>
     instance.process !== WEB || address === undefined
       ? []
-      : [{ name: serverName(release, address), ...address }],
+      : [
+          {
+            name: serverName(release, address),
+            ...address,
+            ...(host === LOCAL_HOST ? {} : { machine: host }),
+          },
+        ],
   );
 }

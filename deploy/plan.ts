@@ -1,26 +1,20 @@
 /** From the containers that are there and the release that should run to what has to be done. Pure. */
 import type { ReleaseWithOutcome } from '../src/model/release.js';
 import type { Instance } from './names.js';
+import { type PlacedInstance, placeInstances } from './placement.js';
 import type { Container } from './targets/container.js';
 
 export interface Plan {
-  /** They run, and are what is wanted. */
+  /** They run where they should, and are what is wanted. */
   readonly keep: readonly Container[];
   /** They are what is wanted, but have stopped. */
   readonly stopped: readonly Container[];
   /** Nobody is there. */
-  readonly missing: readonly Instance[];
+  readonly missing: readonly PlacedInstance[];
   /** Of the wanted release, but of no use: broken, or one too many. */
   readonly discard: readonly Container[];
-  /** Of other releases: they go when those that are wanted serve. */
+  /** Of other releases, or on another host than they should be: they go when those that are wanted serve. */
   readonly retire: readonly Container[];
-}
-
-/** The containers that a release wants: `web.1`, `web.2`, … for each of its process types. */
-function instancesOf(release: Pick<ReleaseWithOutcome, 'processes'>): Instance[] {
-  return release.processes.flatMap(({ type, scale }) =>
-    Array.from({ length: scale }, (_, index) => ({ process: type, number: index + 1 })),
-  );
 }
 
 /** Whose containers may run for a release. */
@@ -38,17 +32,18 @@ export function isOf(container: Container, release: Wanted | undefined): boolean
   );
 }
 
-/** Without a wanted release everything is retired. */
+/** Over all hosts. Without a wanted release everything is retired. */
 export function plan(
   containers: readonly Container[],
-  wanted?: Wanted & Pick<ReleaseWithOutcome, 'processes'>,
+  wanted?: Wanted & Pick<ReleaseWithOutcome, 'processes' | 'hosts'>,
 ): Plan {
-  const instances = wanted === undefined ? [] : instancesOf(wanted);
-  const ours = containers.filter((container) => isOf(container, wanted));
-  const retire = containers.filter((container) => !isOf(container, wanted));
+  const instances = wanted === undefined ? [] : placeInstances(wanted);
+  const isAstray = ({ host, instance }: Container): boolean =>
+    instances.some((one) => isSame(one, instance) && one.host !== host);
+  const ours = containers.filter((container) => isOf(container, wanted) && !isAstray(container));
   const keep: Container[] = [];
   const stopped: Container[] = [];
-  const missing: Instance[] = [];
+  const missing: PlacedInstance[] = [];
   for (const instance of instances) {
     const candidates = ours.filter((container) => isSame(container.instance, instance));
     const running = candidates.find(isAlive);
@@ -60,7 +55,13 @@ export function plan(
     else missing.push(instance);
   }
   const used = new Set([...keep, ...stopped]);
-  return { keep, stopped, missing, discard: ours.filter((container) => !used.has(container)), retire };
+  return {
+    keep,
+    stopped,
+    missing,
+    discard: ours.filter((container) => !used.has(container)),
+    retire: containers.filter((container) => !ours.includes(container)),
+  };
 }
 
 /** One that restarts is in the engine's hands; one that somebody paused is left to them. */

@@ -4,12 +4,16 @@
  */
 import { stat } from 'node:fs/promises';
 import { SlipwayError } from '../src/errors.js';
+import { LOCAL_HOST } from '../src/model/host.js';
 import type { ReleaseWithOutcome } from '../src/model/release.js';
-import { type EdgeState, withApp, withoutApp } from './edge/state.js';
-import { checkInstances, keepInstances, startInstances } from './instances.js';
+import { whileItAnswers } from './answering.js';
+import { type EdgeState, serversOf, withApp, withoutApp } from './edge/state.js';
+import { lookAround, onHost } from './everywhere.js';
+import { checkInstances, startInstances } from './instances.js';
 import { hostOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
-import { isOf, plan } from './plan.js';
+import { hostsOf } from './placement.js';
+import { type Plan, plan } from './plan.js';
 import { retire } from './retire.js';
 import type { Container } from './targets/container.js';
 
@@ -18,31 +22,41 @@ export interface ReconcileParts extends DeployerParts {
   readonly appRepositories: string;
 }
 
-/** Everything. Trouble with one app does not keep the others waiting; the first one is thrown at the end. */
+/** Hosts that do not answer, and why. */
+type Silent = ReadonlyMap<string, SlipwayError>;
+
+/** Everything. Trouble with one app or host does not keep the others waiting; the first one is thrown at the end. */
 export async function reconcileAll(parts: ReconcileParts, signal: AbortSignal): Promise<void> {
-  const { target, edge, ledger } = parts;
+  const { hosts, edge, ledger } = parts;
   await edge.converge();
   const apps = new Set(await ledger.listApps());
-  for (const { app } of await target.list()) apps.add(app);
+  const { containers, silent } = await lookAround(hosts, undefined, { signal });
+  for (const { app } of containers) apps.add(app);
   for (const { app } of (await edge.state()).apps) apps.add(app);
   const failures: unknown[] = [];
   for (const app of apps) {
     signal.throwIfAborted();
-    await reconcileApp(parts, app, signal).catch((error: unknown) => failures.push(error));
+    await reconcileApp(parts, app, signal, silent).catch((error: unknown) => failures.push(error));
   }
   signal.throwIfAborted();
   if (failures.length > 0) throw failures[0];
   await retireLeftovers(parts, signal);
+  for (const error of silent.values()) throw error;
 }
 
-/** One app, after whatever this process does with it now. */
-export async function reconcileApp(parts: ReconcileParts, app: string, signal: AbortSignal): Promise<void> {
+/** One app, after whatever this process does with it now. Hosts that are known to be silent are not asked again. */
+export async function reconcileApp(
+  parts: ReconcileParts,
+  app: string,
+  signal: AbortSignal,
+  knownSilent: Silent = new Map(),
+): Promise<void> {
   await parts.turns.take(app, async () => {
     // Another process may begin or end a rollout at any moment. In this order of looks, a container that is there belongs to
     // what is live, to what is open, or to nobody; and whoever switched the edge meanwhile is noticed by the fence.
     const routed = entryOf(await parts.edge.state(), app);
     const before = await liveRelease(parts, app);
-    const containers = await parts.target.list(app, { signal });
+    const { containers, silent } = await lookAround(parts.hosts, app, { signal, silent: knownSilent });
     const open = (await parts.store.open(app)).filter(({ release }) => release !== undefined);
     const live = await liveRelease(parts, app);
     if (live?.deploymentId !== before?.deploymentId || open.some(({ state }) => state === 'releasing'))
@@ -54,45 +68,104 @@ export async function reconcileApp(parts: ReconcileParts, app: string, signal: A
       ({ id, deployment }) => !parts.retirements.has(id) && !open.some((one) => one.id === deployment),
     );
     if (live === undefined) await bringDown(parts, app, ours, fence, signal);
-    else await bringUp(parts, app, live, ours, fence, signal);
+    else await bringUp(parts, app, live, { containers: ours, silent }, fence, signal);
   });
 }
 
 type Fence = (now: EdgeState) => Promise<void>;
 
-/** Its containers run, the edge knows them, and nothing else of the app is about. */
+/**
+ * Its containers run, the edge knows them, and nothing else of the app is about. Each host is put right by itself; the edge keeps
+ * its servers on a host that is silent: whether they can be reached it sees for itself, and better.
+ */
 async function bringUp(
   parts: ReconcileParts,
   app: string,
   live: ReleaseWithOutcome,
-  containers: readonly Container[],
+  { containers, silent }: { containers: readonly Container[]; silent: Silent },
   fence: Fence,
   signal: AbortSignal,
 ): Promise<void> {
-  const { target, edge, config, log } = parts;
-  const { keep, stopped, missing, discard, retire: strays } = plan(containers, live);
-  const gone = [...missing];
-  for (const container of stopped) {
-    log.info({ app, container: container.name }, 'starting a container that had stopped');
-    if (!(await startAgain(parts, container, signal))) gone.push(container.instance);
-  }
-  if (gone.length > 0) {
-    log.info(
-      { app, release: live.number, missing: gone.length },
-      'making the containers of the live release anew',
-    );
-    await target.pull(live.image, { signal });
-    const started = await startInstances(parts, app, live, gone, signal);
-    await checkInstances(parts, started, signal);
-    await keepInstances(parts, started, signal);
-  }
-  await Promise.all(discard.map((container) => target.remove(container.id, { signal })));
-  const changed = stopped.length + gone.length > 0;
-  const now = changed ? (await target.list(app, { signal })).filter((one) => isOf(one, live)) : keep;
-  const wanted = { app, host: hostOf(app, config.appDomain), servers: serversOfContainers(now) };
+  const { edge, config } = parts;
+  const planned = plan(containers, live);
+  const needed = hostsOf(live);
+  const serving: Container[] = [];
+  const failures: unknown[] = [];
+  const touched = new Set([...needed, ...planned.discard.map(({ host }) => host)]);
+  await Promise.all(
+    [...touched]
+      .filter((name) => !silent.has(name))
+      .map(async (name) => {
+        const here = only(planned, name);
+        serving.push(...here.keep);
+        const bringsBack = (container: Container): number => serving.push(container);
+        await mend(parts, name, app, live, here, bringsBack, signal).catch((error: unknown) =>
+          failures.push(onHost(name, error)),
+        );
+      }),
+  );
+  signal.throwIfAborted();
   const routed = await edge.state();
+  const unseen = serversOf(routed, app).filter(
+    ({ machine = LOCAL_HOST }) => needed.includes(machine) && silent.has(machine),
+  );
+  const wanted = {
+    app,
+    host: hostOf(app, config.appDomain),
+    servers: [...serversOfContainers(serving), ...unseen],
+  };
   if (withApp(routed, wanted) !== routed) await edge.change((state) => withApp(state, wanted), fence);
-  await retire(parts, app, strays, signal);
+  await retire(parts, app, planned.retire, signal);
+  if (failures.length > 0) throw failures[0];
+}
+
+/** `onServing` gets each container that serves again, whatever comes of the others. */
+async function mend(
+  parts: ReconcileParts,
+  name: string,
+  app: string,
+  live: ReleaseWithOutcome,
+  { stopped, missing, discard }: Plan,
+  onServing: (container: Container) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  if (stopped.length + missing.length + discard.length === 0) return;
+  const { log } = parts;
+  const host = await parts.hosts.get(name);
+  await whileItAnswers(host.target, signal, async (until) => {
+    const gone = [...missing];
+    for (const container of stopped) {
+      log.info({ app, host: name, container: container.name }, 'starting a container that had stopped');
+      const again = await startAgain(parts, container, until);
+      if (again === undefined) gone.push({ ...container.instance, host: name });
+      else onServing(again);
+    }
+    if (gone.length > 0) {
+      log.info(
+        { app, host: name, release: live.number, missing: gone.length },
+        'making the containers of the live release anew',
+      );
+      await host.target.pull(live.image, { signal: until });
+      const options = { signal: until, isKept: true };
+      const started = await startInstances(parts, host, app, live, gone, options);
+      await checkInstances(parts, host, started, until);
+      started.forEach(onServing);
+    }
+    await Promise.all(discard.map(({ id }) => host.target.remove(id, { signal: until })));
+  });
+}
+
+/** What the plan says of one host. */
+function only({ keep, stopped, missing, discard, retire: strays }: Plan, name: string): Plan {
+  const on = <T extends { readonly host: string }>(all: readonly T[]): T[] =>
+    all.filter(({ host }) => host === name);
+  return {
+    keep: on(keep),
+    stopped: on(stopped),
+    missing: on(missing),
+    discard: on(discard),
+    retire: on(strays),
+  };
 }
 
 /** The app was destroyed, or nothing of it ever went live. */
@@ -108,15 +181,18 @@ async function bringDown(
   await retire(parts, app, containers, signal);
 }
 
+/** Undefined when it is not there any more, or does not start. */
 async function startAgain(
-  { target, log }: ReconcileParts,
-  { id, name, app }: Container,
+  { hosts, log }: ReconcileParts,
+  container: Container,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Container | undefined> {
+  const { id, name, app } = container;
   try {
-    if (!(await target.restart(id, { signal }))) return false;
+    const { target } = await hosts.get(container.host);
     await target.keep(id, { signal });
-    return true;
+    if (!(await target.restart(id, { signal }))) return undefined;
+    return await target.get(id, { signal });
   } catch (error) {
     signal.throwIfAborted();
     // Its address or its files are gone: a new one takes its place and name.
@@ -124,7 +200,7 @@ async function startAgain(
       { app, container: name, err: (error as Error).message },
       'a stopped container does not start again',
     );
-    return false;
+    return undefined;
   }
 }
 

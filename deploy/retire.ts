@@ -1,30 +1,43 @@
 /** The end of containers that no request is sent to any more: what they are doing is waited for, then they are stopped. */
 import { toSlipwayError } from '../src/errors.js';
+import { withTargetOf } from './answering.js';
 import { hostOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import type { Container } from './targets/container.js';
 
-type RetireParts = Pick<DeployerParts, 'edge' | 'target' | 'config' | 'log'>;
+type RetireParts = Pick<DeployerParts, 'edge' | 'hosts' | 'config' | 'log'>;
 
 /** Failures are logged: the reconciler finds what is left. Throws only when the signal is aborted. */
 export async function retire(
-  { edge, target, config, log }: RetireParts,
+  { edge, hosts, config, log }: RetireParts,
   app: string,
   containers: readonly Container[],
   signal: AbortSignal,
 ): Promise<void> {
   if (containers.length === 0) return;
   const { drainTimeoutMs, stopGraceMs } = config.limits;
+  const left = (thrown: unknown): void => {
+    signal.throwIfAborted();
+    const { code, message } = toSlipwayError(thrown);
+    log.warn({ app, code, err: message }, 'old containers are left for the reconciler');
+  };
   const names = serversOfContainers(containers).map((server) => server.name);
   try {
     await edge.retire(hostOf(app, config.appDomain), names, { timeoutMs: drainTimeoutMs, signal });
-    await Promise.all(containers.map((container) => target.stop(container.id, stopGraceMs, { signal })));
-    log.info({ app, containers: containers.map((container) => container.name) }, 'stopped old containers');
   } catch (error) {
-    signal.throwIfAborted();
-    const { code, message } = toSlipwayError(error);
-    log.warn({ app, code, err: message }, 'old containers are left for the reconciler');
+    return left(error);
   }
+  const stopping = containers.map((container) =>
+    withTargetOf(hosts, container, signal, (target, end) =>
+      target.stop(container.id, stopGraceMs, { signal: end }),
+    ),
+  );
+  const ends = await Promise.allSettled(stopping);
+  for (const end of ends) if (end.status === 'rejected') left(end.reason);
+  const stopped = containers
+    .filter((_, index) => ends[index]?.status === 'fulfilled')
+    .map(({ name }) => name);
+  log.info({ app, containers: stopped }, 'stopped old containers');
 }
 
 /**

@@ -4,7 +4,9 @@
  *
  *   check branch and registry → pull → start → check → switch → live in the ledger → branch → ended live → retire the old
  *
- * What fails before "live in the ledger" is reverted; what fails after it is only logged. A deployer that lost its
+ * Each step up to the switch is taken on all hosts side by side, and the next one begins when all have done it: so requests go
+ * to the old release everywhere or to the new one. What fails before "live in the ledger", on whichever host, is reverted on
+ * all of them; what fails after it is only logged. A deployer that lost its
  * lease or its claim stops without touching anything more: whoever has it now does the rest.
  */
 import { describeError, SlipwayError, toSlipwayError } from '../src/errors.js';
@@ -13,15 +15,20 @@ import type { AppState } from '../src/ledger/app-documents.js';
 import { BuildLog } from '../src/logs/log-writer.js';
 import { seconds } from '../src/logs/seconds.js';
 import type { Deployment, FinalState } from '../src/model/deployment.js';
+import { LOCAL_HOST } from '../src/model/host.js';
 import { lastGoodBefore, type ReleaseWithOutcome } from '../src/model/release.js';
 import type { Claim } from '../src/records/deployments.js';
 import { stopWhenCancelled } from '../src/records/stop-when-cancelled.js';
 import { type Adoption, findAdoption } from './adopt.js';
 import { branchOf, moveBranch } from './branch.js';
-import { withApp } from './edge/state.js';
+import { type EdgeServer, serversOf, withApp } from './edge/state.js';
+import { isSilence, lookAround, onEachHost } from './everywhere.js';
+import { HostReport } from './host-report.js';
+import type { Host } from './hosts.js';
 import { checkInstances, keepInstances, startInstances } from './instances.js';
 import { hostOf, urlOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
+import { hostsOf, type PlacedInstance } from './placement.js';
 import { plan } from './plan.js';
 import { redactor } from './redact.js';
 import { reportSuccess } from './report.js';
@@ -61,6 +68,11 @@ class Rollout {
   readonly #signal: AbortSignal;
   /** The ledger when the rollout began. */
   #before: AppState | undefined;
+  readonly #onHosts = new HostReport();
+  /** Hosts that were needed and did not answer. */
+  readonly #silent = new Map<string, SlipwayError>();
+  /** Where requests went before the switch. */
+  #routedBefore: readonly EdgeServer[] = [];
   /** The phases that are over, on their way into the journal while the next one is under way. */
   #noted: Promise<unknown> = Promise.resolve();
   /** What goes into the log passes through this. */
@@ -113,36 +125,47 @@ class Rollout {
       return running.old;
     }
     const { containers, old } = await this.#start(release);
-    await this.#check(containers);
-    await this.#switch(containers);
+    await this.#check(release, containers);
+    await this.#switch(release, containers);
     await this.#record(release);
     return old;
   }
 
   async #pull(release: ReleaseWithOutcome): Promise<void> {
-    const { target } = this.#parts;
     await this.#phase('pull', async () => {
       const [found, pulled] = await Promise.allSettled([
         this.#checkRegistry(release),
-        target.pull(release.image, { signal: this.#signal }),
+        this.#everywhere(release, async ({ name, target }, signal) => {
+          const isNew = await target.pull(release.image, { signal });
+          this.#onHosts.note(name, isNew ? 'pulled' : 'has the image');
+          return isNew ? [name] : [];
+        }),
       ]);
       if (found.status === 'rejected') throw found.reason;
       if (pulled.status === 'rejected') throw pulled.reason;
-      return pulled.value ? `pulled ${target.reference(release.image)}` : 'the image is on the host already';
+      const { repository, digest } = release.image;
+      const names = pulled.value.flat();
+      if (names.length === 0) return `the image is${where(hostsOf(release), ' on the host')} already`;
+      return `pulled ${this.#parts.config.registry.host}/${repository}@${digest}${where(names, '')}`;
     });
   }
 
-  /** Also what the host has already must be in the registry, or the next host or rollback would be out of luck. */
-  async #checkRegistry({ image, number }: ReleaseWithOutcome): Promise<void> {
-    const { registry, config, target } = this.#parts;
+  /** Also what the hosts have already must be in the registry, or the next host or rollback would be out of luck. */
+  async #checkRegistry(release: ReleaseWithOutcome): Promise<void> {
+    const { registry, config } = this.#parts;
+    const { image, number } = release;
     const place = { registry: config.registry.host, repository: image.repository };
     try {
       if ((await registry.headManifest(place, image.digest, this.#signal)) !== undefined) return;
     } catch (error) {
       this.#signal.throwIfAborted();
       const { code, message } = toSlipwayError(error);
-      if (code !== 'registry_unavailable' || !(await target.has(image))) throw error;
-      await this.#log.body(`${message}; going on with the image that is on the host`);
+      if (code !== 'registry_unavailable') throw error;
+      const found = await this.#everywhere(release, ({ target }) => target.has(image));
+      if (found.includes(false)) throw error;
+      await this.#log.body(
+        `${message}; going on with the image that is${where(hostsOf(release), ' on the host')}`,
+      );
       return;
     }
     throw new SlipwayError('release_unusable', `the image of v${number} is not in the registry any more`, {
@@ -163,52 +186,78 @@ class Rollout {
 
   async #start(release: ReleaseWithOutcome): Promise<{ containers: Container[]; old: readonly Container[] }> {
     return this.#phase('start', async () => {
-      const { target } = this.#parts;
-      const { app } = this.#deployment;
       const { keep, stopped, missing, discard, retire: old } = await this.#plan(release);
       await this.#stillOurs();
-      // One that stopped in a rollout that was cut off did not pass its checks.
-      await Promise.all([...discard, ...stopped].map((container) => target.remove(container.id)));
-      const instances = [...missing, ...stopped.map((container) => container.instance)];
-      const started = await startInstances(this.#parts, app, release, instances, this.#signal);
-      const names = instances.map((instance) => `${instance.process}.${instance.number}`).join(', ');
-      return [
-        { containers: [...keep, ...started], old },
-        names === '' ? 'it runs already' : `started ${names}`,
-      ];
+      const instances = [...missing, ...stopped.map(({ host, instance }) => ({ ...instance, host }))];
+      const started = await this.#everywhere(release, async (host, signal) => {
+        const isHere = (one: { readonly host: string }): boolean => one.host === host.name;
+        // One that stopped in a rollout that was cut off did not pass its checks.
+        const useless = [...discard, ...stopped].filter(isHere);
+        await Promise.all(useless.map(({ id }) => host.target.remove(id, { signal })));
+        const here = instances.filter(isHere);
+        if (here.length === 0) return [];
+        const { app } = this.#deployment;
+        const containers = await startInstances(this.#parts, host, app, release, here, { signal });
+        this.#onHosts.note(host.name, `started ${here.map(nameInstance).join(', ')}`);
+        return containers;
+      });
+      const said = instances.length === 0 ? 'it runs already' : `started ${nameInstances(instances)}`;
+      return [{ containers: [...keep, ...started.flat()], old }, said];
     });
   }
 
-  async #check(containers: readonly Container[]): Promise<void> {
+  async #check(release: ReleaseWithOutcome, containers: readonly Container[]): Promise<void> {
     await this.#phase('check', async () => {
-      const seen = await checkInstances(this.#parts, containers, this.#signal);
-      return [...new Set(seen)].join(', ') || 'there is nothing to check';
+      const seen = await this.#everywhere(release, async (host, signal) => {
+        const here = containers.filter((container) => container.host === host.name);
+        const how = await checkInstances(this.#parts, host, here, signal);
+        this.#onHosts.note(host.name, 'healthy');
+        return how;
+      });
+      return [...new Set(seen.flat())].join(', ') || 'there is nothing to check';
     });
+    for (const line of this.#onHosts.lines()) await this.#log.body(line);
   }
 
   /** From here on a wish to cancel comes too late. */
-  async #switch(containers: readonly Container[]): Promise<void> {
+  async #switch(release: ReleaseWithOutcome, containers: readonly Container[]): Promise<void> {
     await this.#phase('switch', async () => {
-      const { edge, target, config } = this.#parts;
+      const { edge, config } = this.#parts;
       const { app } = this.#deployment;
-      // A published port may have been bound only now.
-      const now =
-        target.engine.remoteHost === undefined
-          ? containers
-          : await Promise.all(containers.map((container) => target.get(container.id)));
-      const wanted = { app, host: hostOf(app, config.appDomain), servers: serversOfContainers(now) };
-      // The engine needs as long to take note as the edge to turn.
+      const wanted = { app, host: hostOf(app, config.appDomain), servers: serversOfContainers(containers) };
+      // The engines need as long to take note as the edge to turn.
       const [turned, kept] = await Promise.allSettled([
         edge.change(
-          (state) => withApp(state, wanted),
+          (state) => {
+            this.#routedBefore = serversOf(state, app);
+            return withApp(state, wanted);
+          },
           () => this.#stillOurs(),
         ),
-        keepInstances(this.#parts, now, this.#signal),
+        this.#everywhere(release, (host, signal) =>
+          keepInstances(
+            host,
+            containers.filter((container) => container.host === host.name),
+            signal,
+          ),
+        ),
       ]);
       if (turned.status === 'rejected') throw turned.reason;
       if (kept.status === 'rejected') throw kept.reason;
       return 'requests go to it';
     });
+  }
+
+  /** Side by side on the hosts that the release needs. */
+  #everywhere<T>(
+    release: ReleaseWithOutcome,
+    work: (host: Host, signal: AbortSignal) => Promise<T>,
+  ): Promise<T[]> {
+    const onFailure = (name: string, error: SlipwayError): void => {
+      this.#onHosts.failed(name, error);
+      if (isSilence(error)) this.#silent.set(name, error);
+    };
+    return onEachHost(this.#parts.hosts, hostsOf(release), { signal: this.#signal, onFailure }, work);
   }
 
   /** The commit point. */
@@ -273,9 +322,17 @@ class Rollout {
       const state = error.code === 'cancelled' || error.code === 'superseded' ? error.code : 'failed';
       if (release !== undefined) {
         const serving = releases.find((one) => one.number === live);
-        const failed = { app, release, live: serving, guard };
+        const failed = {
+          app,
+          release,
+          live: serving,
+          routedBefore: this.#routedBefore,
+          silent: this.#silent,
+          guard,
+        };
         if (error.code === 'unhealthy') await tellLastWords(this.#parts, this.#log, failed, this.#redact);
-        await revert(this.#parts, failed);
+        this.#onHosts.reverted(await revert(this.#parts, failed));
+        for (const line of this.#onHosts.lines()) await this.#log.body(this.#redact(line));
         await guard();
         await ledger.recordOutcome(app, release.number, { state, at: new Date().toISOString(), reason });
       }
@@ -297,8 +354,21 @@ class Rollout {
     await store.end(app, id, { state, ...why, claim: this.#claim.token });
   }
 
+  /** Throws when a host that the release needs does not answer. The reconciler clears the others when they are back. */
   async #plan(release: ReleaseWithOutcome): Promise<ReturnType<typeof plan>> {
-    const containers = await this.#parts.target.list(this.#deployment.app);
+    const { hosts } = this.#parts;
+    const needed = hostsOf(release);
+    const options = { signal: this.#signal, needed };
+    const { containers, silent } = await lookAround(hosts, this.#deployment.app, options);
+    for (const [name, error] of silent) {
+      if (needed.includes(name)) {
+        this.#onHosts.failed(name, error);
+        throw error;
+      }
+      await this.#log.body(
+        `${name} does not answer: what it runs of ${this.#deployment.app} is stopped when it is back`,
+      );
+    }
     return plan(containers, release);
   }
 
@@ -329,6 +399,20 @@ class Rollout {
     this.#noted.catch(() => undefined);
     return result;
   }
+}
+
+function nameInstance({ process, number }: PlacedInstance): string {
+  return `${process}.${number}`;
+}
+
+/** `web.1, web.2`, or with more than the local engine `web.1 on a, web.2 on b`. */
+function nameInstances(instances: readonly PlacedInstance[]): string {
+  return instances.map((one) => `${nameInstance(one)}${where([one.host], '')}`).join(', ');
+}
+
+/** ` on a, b`; `local` instead when there is only the local engine. */
+function where(names: readonly string[], local: string): string {
+  return names.every((name) => name === LOCAL_HOST) ? local : ` on ${names.join(', ')}`;
 }
 
 function findRelease({ app, release }: Deployment, { releases }: AppState): ReleaseWithOutcome {

@@ -1,19 +1,25 @@
 /**
- * `npm run demo`: a platform on a new, temporary home, and the way of a push from beginning to end. On a terminal it stays
- * up afterwards; otherwise it stops everything, and its exit code says whether all was as it should be.
+ * `npm run demo`: a platform on a new, temporary home, and the way of a push from beginning to end. With `--hosts N` over so many
+ * machines, each a network namespace with an engine. On a terminal it stays up afterwards; otherwise it stops everything, and its
+ * exit code says whether all was as it should be.
  */
 
 import { once } from 'node:events';
 import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { describeError, SlipwayError, toSlipwayError } from '../src/errors.js';
+import { playOverHosts } from './demo/hosts-scenario.js';
+import { type Machines, startMachines } from './demo/machines.js';
+import { type MachinesRegistry, startMachinesRegistry } from './demo/machines-registry.js';
 import { Report } from './demo/report.js';
 import { play } from './demo/scenario.js';
 import { Output } from './output.js';
 import { type Platform, startPlatform } from './platform.js';
 
 const SHOWN_LINES = 30;
+const MOST_HOSTS = 26;
 
 const stayUp = process.stdin.isTTY && process.stdout.isTTY;
 const interrupted = new AbortController();
@@ -31,21 +37,33 @@ async function interrupt(signal: string): Promise<void> {
   process.exit(130);
 }
 
+const { positionals, values } = parseArgs({
+  options: { hosts: { type: 'string' } },
+  allowPositionals: true,
+});
+const hostNames = namesOfHosts(values.hosts);
 const home = mkdtempSync(join(tmpdir(), 'slipway-demo-'));
 const log = join(home, 'platform.log');
 const report = new Report();
 let platform: Platform | undefined;
+let machines: Machines | undefined;
+let registry: MachinesRegistry | undefined;
 let failed = false;
 
 try {
-  const setupMs = Number(process.argv[2] ?? 0);
+  const setupMs = Number(positionals[0] ?? 0);
   if (setupMs > 0) report.add({ what: 'setup', ms: setupMs, phases: [], problems: [] });
   const stream = createWriteStream(log);
   await once(stream, 'open');
   console.log(`=====> a platform on a new home, ${home}`);
   const startedAt = performance.now();
+  if (hostNames.length > 0) {
+    console.log(`=====> ${hostNames.length} machines: network namespaces with an engine each`);
+    machines = await startMachines(hostNames.map((name) => ({ name })));
+    registry = await startMachinesRegistry(machines, home);
+  }
   platform = await startPlatform({
-    env: demoEnvironment(),
+    env: { ...demoEnvironment(), ...registry?.env },
     home,
     output: new Output(stream),
     signal: interrupted.signal,
@@ -56,7 +74,8 @@ try {
     phases: [],
     problems: [],
   });
-  await play({ platform, report, shown: process.stdout, signal: interrupted.signal });
+  const stage = { platform, report, shown: process.stdout, signal: interrupted.signal };
+  await (machines === undefined ? play(stage) : playOverHosts(stage, machines));
 } catch (thrown) {
   failed = true;
   const error = interrupted.signal.aborted
@@ -75,12 +94,25 @@ if (platform !== undefined && !failed && stayUp) {
 }
 console.log('=====> stopping everything');
 await platform?.stop();
+await registry?.stop();
+await machines?.stop();
 rmSync(home, { recursive: true, force: true });
 process.exit(interrupted.signal.aborted && !stayUp ? 130 : failed || !report.allAsExpected ? 1 : 0);
 
 /** Settings of another platform that this terminal may have must not lead the demo there; an engine of one's own may. */
 function demoEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SLIPWAY_')));
+}
+
+/** `a`, `b`, `c`, … */
+function namesOfHosts(count: string | undefined): string[] {
+  if (count === undefined) return [];
+  const wanted = Number(count);
+  if (!Number.isInteger(wanted) || wanted < 2 || wanted > MOST_HOSTS) {
+    console.error(` !     --hosts wants a number from 2 to ${MOST_HOSTS}, not ${JSON.stringify(count)}`);
+    process.exit(2);
+  }
+  return Array.from({ length: wanted }, (_, index) => String.fromCharCode('a'.charCodeAt(0) + index));
 }
 
 function showLog(): void {

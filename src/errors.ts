@@ -48,6 +48,7 @@ export const ERROR_CODES = {
   edge_unavailable: 503,
   unhealthy: 422,
   no_release: 404,
+  no_host: 409,
   release_unusable: 409,
   // what ended it
   cancelled: 409,

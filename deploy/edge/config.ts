@@ -29,7 +29,17 @@ export const OWN_BACKENDS: ReadonlySet<string> = new Set([UNKNOWN_HOST, SUCCESSO
  * Idle connections to a server are kept and reused; both settings are needed on servers that are added while it runs. Many app
  * servers close an idle connection after 5 s, so most are gone by then: a request could meet that end half-way.
  */
-export const SERVER_OPTIONS = 'pool-max-conn 64 pool-purge-delay 2s';
+const SERVER_OPTIONS = 'pool-max-conn 64 pool-purge-delay 2s';
+/**
+ * Servers on other machines, which may go away without a word: HAProxy tries to connect every second. After three failures (4 s
+ * at most) it sends no requests there. Decision 26.
+ */
+const REMOTE_OPTIONS = 'check inter 1s fastinter 250ms downinter 500ms fall 3 rise 2';
+
+/** What follows name and address of a server, in the file and on the command line alike. */
+export function serverOptions({ machine }: EdgeServer): string {
+  return machine === undefined ? SERVER_OPTIONS : `${SERVER_OPTIONS} ${REMOTE_OPTIONS}`;
+}
 
 const TEXT = 'content-type "text/plain; charset=utf-8"';
 /** A DNS name has at most 253 characters, a port 6. */
@@ -92,20 +102,26 @@ const DEFAULTS: readonly string[] = [
   '  timeout http-request 10s',
   '  timeout http-keep-alive 15s',
   '  timeout client 60s',
-  '  timeout connect 3s',
+  // Enough for a second SYN, which Linux sends after 1 s.
+  '  timeout connect 1500ms',
+  '  timeout check 750ms',
   '  timeout server 60s',
   '  timeout queue 5s',
+  // A server that has gone while its answer is awaited: 2 s, and three questions a second apart.
+  '  option srvtcpka',
+  '  srvtcpka-idle 2s',
+  '  srvtcpka-intvl 1s',
+  '  srvtcpka-cnt 3',
   // Both directions of a websocket.
   '  timeout tunnel 1h',
   '  balance leastconn',
   '  http-reuse safe',
-  '  retries 2',
+  '  retries 3',
   '  option redispatch 1',
   // Sent again only when no byte of an answer came, and then only what may be repeated (see the frontend).
   '  retry-on conn-failure empty-response',
   // A worker that is being replaced answers one more request on a kept connection: it may be on its way already.
   '  option idle-close-on-response',
-  `  default-server ${SERVER_OPTIONS}`,
   '',
 ];
 
@@ -159,8 +175,8 @@ function backend({ app, host, servers }: EdgeApp): string[] {
   ];
 }
 
-function serverLine({ name, host, port }: EdgeServer): string {
-  return `  server ${name} ${host}:${port}`;
+function serverLine(server: EdgeServer): string {
+  return `  server ${server.name} ${server.host}:${server.port} ${serverOptions(server)}`;
 }
 
 /** HAProxy configuration manual, 2.2 "Quoting and escaping". */

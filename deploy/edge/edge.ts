@@ -25,6 +25,8 @@ const FIRST_POLL_MS = 20;
 const LONGEST_POLL_MS = 500;
 /** How long HAProxy may hold on to a server whose connections were closed. */
 const REMOVE_ATTEMPTS = 20;
+/** After so long no connection is being made any more (`timeout connect`). */
+const CONNECTED_SECONDS = 2;
 /** Reload, servers, and a look that all is well; twice that, since another deployer may change something meanwhile. */
 const CONVERGE_ROUNDS = 6;
 
@@ -95,6 +97,22 @@ export class Edge {
       { host, servers: names },
       'HAProxy holds on to servers that were taken out of service',
     );
+  }
+
+  /**
+   * Requests that a machine had when it went away would wait for their whole time. Not as soon as HAProxy calls a server down: it
+   * ends a request that is just being connected without trying another server, and those find one themselves.
+   */
+  async giveUpUnreachable(): Promise<void> {
+    const { haproxy, file } = this.#parts;
+    const { apps } = await file.read();
+    if (apps.every(({ servers }) => servers.every(({ machine }) => machine === undefined))) return;
+    for (const [host, servers] of await haproxy.backends()) {
+      for (const { name, status, steadySeconds, sessions } of servers) {
+        if (status.startsWith('DOWN') && steadySeconds >= CONNECTED_SECONDS && sessions > 0)
+          await haproxy.giveUp(host, name);
+      }
+    }
   }
 
   /** Servers that run but that the state does not want: what a killed deployer was about to retire. */

@@ -5,7 +5,7 @@
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../src/errors.js';
-import { OWN_BACKENDS, parseDescription, SERVER_OPTIONS } from './config.js';
+import { OWN_BACKENDS, parseDescription, serverOptions } from './config.js';
 import type { EdgeServer } from './state.js';
 
 const COMMAND_TIMEOUT_MS = 5000;
@@ -18,8 +18,10 @@ const PAUSE_MS = 50;
 export type Worker = string;
 
 export interface RunningServer extends EdgeServer {
-  /** As `show stat` says it: `no check` is up. */
+  /** As `show stat` says it: `UP`, `DOWN`, `DRAIN`, `MAINT`; `no check` is up. */
   readonly status: string;
+  /** For how long it has been up, or down. */
+  readonly steadySeconds: number;
   /** Requests and tunnels under way, and those that wait. */
   readonly sessions: number;
 }
@@ -88,24 +90,40 @@ export class Haproxy {
     const name = `${backend}/${server.name}`;
     if (!known) {
       const address = `${server.host}:${server.port}`;
-      await this.#say(`@1 add server ${name} ${address} ${SERVER_OPTIONS}`, /registered|already exists/i);
+      await this.#say(
+        `@1 add server ${name} ${address} ${serverOptions(server)}`,
+        /registered|already exists/i,
+      );
     }
+    await this.#say(`@1 enable health ${name}`, /^$|not configured/i);
     await this.#say(`@1 set server ${name} state ready`, /^$/);
   }
 
   /** No new requests; those under way go on. */
   async drain(backend: string, server: string): Promise<void> {
-    const answer = await this.command(`@1 set server ${backend}/${server} state drain`);
-    if (answer !== '' && !GONE.test(answer))
-      throw refused(this.#masterSocket, `drain ${backend}/${server}`, answer);
+    const name = `${backend}/${server}`;
+    // One that is down would not be told from one that takes requests, so nobody looks at its health any more.
+    for (const command of [
+      `set server ${name} state drain`,
+      `disable health ${name}`,
+      `set server ${name} health up`,
+    ]) {
+      const answer = await this.command(`@1 ${command}`);
+      if (answer !== '' && !GONE.test(answer)) throw refused(this.#masterSocket, command, answer);
+    }
   }
 
   /** Takes it away, with the requests that it still has. False when HAProxy still holds on to it. */
   async remove(backend: string, server: string): Promise<boolean> {
     const name = `${backend}/${server}`;
     await this.command(`@1 set server ${name} state maint`);
-    await this.command(`@1 shutdown sessions server ${name}`);
+    await this.giveUp(backend, server);
     return /deleted|No such/i.test(await this.command(`@1 del server ${name}`));
+  }
+
+  /** Ends what is under way there. What may be repeated is sent to another server. */
+  async giveUp(backend: string, server: string): Promise<void> {
+    await this.command(`@1 shutdown sessions server ${backend}/${server}`);
   }
 
   /** In a worker that is being replaced no server can be changed any more, but its connections can be cut. */
@@ -195,7 +213,14 @@ export function parseStat(csv: string): Map<string, RunningServer[]> {
     if (cell('type') !== '2') continue;
     const [host = '', port = ''] = cell('addr').split(':');
     const sessions = Number(cell('scur')) + Number(cell('qcur'));
-    servers.push({ name: cell('svname'), host, port: Number(port), status: cell('status'), sessions });
+    servers.push({
+      name: cell('svname'),
+      host,
+      port: Number(port),
+      status: cell('status'),
+      steadySeconds: Number(cell('lastchg')),
+      sessions,
+    });
   }
   return backends;
 }

@@ -6,6 +6,8 @@ export interface EdgeServer {
   /** An IPv4 address: HAProxy resolves no names for servers that are added while it runs. */
   readonly host: string;
   readonly port: number;
+  /** Name of the host that it is on, when that is another machine: whether it can be reached is watched then. */
+  readonly machine?: string;
 }
 
 export interface EdgeApp {

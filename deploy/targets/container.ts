@@ -5,6 +5,8 @@ import type { Address, Instance } from '../names.js';
 export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
 
 export interface Container {
+  /** Name of the host that it runs on. */
+  readonly host: string;
   readonly id: string;
   readonly name: string;
   readonly app: string;
@@ -13,7 +15,7 @@ export interface Container {
   readonly deployment: string;
   readonly instance: Instance;
   readonly state: ContainerState;
-  /** Where the edge reaches it. Undefined while a published port is not bound. */
+  /** Where the edge reaches it, as soon as it runs. */
   readonly address?: Address;
 }
 
@@ -28,6 +30,8 @@ export interface ContainerSpec {
   readonly env: Readonly<Record<string, string>>;
   /** Instead of the image's own command. */
   readonly command?: readonly string[];
+  /** The engine restarts it from its start on; else when `keep` is called. */
+  readonly isKept?: boolean;
 }
 
 export interface Healthcheck {

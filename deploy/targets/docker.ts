@@ -9,21 +9,32 @@ import { SlipwayError } from '../../src/errors.js';
 import type { ReleaseImage } from '../../src/model/release.js';
 import { type Address, containerName, LABELS, networkName } from '../names.js';
 import type { Container, ContainerEvent, ContainerSpec, Inspection } from './container.js';
-import { createOptions, portOf, RUNNING_POLICY, toContainer, toInspection } from './documents.js';
+import {
+  type Creation,
+  createOptions,
+  portOf,
+  publishIp,
+  RUNNING_POLICY,
+  toContainer,
+  toInspection,
+} from './documents.js';
 import { type CallOptions, type Engine, refusalOf, statusOf } from './engine.js';
 import type { EngineRequest } from './engine-api.js';
 import { EVENT_FILTER, parseEvents } from './events.js';
-import { ensureNetwork, freeAddress, type Network } from './network.js';
+import { ensureNetwork, freeAddress, freePort, type Network } from './network.js';
 import { splitOutput } from './output.js';
 import { pullImage } from './pull.js';
 
-/** Two deployers may draw the same free address at once. */
+/** Two deployers may draw the same free address at once, and a port may be anybody's. */
 const ADDRESS_ATTEMPTS = 5;
+const TAKEN = /address already in use|port is already allocated/i;
 const EVENTS_TIMEOUT_MS = 10_000;
 /** What a stop takes beyond the grace: the kill and the clean-up after it. */
 const STOP_MARGIN_MS = 20_000;
 
 export interface TargetOptions {
+  /** The host's name, for the containers that it runs. */
+  readonly host: string;
   readonly engine: Engine;
   readonly platform: string;
   readonly registry: RegistryConfig;
@@ -32,17 +43,28 @@ export interface TargetOptions {
 }
 
 export class DockerTarget {
+  readonly host: string;
   readonly engine: Engine;
   readonly #platform: string;
   readonly #registry: RegistryConfig;
   readonly #memoryBytes: number | undefined;
   #looking: Promise<Network> | undefined;
 
-  constructor({ engine, platform, registry, memoryBytes }: TargetOptions) {
+  constructor({ host, engine, platform, registry, memoryBytes }: TargetOptions) {
+    this.host = host;
     this.engine = engine;
     this.#platform = platform;
     this.#registry = registry;
     this.#memoryBytes = memoryBytes;
+  }
+
+  /** Throws `engine_unavailable` when the engine does not answer. */
+  async ping(options: CallOptions): Promise<void> {
+    await this.engine.call(
+      'say that it is there',
+      (api, signal) => api.bytes({ path: '/_ping', signal }),
+      options,
+    );
   }
 
   /** The image is here after this. False when it was already. Throws `image_not_found`, `registry_…`, `engine_…`. */
@@ -69,25 +91,24 @@ export class DockerTarget {
     ];
     const remote = await this.#remoteAddress();
     const found = await this.#listDocuments(label, options);
-    return found.flatMap((document) => toContainer(document, this.#network, remote) ?? []);
+    return found.flatMap((document) => toContainer(document, this.host, this.#network, remote) ?? []);
   }
 
   /**
-   * Makes and starts a container. It is not restarted when it dies until `keep` is called, so that one that dies during its
-   * checks stays as it fell. What has its name already, from a rollout that was cut off, is removed.
+   * Makes and starts a container. Unless it is kept from the beginning it is not restarted until `keep` is called, so that one
+   * that dies during its checks stays as it fell. What has its name already, from a rollout that was cut off, is removed.
    */
   async start(spec: ContainerSpec, options: CallOptions = {}): Promise<Container> {
-    const [image, network, taken] = await Promise.all([
+    const [image, network, remote] = await Promise.all([
       this.#findImage(spec.image),
       this.#ensureNetwork(),
-      this.#takenAddresses(),
+      this.#remoteAddress(),
     ]);
-    if (image === undefined)
-      throw this.engine.unavailable(`has lost the image ${this.reference(spec.image)}`);
+    if (image === undefined) throw this.#unable(`has lost the image ${this.reference(spec.image)}`);
     const name = containerName(this.#platform, spec.app, spec.release, spec.instance);
     const port = portOf(image.Config, spec.env);
     for (let attempt = 1; ; attempt += 1) {
-      const address = this.#freeAddress(network, attempt === 1 ? taken : await this.#takenAddresses());
+      const { address, publish } = await this.#freePlace(network);
       const wanted = createOptions({
         platform: this.#platform,
         image: this.reference(spec.image),
@@ -95,19 +116,21 @@ export class DockerTarget {
         port,
         network: network.name,
         address,
-        publishOn: this.engine.remoteHost,
+        publish,
         memoryBytes: this.#memoryBytes,
       });
       const id = await this.#create(name, wanted);
       try {
         await this.#post('start a container', id, 'start', {}, options);
-        // Where a port is published only the engine knows which.
-        if (this.engine.remoteHost !== undefined) return await this.get(id, options);
         const { app, release, deployment, instance } = spec;
-        const at = { host: address, port: port.port };
-        return { id, name, app, release, deployment, instance, state: 'running', address: at };
+        const at =
+          publish === undefined || remote === undefined
+            ? { host: address, port: port.port }
+            : { host: remote, port: publish.port };
+        const host = this.host;
+        return { host, id, name, app, release, deployment, instance, state: 'running', address: at };
       } catch (error) {
-        if (attempt < ADDRESS_ATTEMPTS && /address already in use/i.test(refusalOf(error))) {
+        if (attempt < ADDRESS_ATTEMPTS && TAKEN.test(refusalOf(error))) {
           await this.remove(id);
           continue;
         }
@@ -132,7 +155,8 @@ export class DockerTarget {
     const remote = await this.#remoteAddress();
     const label = [`${LABELS.platform}=${this.#platform}`];
     const [document] = await this.#listDocuments(label, options, id);
-    const container = document === undefined ? undefined : toContainer(document, this.#network, remote);
+    const container =
+      document === undefined ? undefined : toContainer(document, this.host, this.#network, remote);
     if (container === undefined)
       throw new SlipwayError('not_found', `there is no container ${id.slice(0, 12)}`);
     return container;
@@ -293,15 +317,18 @@ export class DockerTarget {
     }
   }
 
-  async #takenAddresses(): Promise<ReadonlySet<string>> {
+  /** Chosen here and not by the engine, which deals ports and addresses anew when it restarts. */
+  async #freePlace({ name, ...range }: Network): Promise<Pick<Creation, 'address' | 'publish'>> {
     const all = await this.#listDocuments([`${LABELS.platform}=${this.#platform}`], {});
-    return new Set(all.flatMap((document) => fixedAddress(document, this.#network) ?? []));
-  }
-
-  #freeAddress(network: Network, taken: ReadonlySet<string>): string {
-    const address = freeAddress(network, taken);
-    if (address !== undefined) return address;
-    throw this.engine.unavailable(`has no address left in ${network.name} (${network.subnet})`);
+    const address = freeAddress(
+      range,
+      new Set(all.flatMap((document) => fixedAddress(document, this.#network) ?? [])),
+    );
+    if (address === undefined) throw this.#unable(`has no address left in ${name} (${range.subnet})`);
+    const { remoteHost } = this.engine;
+    if (remoteHost === undefined) return { address, publish: undefined };
+    const port = freePort(new Set(all.map(({ Labels }) => Number(Labels[LABELS.published]))));
+    return { address, publish: { ip: publishIp(remoteHost), port } };
   }
 
   async #listDocuments(
@@ -340,6 +367,13 @@ export class DockerTarget {
       (api, signal) => api.bytes({ method: 'POST', path, ...request, signal }),
       options,
     );
+  }
+
+  /** It answers, but lacks something. */
+  #unable(what: string): SlipwayError {
+    return new SlipwayError('engine_unavailable', `the Docker Engine ${what}`, {
+      where: this.engine.dockerHost,
+    });
   }
 
   /** 404: gone. 304: it is already so. 409: another removal is under way. */

@@ -42,8 +42,8 @@ export interface Creation {
   readonly port: { readonly port: number; readonly isExposed: boolean };
   readonly network: string;
   readonly address: string;
-  /** The engine's host, when it is another machine: the port is published there. */
-  readonly publishOn: string | undefined;
+  /** Where the port is published, when the engine is on another machine. */
+  readonly publish: { readonly ip: string; readonly port: number } | undefined;
   readonly memoryBytes: number | undefined;
 }
 
@@ -52,7 +52,7 @@ export interface Creation {
  * (s6) would not start. What runs is what the image says.
  */
 export function createOptions(creation: Creation): Docker.ContainerCreateOptions {
-  const { platform, image, spec, port, network, address, publishOn, memoryBytes } = creation;
+  const { platform, image, spec, port, network, address, publish, memoryBytes } = creation;
   const portKey = `${port.port}/tcp`;
   return {
     Image: image,
@@ -68,27 +68,30 @@ export function createOptions(creation: Creation): Docker.ContainerCreateOptions
       [LABELS.instance]: String(spec.instance.number),
       [LABELS.port]: String(port.port),
       [LABELS.exposed]: port.isExposed ? 'yes' : 'no',
+      ...(publish === undefined ? {} : { [LABELS.published]: String(publish.port) }),
     },
     HostConfig: {
       NetworkMode: network,
-      RestartPolicy: { Name: 'no' },
+      RestartPolicy: spec.isKept === true ? RUNNING_POLICY : { Name: 'no' },
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
       ...(memoryBytes === undefined ? {} : { Memory: memoryBytes, MemorySwap: memoryBytes }),
-      ...(publishOn === undefined
+      ...(publish === undefined
         ? {}
-        : { PortBindings: { [portKey]: [{ HostIp: publishIp(publishOn), HostPort: '' }] } }),
+        : { PortBindings: { [portKey]: [{ HostIp: publish.ip, HostPort: String(publish.port) }] } }),
     },
     NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address } } } },
   };
 }
 
-function publishIp(engineHost: string): string {
+/** An engine that is reached on the loopback address shows its containers only there. */
+export function publishIp(engineHost: string): string {
   return /^(127\.|localhost$)/.test(engineHost) ? '127.0.0.1' : '0.0.0.0';
 }
 
 /** Undefined when the labels are not those that a rollout sets. `remote` is the address of an engine elsewhere. */
 export function toContainer(
   document: Docker.ContainerInfo,
+  host: string,
   network: string,
   remote: string | undefined,
 ): Container | undefined {
@@ -102,6 +105,7 @@ export function toContainer(
   const address =
     remote === undefined ? addressOnBridge(document, network) : publishedAddress(document, remote);
   return {
+    host,
     id: document.Id,
     name: (document.Names[0] ?? document.Id).replace(/^\//, ''),
     app,
@@ -124,10 +128,9 @@ function addressOnBridge(document: Docker.ContainerInfo, network: string): Addre
 }
 
 function publishedAddress(document: Docker.ContainerInfo, remote: string): Address | undefined {
-  const port = document.Ports.find(
-    (entry) => entry.Type === 'tcp' && entry.PublicPort !== undefined,
-  )?.PublicPort;
-  return port === undefined ? undefined : { host: remote, port };
+  const bound = document.Ports.find((entry) => entry.Type === 'tcp' && entry.PublicPort !== undefined);
+  const port = Number(document.Labels[LABELS.published] ?? bound?.PublicPort);
+  return Number.isInteger(port) ? { host: remote, port } : undefined;
 }
 
 export function toInspection(document: Docker.ContainerInspectInfo): Inspection {

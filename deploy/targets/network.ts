@@ -114,6 +114,19 @@ export function freeAddress(
   return undefined;
 }
 
+/** Published ports come from here: below those that Linux gives to outgoing connections, so that none of these has one. */
+const PORTS = { first: 20_000, count: 10_000 } as const;
+
+/** A port that none of ours has, at random for the same reasons. One that a foreign process has is found out by trying. */
+export function freePort(used: ReadonlySet<number>): number {
+  const start = randomInt(PORTS.count);
+  for (let step = 0; step < PORTS.count; step += 1) {
+    const port = PORTS.first + ((start + step) % PORTS.count);
+    if (!used.has(port)) return port;
+  }
+  return PORTS.first + start;
+}
+
 function toNumber(address: string): number {
   return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 }

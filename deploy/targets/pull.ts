@@ -8,7 +8,7 @@ import { type Engine, refusalOf, statusOf } from './engine.js';
 const IDLE_MS = 60_000;
 const PULL_TIMEOUT_MS = 30 * 60_000;
 
-/** Throws `image_not_found`, `registry_denied`, `registry_unavailable` or `engine_unavailable`. */
+/** Throws `image_not_found`, `disk_full`, `registry_denied`, `registry_unavailable` or `engine_unavailable`. */
 export async function pullImage(
   engine: Engine,
   reference: string,
@@ -83,6 +83,11 @@ function explain(words: string, reference: string, host: string): SlipwayError {
   const message = `the Docker Engine cannot pull ${reference}: ${words}`;
   if (/not found|unknown/i.test(words)) {
     return new SlipwayError('image_not_found', message, { hint: 'push again to build the image anew' });
+  }
+  if (/no space left/i.test(words)) {
+    return new SlipwayError('disk_full', message, {
+      hint: 'free some space where the engine keeps its images (docker system df), then try again',
+    });
   }
   if (/denied|unauthorized|authentication/i.test(words)) {
     return new SlipwayError('registry_denied', message, {

@@ -88,11 +88,21 @@ export class Person {
     return this.#run(this.#cli, args);
   }
 
+  /** Of `slipway ps`. */
+  async processes(): Promise<readonly { readonly release: number; readonly host: string }[]> {
+    return (await this.#asked('ps')) as { release: number; host: string }[];
+  }
+
   async newestBuild(): Promise<BuildSummary | undefined> {
+    return ((await this.#asked('builds', '--limit', '1')) as BuildSummary[])[0];
+  }
+
+  /** Without showing it. */
+  async #asked(...args: string[]): Promise<unknown> {
     const options = { cwd: this.#copy, env: this.#env, signal: this.#signal };
-    const { exitCode, output } = await run(this.#cli, ['builds', '--limit', '1', '--json'], options);
-    if (exitCode !== 0) throw new Error(`slipway builds failed:\n${output}`);
-    return (JSON.parse(output) as BuildSummary[])[0];
+    const { exitCode, output } = await run(this.#cli, [...args, '--json'], options);
+    if (exitCode !== 0) throw new Error(`slipway ${args[0]} failed:\n${output}`);
+    return JSON.parse(output);
   }
 
   get #cli(): string {

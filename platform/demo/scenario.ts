@@ -20,8 +20,7 @@ export interface Stage {
 
 export async function play(stage: Stage): Promise<void> {
   const { platform, shown, signal } = stage;
-  const token = platform.adminToken?.token;
-  if (token === undefined) throw new Error('the platform has no administrator token');
+  const token = tokenOf(stage);
   const person = new Person(platform, shown, signal);
 
   await act(stage, 'a base image from busybox, in the local registry', async () => {
@@ -58,6 +57,12 @@ export async function play(stage: Stage): Promise<void> {
     },
     person,
   );
+}
+
+export function tokenOf({ platform }: Stage): string {
+  const token = platform.adminToken?.token;
+  if (token === undefined) throw new Error('the platform has no administrator token');
+  return token;
 }
 
 async function changeUnderTraffic(stage: Stage, person: Person): Promise<void> {
@@ -101,7 +106,7 @@ async function brokenDockerfile(stage: Stage, person: Person): Promise<void> {
 }
 
 /** Runs one act and adds it to the report. With `person`, with what the platform tells of the newest build. */
-async function act(
+export async function act(
   stage: Stage,
   what: string,
   play: () => Promise<string[]>,
@@ -126,10 +131,10 @@ async function pageShows(person: Person, text: string): Promise<string[]> {
   return [`the page should show "${text}", but is HTTP ${page.status}: ${page.body.trim().slice(0, 200)}`];
 }
 
-function expect(what: string, actual: number, wanted: number): string[] {
+export function expect(what: string, actual: number, wanted: number): string[] {
   return actual === wanted ? [] : [`${what} should be ${wanted}, but is ${actual}`];
 }
 
-function contains(what: string, output: string, wanted: readonly string[]): string[] {
+export function contains(what: string, output: string, wanted: readonly string[]): string[] {
   return wanted.filter((text) => !output.includes(text)).map((text) => `${what} should say "${text}"`);
 }

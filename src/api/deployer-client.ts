@@ -19,6 +19,12 @@ export interface ProcessView {
   readonly restarts: number;
 }
 
+export interface RunningView {
+  readonly processes: readonly ProcessView[];
+  /** Hosts that could not be asked: what they run is not among the processes. */
+  readonly silent: readonly { readonly host: string; readonly reason: string }[];
+}
+
 const ANSWER_MS = 10_000;
 
 export class DeployerClient {
@@ -31,9 +37,9 @@ export class DeployerClient {
   }
 
   /** The app's containers. Throws `unavailable` when no deployer answers. */
-  async processes(app: string): Promise<readonly ProcessView[]> {
-    const list = await readJson(await this.#get(`/apps/${app}/ps`));
-    if (Array.isArray(list)) return list as ProcessView[];
+  async processes(app: string): Promise<RunningView> {
+    const running = (await readJson(await this.#get(`/apps/${app}/ps`))) as Partial<RunningView> | null;
+    if (Array.isArray(running?.processes) && Array.isArray(running.silent)) return running as RunningView;
     throw silent(new Error('no list of processes'));
   }
 

@@ -17,8 +17,11 @@ function servingView(
 export function runtimeRoutes(api: FastifyInstance, tools: ApiTools): void {
   api.get<{ Params: AppParams }>('/apps/:app/ps', async (request) => {
     const app = await requireApp(tools, request, request.params.app);
-    const [processes, state] = await Promise.all([tools.deployer.processes(app), tools.ledger.read(app)]);
-    return { processes: processes.map((each) => servingView(each, state)) };
+    const [{ processes, silent }, state] = await Promise.all([
+      tools.deployer.processes(app),
+      tools.ledger.read(app),
+    ]);
+    return { processes: processes.map((each) => servingView(each, state)), silent };
   });
 
   // HEAD would follow to say nothing.

@@ -10,7 +10,7 @@
 import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
 import type { AppSettings } from '../model/app.js';
-import type { Outcome, Release, ReleaseWithOutcome } from '../model/release.js';
+import type { Outcome, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
 import type { Documents } from './documents.js';
 
 export interface AppState {
@@ -32,6 +32,11 @@ const settings: z.ZodType<AppSettings> = z.object({
   createdBy: text,
 });
 const config = z.record(text, text);
+const resources: z.ZodType<ProcessResources> = z.object({
+  memoryBytes: z.int().positive().exactOptional(),
+  cpus: z.number().positive().exactOptional(),
+  processes: z.int().positive().exactOptional(),
+});
 const release: z.ZodType<Release> = z.object({
   number: z.int().positive(),
   kind: z.enum(['deploy', 'rollback', 'config']),
@@ -39,8 +44,14 @@ const release: z.ZodType<Release> = z.object({
   source: text,
   config,
   processes: z.array(
-    z.object({ type: text, command: z.array(text).exactOptional(), scale: z.int().nonnegative() }),
+    z.object({
+      type: text,
+      command: z.array(text).exactOptional(),
+      scale: z.int().nonnegative(),
+      resources: resources.exactOptional(),
+    }),
   ),
+  hosts: z.array(text).exactOptional(),
   deploymentId: text,
   rollbackOf: z.int().positive().exactOptional(),
   createdAt: text,

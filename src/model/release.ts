@@ -8,6 +8,25 @@ export interface ReleaseImage {
   readonly digest: string;
 }
 
+/** What one container may use; what is absent is unlimited. */
+export interface ProcessResources {
+  readonly memoryBytes?: number;
+  /** 0.5 is half of one processor. */
+  readonly cpus?: number;
+  /** Processes and threads. */
+  readonly processes?: number;
+}
+
+export interface ReleaseProcess {
+  /** `web`, which answers requests, or any other. */
+  readonly type: string;
+  /** Instead of the image's own command. */
+  readonly command?: readonly string[];
+  /** How many containers, over all hosts. */
+  readonly scale: number;
+  readonly resources?: ProcessResources;
+}
+
 export interface Release {
   /** 1, 2, 3, … within the app; shown as `v1`. A failed release keeps its number. */
   readonly number: number;
@@ -17,11 +36,9 @@ export interface Release {
   readonly source: string;
   /** Config var names to ciphertext (see src/ledger/vault.ts). */
   readonly config: Readonly<Record<string, string>>;
-  readonly processes: readonly {
-    readonly type: string;
-    readonly command?: readonly string[];
-    readonly scale: number;
-  }[];
+  readonly processes: readonly ReleaseProcess[];
+  /** Names of the hosts that its containers are spread over, sorted. A release from before there were any has none: `local`. */
+  readonly hosts?: readonly string[];
   /** The deployment that made it; at most one release per deployment. */
   readonly deploymentId: string;
   /** For a rollback: the number that was brought back. */

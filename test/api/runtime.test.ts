@@ -32,9 +32,10 @@ afterAll(() => platform.stop());
 
 describe('ps', () => {
   test('passes on what the deployer says', async () => {
-    platform.deployer.script = (_request, response) => json(response, 200, [PROCESS]);
+    platform.deployer.script = (_request, response) =>
+      json(response, 200, { processes: [PROCESS], silent: [] });
     const answer = await platform.call('GET', '/v1/apps/hello/ps', { as: 'reader' });
-    expect([answer.status, answer.body]).toEqual([200, { processes: [PROCESS] }]);
+    expect([answer.status, answer.body]).toEqual([200, { processes: [PROCESS], silent: [] }]);
     expect(platform.deployer.asked).toEqual(['/apps/hello/ps']);
   });
 
@@ -53,9 +54,10 @@ describe('ps', () => {
       });
     }
     const stray = { ...PROCESS, deployment: 'b0' };
-    platform.deployer.script = (_request, response) => json(response, 200, [PROCESS, stray]);
+    platform.deployer.script = (_request, response) =>
+      json(response, 200, { processes: [PROCESS, stray], silent: [] });
     const answer = await platform.call('GET', '/v1/apps/taken/ps');
-    expect(answer.body).toEqual({ processes: [{ ...PROCESS, release: 2 }, stray] });
+    expect(answer.body).toEqual({ processes: [{ ...PROCESS, release: 2 }, stray], silent: [] });
   });
 
   test('passes on an error that the deployer explains', async () => {
@@ -81,14 +83,18 @@ describe('ps', () => {
     ],
     ['answers an error with null', (r) => json(r, 500, 'null'), 'the deployer failed'],
     ['answers an error with HTML', (r) => json(r, 502, '<html>'), 'the deployer does not answer'],
-    ['answers with half a list', (r) => json(r, 200, '[{"process":'), 'the deployer does not answer'],
+    [
+      'answers with half a list',
+      (r) => json(r, 200, '{"processes":[{"process":'),
+      'the deployer does not answer',
+    ],
     ['answers with no list', (r) => json(r, 200, '{}'), 'the deployer does not answer'],
     ['hangs up', (r) => void r.destroy(), 'the deployer does not answer'],
     [
       'dies in its answer',
       (r) => {
         r.writeHead(200, { 'content-length': 100 });
-        r.write('[');
+        r.write('{');
         setTimeout(() => r.destroy(), 20);
       },
       'the deployer does not answer',
@@ -113,7 +119,7 @@ describe('ps', () => {
       code: 'unavailable',
       temporary: true,
     });
-    platform.deployer.script = (_request, response) => void response.write('[');
+    platform.deployer.script = (_request, response) => void response.write('{');
     await expect(impatient.processes('hello')).rejects.toMatchObject({ code: 'unavailable' });
     await expect(new DeployerClient('/nowhere/deployer.sock').processes('hello')).rejects.toMatchObject({
       code: 'unavailable',

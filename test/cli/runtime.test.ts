@@ -19,7 +19,7 @@ beforeEach(async () => {
 afterAll(() => platform.stop());
 
 test('ps shows each process', async () => {
-  platform.deployer.script = (_request, response) => json(response, 200, []);
+  platform.deployer.script = (_request, response) => json(response, 200, { processes: [], silent: [] });
   expect((await terminal.run(['ps', '-a', 'hello'])).out).toBe('hello runs nothing\n');
   const process = {
     process: 'web.1',
@@ -33,7 +33,10 @@ test('ps shows each process', async () => {
   };
   const { health: _none, startedAt: _never, ...bare } = process;
   platform.deployer.script = (_request, response) =>
-    json(response, 200, [process, { ...bare, process: 'web.2', state: 'exited\x1b[2J' }]);
+    json(response, 200, {
+      processes: [process, { ...bare, process: 'web.2', state: 'exited\x1b[2J' }],
+      silent: [],
+    });
   const { code, out } = await terminal.run(['ps', '-a', 'hello']);
   expect([code, out.split('\n')]).toEqual([
     0,
@@ -45,6 +48,13 @@ test('ps shows each process', async () => {
     ],
   ]);
   expect((await terminal.run(['ps', '--json', '-a', 'hello'])).json[0]).toEqual(process);
+});
+
+test('ps says of which host nothing is known', async () => {
+  platform.deployer.script = (_request, response) =>
+    json(response, 200, { processes: [], silent: [{ host: 'b', reason: 'no answer' }] });
+  const { code, out, err } = await terminal.run(['ps', '-a', 'hello']);
+  expect([code, out, err]).toEqual([0, '', ' !     what runs on b is not known: no answer\n']);
 });
 
 test('ps without a deployer says what to do', async () => {

@@ -36,9 +36,10 @@ describe.skipIf(missing !== undefined)('a deployer process', () => {
     expect((await world.deployment('hello', id)).state).toBe('live');
     expect(await world.get('hello')).toEqual({ status: 200, body: 'hello' });
     const client = new DeployerClient(homePaths(world.config.home).deployerSocket);
-    expect(await client.processes('hello')).toMatchObject([
-      { process: 'web.1', release: 1, state: 'running', restarts: 0 },
-    ]);
+    expect(await client.processes('hello')).toMatchObject({
+      processes: [{ process: 'web.1', release: 1, state: 'running', host: 'local', restarts: 0 }],
+      silent: [],
+    });
     let output = '';
     for await (const chunk of await client.logs('hello', { lines: 10, follow: false })) output += chunk;
     expect(output).toBe('web.1 v1: listening\n');

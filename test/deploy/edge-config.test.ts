@@ -68,9 +68,16 @@ describe('the configuration of HAProxy', () => {
       'backend hello.localhost',
     ]);
     expect(text.match(/^ {2}server v.*$/gm)).toEqual([
-      '  server v1-10.0.0.1:9001 10.0.0.1:9001',
-      '  server v1-10.0.0.1:9002 10.0.0.1:9002',
+      '  server v1-10.0.0.1:9001 10.0.0.1:9001 pool-max-conn 64 pool-purge-delay 2s',
+      '  server v1-10.0.0.1:9002 10.0.0.1:9002 pool-max-conn 64 pool-purge-delay 2s',
     ]);
+  });
+
+  it('watches servers on other machines, and no others', () => {
+    const [near] = app('hello', 9001).servers;
+    const far = { ...near!, machine: 'b' };
+    const text = renderEdge(withApp(EMPTY_EDGE, { ...app('hello'), servers: [near!, far] }), settings);
+    expect(text.match(/^ {2}server v.*$/gm)?.map((line) => / check /.test(line))).toEqual([false, true]);
   });
 
   it('names what can only change with a reload, and nothing else', () => {
@@ -102,10 +109,13 @@ describe("what HAProxy's command line answers", () => {
 
   it('is read by column names, not by their places', () => {
     const csv =
-      '# svname,type,pxname,status,addr,scur,qcur\nBACKEND,1,bare.localhost,UP,,0,0\ns1,2,a.localhost,DRAIN,10.0.0.1:80,3,1\n';
+      '# svname,type,pxname,status,addr,scur,qcur,lastchg\nBACKEND,1,bare.localhost,UP,,0,0,9\ns1,2,a.localhost,DRAIN,10.0.0.1:80,3,1,7\n';
     expect([...parseStat(csv)]).toEqual([
       ['bare.localhost', []],
-      ['a.localhost', [{ name: 's1', host: '10.0.0.1', port: 80, status: 'DRAIN', sessions: 4 }]],
+      [
+        'a.localhost',
+        [{ name: 's1', host: '10.0.0.1', port: 80, status: 'DRAIN', steadySeconds: 7, sessions: 4 }],
+      ],
     ]);
   });
 });

@@ -17,9 +17,11 @@ const container = (
   number: number,
   state: ContainerState = 'running',
   process = 'web',
+  host = 'local',
 ): Container => {
   ids += 1;
   return {
+    host,
     id: `id${ids}`,
     name: `name${ids}`,
     app: 'hello',
@@ -36,8 +38,8 @@ describe('a plan', () => {
       keep: [],
       stopped: [],
       missing: [
-        { process: 'web', number: 1 },
-        { process: 'web', number: 2 },
+        { process: 'web', number: 1, host: 'local' },
+        { process: 'web', number: 2, host: 'local' },
       ],
       discard: [],
       retire: [],
@@ -57,7 +59,7 @@ describe('a plan', () => {
     const [exited, dead] = [container(1, 1, 'exited'), container(1, 2, 'dead')];
     const made = plan([exited, dead], { deploymentId: 'd1', processes: [{ type: 'web', scale: 2 }] });
     expect(made.stopped).toEqual([exited]);
-    expect(made.missing).toEqual([{ process: 'web', number: 2 }]);
+    expect(made.missing).toEqual([{ process: 'web', number: 2, host: 'local' }]);
     expect(made.discard).toEqual([dead]);
   });
 
@@ -81,7 +83,7 @@ describe('a plan', () => {
     const wanted = { deploymentId: 'd1', processes: [{ type: 'web', scale: 1 }] };
     expect(plan([theirs], wanted)).toMatchObject({
       keep: [],
-      missing: [{ process: 'web', number: 1 }],
+      missing: [{ process: 'web', number: 1, host: 'local' }],
       retire: [theirs],
     });
   });
@@ -89,6 +91,18 @@ describe('a plan', () => {
   it('retires all when nothing is wanted', () => {
     const all = [container(1, 1), container(2, 1, 'exited')];
     expect(plan(all).retire).toEqual(all);
+  });
+
+  it('retires what runs on another host than it should, and starts it where it should be', () => {
+    const [first, second] = [container(1, 1, 'running', 'web', 'a'), container(1, 2, 'running', 'web', 'a')];
+    const wanted = { deploymentId: 'd1', processes: [{ type: 'web', scale: 2 }], hosts: ['a', 'b'] };
+    expect(plan([first, second], wanted)).toEqual({
+      keep: [first],
+      stopped: [],
+      missing: [{ process: 'web', number: 2, host: 'b' }],
+      discard: [],
+      retire: [second],
+    });
   });
 
   it('says of every container and every instance exactly one thing', () => {

@@ -49,11 +49,41 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     expect(await world.states('removed')).toEqual(['v1 running']);
   });
 
+  it('leaves no container that the engine would not restart, also when it is killed in the middle', async () => {
+    const policy = async (): Promise<string> => {
+      const [container] = await world.containers('unattended');
+      return world.docker.docker([
+        'inspect',
+        '-f',
+        '{{.HostConfig.RestartPolicy.Name}}',
+        container?.id ?? '',
+      ]);
+    };
+    const killedAt = (last: string): Promise<void> =>
+      world.reconcile(
+        world.deployer({
+          step: async (name, run) => {
+            const result = await run();
+            if (name === last) throw new Error('killed');
+            return result;
+          },
+        }),
+      );
+    const id = await deployed('unattended');
+    await world.docker.docker(['rm', '-f', id]);
+    await killedAt('engine: start a container').catch(() => undefined);
+    expect([await world.states('unattended'), await policy()]).toEqual([['v1 running'], 'unless-stopped']);
+    await world.docker.docker(['stop', '-t', '0', (await world.containers('unattended'))[0]?.id ?? '']);
+    await killedAt('engine: update a container').catch(() => undefined);
+    await world.reconcile();
+    expect([await world.states('unattended'), await policy()]).toEqual([['v1 running'], 'unless-stopped']);
+  });
+
   it('pulls the image again when that is gone too', async () => {
     await deployed('pruned');
     for (const container of await world.containers()) await world.docker.docker(['rm', '-f', container.id]);
-    await world.docker.docker(['rmi', '-f', world.parts.target.reference(one)]);
-    expect(await world.parts.target.has(one)).toBe(false);
+    await world.docker.docker(['rmi', '-f', world.target.reference(one)]);
+    expect(await world.target.has(one)).toBe(false);
     await world.reconcile();
     await serves('pruned');
     await serves('removed');
@@ -93,8 +123,8 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
       image: two,
       env: {},
     };
-    await world.parts.target.pull(two);
-    await world.parts.target.start(stray);
+    await world.target.pull(two);
+    await world.target.start(stray);
     await world.docker.docker([
       'run',
       '--pull=never',
@@ -136,8 +166,8 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     await deployed('busy');
     const waiting = await world.release('busy', two);
     const [container] = await world.containers('busy');
-    await world.parts.target.pull(two);
-    await world.parts.target.start({
+    await world.target.pull(two);
+    await world.target.start({
       app: 'busy',
       release: 2,
       deployment: waiting.id,

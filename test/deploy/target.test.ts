@@ -30,6 +30,7 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
 
   const targetOf = (host: string, options: { memoryBytes?: number; platform?: string } = {}): DockerTarget =>
     new DockerTarget({
+      host: 'local',
       engine: new Engine(host),
       platform: options.platform ?? 'testtest',
       registry: { host: registry.host },
@@ -223,6 +224,13 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
     const container = await start({ script: server('moved') }, { env: { PORT: '4321' } });
     expect(container.address?.port).toBe(4321);
     await check(container);
+  });
+
+  it('does not believe a check that passes now and then', async () => {
+    const toggle = 'if test -e /tmp/seen; then /bin/busybox rm /tmp/seen; exit 1; else touch /tmp/seen; fi';
+    const healthcheck = `--interval=1h CMD ${toggle}`;
+    const flapping = await start({ script: 'exec sleep 1000', healthcheck });
+    expect((await failure(check(flapping, 3000))).code).toBe('unhealthy');
   });
 
   it('does not wait for the first interval of a HEALTHCHECK', async () => {

@@ -1,5 +1,5 @@
 /** What runs, and what it writes. */
-import type { ProcessView } from '../../api/deployer-client.js';
+import type { RunningView } from '../../api/deployer-client.js';
 import { shortTime, table } from '../output.js';
 import { type Command, EXIT } from '../usage.js';
 
@@ -11,9 +11,8 @@ const processes: Command = {
   args: { min: 0, max: 0 },
   async run(invocation) {
     const app = await invocation.app();
-    const { processes: list } = await (await invocation.client()).get<{ processes: ProcessView[] }>(
-      `/v1/apps/${app}/ps`,
-    );
+    const client = await invocation.client();
+    const { processes: list, silent } = await client.get<RunningView>(`/v1/apps/${app}/ps`);
     const rows = list.map((entry) => [
       entry.process,
       `v${entry.release}`,
@@ -24,7 +23,10 @@ const processes: Command = {
       String(entry.restarts),
     ]);
     const head = ['PROCESS', 'RELEASE', 'STATE', 'HOST', 'CONTAINER', 'STARTED', 'RESTARTS'];
-    invocation.output.result(list, list.length === 0 ? [`${app} runs nothing`] : table(head, rows));
+    const none = silent.length === 0 ? [`${app} runs nothing`] : [];
+    invocation.output.result(list, list.length === 0 ? none : table(head, rows));
+    for (const { host, reason } of silent)
+      invocation.output.problem([`what runs on ${host} is not known: ${reason}`]);
     return EXIT.done;
   },
 };

@@ -9,7 +9,7 @@ export class ScriptedDeployer {
   readonly #server: Server;
   /** Paths that were asked for. */
   readonly asked: string[] = [];
-  script: DeployerScript = (_request, response) => json(response, 200, []);
+  script: DeployerScript = (_request, response) => json(response, 200, { processes: [], silent: [] });
 
   constructor(socketPath: string) {
     this.#socketPath = socketPath;

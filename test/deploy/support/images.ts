@@ -37,6 +37,8 @@ export interface ImageWish {
   readonly healthcheck?: string;
   readonly stopSignal?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** So much of it that cannot be compressed. */
+  readonly ballastMib?: number;
 }
 
 /** Serves `text` at / until SIGTERM. As process 1 httpd itself would not end by it. */
@@ -55,6 +57,9 @@ export async function pushImage(
   const command = wish.command ?? ['/bin/sh', '-c', wish.script ?? 'exit 0'];
   const dockerfile = [
     `FROM ${BASE}`,
+    ...(wish.ballastMib === undefined
+      ? []
+      : [`RUN dd if=/dev/urandom of=/ballast bs=1048576 count=${wish.ballastMib}`]),
     `CMD ${JSON.stringify(command)}`,
     ...(wish.expose ?? ['8080']).map((port) => `EXPOSE ${port}`),
     ...(wish.healthcheck === undefined ? [] : [`HEALTHCHECK ${wish.healthcheck}`]),

@@ -1,4 +1,4 @@
-/** A registry (CNCF Distribution) of its own for a test, on a free port of the loopback address. */
+/** A registry (CNCF Distribution) of its own for a test, on a free port of the loopback address or another. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface TestRegistry {
-  /** `127.0.0.1:port` */
+  /** `address:port` */
   readonly host: string;
   /** Ends the process; `resume` starts it again on the same port with the same data. */
   pause(): Promise<void>;
@@ -16,9 +16,9 @@ export interface TestRegistry {
   stop(): Promise<void>;
 }
 
-export async function startRegistry(): Promise<TestRegistry> {
+export async function startRegistry(address = '127.0.0.1'): Promise<TestRegistry> {
   const home = await mkdtemp(join(tmpdir(), 'slipway-registry-'));
-  const host = `127.0.0.1:${await freePort()}`;
+  const host = `${address}:${await freePort(address)}`;
   const config = join(home, 'config.json');
   // JSON is YAML.
   await writeFile(
@@ -63,9 +63,9 @@ export async function startRegistry(): Promise<TestRegistry> {
   };
 }
 
-export async function freePort(): Promise<number> {
+export async function freePort(address = '127.0.0.1'): Promise<number> {
   const server = createServer();
-  server.listen(0, '127.0.0.1');
+  server.listen(0, address);
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   server.close();

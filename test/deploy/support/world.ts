@@ -4,19 +4,23 @@ import { deployNext } from '../../../deploy/deployer.js';
 import { Edge } from '../../../deploy/edge/edge.js';
 import { Haproxy } from '../../../deploy/edge/haproxy.js';
 import { EdgeStateFile } from '../../../deploy/edge/state-file.js';
+import type { Hosts } from '../../../deploy/hosts.js';
 import { type ReconcileParts, reconcileAll } from '../../../deploy/reconcile.js';
 import { Retirements } from '../../../deploy/retire.js';
 import type { Container } from '../../../deploy/targets/container.js';
 import { DockerTarget } from '../../../deploy/targets/docker.js';
 import { Engine } from '../../../deploy/targets/engine.js';
+import type { Machine, Machines } from '../../../platform/demo/machines.js';
 import { type Config, homePaths, loadConfig } from '../../../src/config.js';
+import { SlipwayError } from '../../../src/errors.js';
 import { AppRepositories } from '../../../src/git/app-repository.js';
 import { Git } from '../../../src/git/git.js';
 import { Ledger } from '../../../src/ledger/ledger.js';
 import { Vault } from '../../../src/ledger/vault.js';
 import { createLogger } from '../../../src/log.js';
 import type { Deployment, DeploymentKind } from '../../../src/model/deployment.js';
-import type { ReleaseImage } from '../../../src/model/release.js';
+import { LOCAL_HOST } from '../../../src/model/host.js';
+import type { ReleaseImage, ReleaseProcess } from '../../../src/model/release.js';
 import { DeploymentStore } from '../../../src/records/deployments.js';
 import { RegistryClient } from '../../../src/registry/client.js';
 import { Turns } from '../../../src/turns.js';
@@ -31,6 +35,9 @@ import { startRegistry, type TestRegistry } from './registry.js';
 const NO_OID = '0'.repeat(40);
 export const PLATFORM = 'testtest';
 
+/** Names of hosts, each with its engine as DOCKER_HOST wants it. */
+type Engines = readonly (readonly [string, string])[];
+
 /** Called around each step that a deployer takes outside its own memory. */
 export type Step = <T>(name: string, run: () => Promise<T>) => Promise<T>;
 
@@ -43,17 +50,22 @@ export class World {
   readonly ledger: Ledger;
   readonly repositories: AppRepositories;
   readonly parts: ReconcileParts;
+  /** The first host's. */
+  readonly target: DockerTarget;
+  readonly #engines: Engines;
   /** The last commit made for each app. */
   readonly #sources = new Map<string, string>();
 
   private constructor(
     docker: TestDocker,
+    engines: Engines,
     registry: TestRegistry,
     edge: TestEdge,
     config: Config,
     vault: Vault,
   ) {
     this.docker = docker;
+    this.#engines = engines;
     this.registry = registry;
     this.edge = edge;
     this.config = config;
@@ -65,10 +77,34 @@ export class World {
       createRepository: (app) => this.repositories.create(app, 'main'),
     });
     this.parts = this.deployer();
+    [this.target] = this.#targets() as [DockerTarget];
   }
 
   static async open(): Promise<World> {
     const [docker, registry] = await Promise.all([startDocker(), startRegistry()]);
+    return World.#around(docker, [[LOCAL_HOST, docker.host]], registry);
+  }
+
+  /** With the machines as its hosts, and no local engine. It stops them when it is closed. */
+  static async over(machines: Machines): Promise<World> {
+    const [first] = machines.all as [Machine];
+    const docker: TestDocker = {
+      host: first.dockerHost,
+      tcpHost: first.dockerHost,
+      docker: (args, options) => first.docker(args, options),
+      restart: async () => {
+        await first.kill();
+        await first.start();
+      },
+      pause: () => first.kill(),
+      resume: () => first.start(),
+      stop: () => machines.stop(),
+    };
+    const engines = machines.all.map(({ name, dockerHost }) => [name, dockerHost] as const);
+    return World.#around(docker, engines, await startRegistry(machines.ourAddress));
+  }
+
+  static async #around(docker: TestDocker, engines: Engines, registry: TestRegistry): Promise<World> {
     const edge = await startEdge();
     const home = await temporaryDirectory();
     const paths = homePaths(home);
@@ -76,6 +112,7 @@ export class World {
     const config = loadConfig({
       SLIPWAY_HOME: home,
       SLIPWAY_REGISTRY: registry.host,
+      SLIPWAY_INSECURE_REGISTRIES: registry.host,
       DOCKER_HOST: docker.host,
       SLIPWAY_EDGE_SOCKET: edge.masterSocket,
       SLIPWAY_EDGE_CONFIG: edge.configFile,
@@ -84,7 +121,7 @@ export class World {
       SLIPWAY_LIMIT_DRAIN_TIMEOUT_MS: '3000',
       SLIPWAY_LIMIT_HEALTH_TIMEOUT_MS: '6000',
     });
-    return new World(docker, registry, edge, config, await Vault.open(paths.secretKey));
+    return new World(docker, engines, registry, edge, config, await Vault.open(paths.secretKey));
   }
 
   /** A deployer of its own, as another process would be; `step` sees each of its steps. */
@@ -99,19 +136,13 @@ export class World {
   } = {}): ReconcileParts {
     const { config } = this;
     const log = createLogger('test', process.env.TEST_LOG ?? 'silent');
-    const engine = new Engine(config.dockerHost);
     return {
       config,
       store: watched('store', this.store, step),
       ledger: watched('ledger', this.ledger, step),
       repositories: watched('repositories', this.repositories, step),
       registry: watched('registry', RegistryClient.fromConfig(config), step),
-      target: new DockerTarget({
-        engine: watched('engine', engine, step),
-        platform: PLATFORM,
-        registry: config.registry,
-        ...(memoryBytes === undefined ? {} : { memoryBytes }),
-      }),
+      hosts: hostsOf(this.#targets({ step, memoryBytes })),
       edge: new Edge({
         haproxy: watched('haproxy', new Haproxy(config.edge.masterSocket), step),
         file: watched('file', new EdgeStateFile(config.edge.configFile), step),
@@ -127,6 +158,19 @@ export class World {
     };
   }
 
+  #targets({ step, memoryBytes }: { step?: Step; memoryBytes?: number | undefined } = {}): DockerTarget[] {
+    return this.#engines.map(([host, dockerHost]) => {
+      const engine = new Engine(dockerHost);
+      return new DockerTarget({
+        host,
+        engine: step === undefined ? engine : watched('engine', engine, step),
+        platform: PLATFORM,
+        registry: this.config.registry,
+        ...(memoryBytes === undefined ? {} : { memoryBytes }),
+      });
+    });
+  }
+
   image(wish: ImageWish): Promise<ReleaseImage> {
     return pushImage(this.docker, this.registry.host, 'apps/test', wish);
   }
@@ -139,7 +183,19 @@ export class World {
   async release(
     app: string,
     image: ReleaseImage,
-    { kind = 'push', source, scale = 1 }: { kind?: DeploymentKind; source?: string; scale?: number } = {},
+    {
+      kind = 'push',
+      source,
+      scale = 1,
+      processes = [{ type: 'web', scale }],
+      hosts,
+    }: {
+      kind?: DeploymentKind;
+      source?: string;
+      scale?: number;
+      processes?: readonly ReleaseProcess[];
+      hosts?: readonly string[];
+    } = {},
   ): Promise<Deployment> {
     const commit = source ?? (await this.commit(app));
     const oldOid = (await this.repositories.branch(app, 'main')) ?? NO_OID;
@@ -157,7 +213,8 @@ export class World {
       image,
       source: commit,
       config,
-      processes: [{ type: 'web', scale }],
+      processes,
+      ...(hosts === undefined ? {} : { hosts }),
       deploymentId: id,
       description: `deploy ${commit.slice(0, 7)}`,
     };
@@ -220,8 +277,9 @@ export class World {
     return (await this.containers(app)).map(({ release, state }) => `v${release} ${state}`);
   }
 
-  containers(app?: string): Promise<Container[]> {
-    return this.parts.target.list(app);
+  /** On all hosts. Throws when one of them does not answer. */
+  async containers(app?: string): Promise<Container[]> {
+    return (await Promise.all(this.#targets().map((target) => target.list(app)))).flat();
   }
 
   log({ app, id }: Deployment): Promise<string> {
@@ -238,6 +296,19 @@ export class World {
     await this.edge.stop();
     await this.registry.stop();
   }
+}
+
+/** Over these targets, each by the name that its containers carry. */
+function hostsOf(targets: readonly DockerTarget[]): Hosts {
+  const all = targets.map((target) => ({ name: target.host, target }));
+  return {
+    list: async () => all,
+    get: async (name) => {
+      const found = all.find((host) => host.name === name);
+      if (found === undefined) throw new SlipwayError('not_found', `there is no host ${name}`);
+      return found;
+    },
+  };
 }
 
 /** The same object, but each call of a method goes through `step`. */

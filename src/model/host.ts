@@ -1,0 +1,65 @@
+/** A host: a Docker Engine that runs containers, by its name. Where an app may run, and which of its containers where. Pure. */
+import { SlipwayError } from '../errors.js';
+
+/** The engine of DOCKER_HOST: the only host until others are added, and where apps run that are placed nowhere else. */
+export const LOCAL_HOST = 'local';
+
+/** As the platform's ledger has it. What opens it (keys, certificates) is the deployer's alone. */
+export interface HostRecord {
+  readonly name: string;
+  /** `unix:///run/docker.sock`, `tcp://10.0.0.5:2376` or `ssh://deploy@10.0.0.5:22`. */
+  readonly address: string;
+  /** For placement: `zone` → `eu`. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** It keeps what it runs and gets nothing new. */
+  readonly cordoned?: { readonly at: string; readonly by: string; readonly reason?: string };
+  readonly addedAt: string;
+  readonly addedBy: string;
+}
+
+/** Where an app may run: on hosts by name, or on all with a label. */
+export type Placement =
+  | { readonly hosts: readonly string[] }
+  | { readonly label: { readonly name: string; readonly value: string } };
+
+const HOST_NAME = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
+
+/** Returns the name, or throws `invalid_name` with the rule. */
+export function checkHostName(name: string): string {
+  if (HOST_NAME.test(name) && name.length <= 40) return name;
+  throw new SlipwayError('invalid_name', `${JSON.stringify(name.slice(0, 60))} is not a host's name`, {
+    hint: 'use 1 to 40 lower-case letters, digits and single hyphens, starting with a letter',
+  });
+}
+
+/**
+ * The hosts that a new release of the app runs on, by name: the placed ones that are not cordoned. Throws `no_host` when
+ * there is none, or when one that is named is not known.
+ */
+export function placedOn(placement: Placement | undefined, hosts: readonly HostRecord[]): readonly string[] {
+  const byName = new Map(hosts.map((host) => [host.name, host]));
+  const named = placement === undefined ? [LOCAL_HOST] : 'hosts' in placement ? placement.hosts : undefined;
+  const unknown = named?.find((name) => name !== LOCAL_HOST && !byName.has(name));
+  if (unknown !== undefined) {
+    throw new SlipwayError('no_host', `the app is placed on the host ${unknown}, which is not known`, {
+      hint: 'see: slipway hosts; then: slipway placement:set',
+    });
+  }
+  const wanted =
+    named ??
+    hosts
+      .filter(
+        ({ labels }) =>
+          placement !== undefined &&
+          'label' in placement &&
+          labels[placement.label.name] === placement.label.value,
+      )
+      .map(({ name }) => name);
+  const usable = wanted.filter((name) => byName.get(name)?.cordoned === undefined);
+  if (usable.length > 0) return [...new Set(usable)].sort();
+  const why =
+    wanted.length === 0 ? 'no host has the label that it is placed on' : 'all of its hosts are cordoned';
+  throw new SlipwayError('no_host', `the app can run nowhere: ${why}`, {
+    hint: 'see: slipway hosts; then: slipway hosts:uncordon or slipway placement:set',
+  });
+}
