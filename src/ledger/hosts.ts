@@ -2,7 +2,7 @@
  * The hosts that the platform knows: what they are called, where they are, and what may be placed on them. Nothing that
  * opens one is here (keys, certificates): that is the deployer's.
  *
- *   hosts/<name>.json   address, labels, pullPort, cordoned, addedAt, addedBy
+ *   hosts/<name>.json   address, labels, pullPort, tls, cordoned, addedAt, addedBy
  *
  * `local`, the engine of DOCKER_HOST, is known without a document; it gets one with its first label or cordon.
  */
@@ -14,7 +14,7 @@ import { formatHostAddress, parseHostAddress } from '../model/host-address.js';
 import { toDocument } from './app-documents.js';
 import { type DocumentRef, type Documents, oneLine } from './documents.js';
 
-export type HostDraft = Pick<HostRecord, 'name' | 'address' | 'labels' | 'pullPort'>;
+export type HostDraft = Pick<HostRecord, 'name' | 'address' | 'labels' | 'pullPort' | 'tls'>;
 
 /** A label's new value, or null to take it away. */
 export type LabelChanges = Readonly<Record<string, string | null>>;
@@ -26,6 +26,7 @@ const stored: z.ZodType<Omit<HostRecord, 'name'>> = z.object({
   address: text,
   labels: z.record(text, text),
   pullPort: z.int().min(1).max(65_535).exactOptional(),
+  tls: z.literal(true).exactOptional(),
   cordoned: z.object({ at: text, by: text, reason: text.exactOptional() }).exactOptional(),
   addedAt: text,
   addedBy: text,
@@ -56,20 +57,23 @@ export class HostBook {
     return known(this.#parse(await this.#ref.read()), name);
   }
 
+  /** Throws what `add` would: for who has work to do before. */
+  async checkNew(draft: HostDraft): Promise<void> {
+    const { name, address } = checkDraft(draft);
+    checkFree(this.#parse(await this.#ref.read()), name, address);
+  }
+
   /** Throws `invalid_name`, `bad_request`, or `conflict` when there is a host of this name or at this address. */
   async add(draft: HostDraft, who: string): Promise<HostRecord> {
-    const { name, labels, pullPort } = draft;
-    checkHostName(name);
-    for (const [label, value] of Object.entries(labels)) checkLabel(label, value);
-    const address = formatHostAddress(parseHostAddress(draft.address));
+    const { name, address, labels, pullPort, tls } = checkDraft(draft);
     return this.#change(name, who, (hosts) => {
-      const twin = [...hosts.values()].find((host) => host.name === name || host.address === address);
-      if (twin !== undefined) throw alreadyKnown(twin, name);
+      checkFree(hosts, name, address);
       const host: HostRecord = {
         name,
         address,
         labels,
         ...(pullPort === undefined ? {} : { pullPort }),
+        ...(tls === undefined ? {} : { tls }),
         addedAt: this.#now(),
         addedBy: oneLine(who),
       };
@@ -187,14 +191,26 @@ function known(hosts: Known, name: string): HostRecord {
   });
 }
 
-function alreadyKnown(twin: HostRecord, name: string): SlipwayError {
-  return twin.name === name
-    ? new SlipwayError('conflict', `the host ${name} is known already, at ${twin.address}`, {
-        hint: `choose another name, or first: slipway hosts:remove ${name}`,
-      })
-    : new SlipwayError('conflict', `${twin.address} is known already, as ${twin.name}`, {
-        hint: 'one engine has one name: two would take each other’s containers for strays',
-      });
+/** With the address in its one form. */
+function checkDraft(draft: HostDraft): HostDraft {
+  checkHostName(draft.name);
+  for (const [label, value] of Object.entries(draft.labels)) checkLabel(label, value);
+  return { ...draft, address: formatHostAddress(parseHostAddress(draft.address)) };
+}
+
+function checkFree(hosts: Known, name: string, address: string): void {
+  const twin = hosts.get(name);
+  if (twin !== undefined) {
+    throw new SlipwayError('conflict', `the host ${name} is known already, at ${twin.address}`, {
+      hint: `choose another name, or first: slipway hosts:remove ${name}`,
+    });
+  }
+  const other = [...hosts.values()].find((host) => host.address === address);
+  if (other !== undefined) {
+    throw new SlipwayError('conflict', `${address} is known already, as ${other.name}`, {
+      hint: "one engine has one name: two would take each other's containers for strays",
+    });
+  }
 }
 
 /** A host that cannot be read stops what asks for hosts: without it, what it runs would be taken for placed elsewhere. */

@@ -13,6 +13,8 @@ export interface HostRecord {
   readonly address: string;
   /** The port of its loopback through which it pulls, over SSH. Absent where it reaches the registry itself. */
   readonly pullPort?: number;
+  /** Spoken to with TLS client certificates, and never without. */
+  readonly tls?: true;
   /** For placement: `zone` → `eu`. */
   readonly labels: Readonly<Record<string, string>>;
   /** It keeps what it runs and gets nothing new. */

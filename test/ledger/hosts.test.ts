@@ -77,7 +77,7 @@ describe('the hosts of a platform', () => {
     for (const twin of [
       { ...alpha, name },
       { ...alpha, name: 'beta', address: 'ssh://deploy@10.0.0.5:22/' },
-      { ...alpha, name: 'local', address: 'tcp://10.0.0.6' },
+      { ...alpha, name: 'local', address: 'tcp://10.0.0.6:2376' },
     ])
       await expect(platform.hosts.add(twin, 'alice')).rejects.toMatchObject({ code: 'conflict' });
   });
@@ -127,7 +127,10 @@ describe('the hosts of a platform', () => {
     'ssh://-oProxyCommand=x@10.0.0.5',
     'ssh://deploy@-oProxyCommand=x',
     'ssh://deploy@10.0.0.5:0',
-    'ssh://deploy@10.0.0.5/path',
+    'ssh://deploy@10.0.0.5/run/../x y',
+    'ssh://deploy@10.0.0.5//x',
+    'tcp://10.0.0.5',
+    'tcp://10.0.0.5:2376/run/docker.sock',
     'ssh://deploy:secret@10.0.0.5',
     'tcp://deploy@10.0.0.5',
     'tcp://10.0.0.5:70000',
