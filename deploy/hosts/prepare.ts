@@ -10,7 +10,7 @@ import { parseHostAddress } from '../../src/model/host-address.js';
 import type { HostCredentials } from './credentials.js';
 import { hintFor } from './hints.js';
 import { FACT, INSTALL, READ_SETTINGS, RELOAD, RESTART, WRITE_SETTINGS } from './prepare-scripts.js';
-import { type ProgramEnd, type ProgramOptions, runProgram } from './program.js';
+import { lastLine, type ProgramEnd, type ProgramOptions, runProgram } from './program.js';
 import { confirmedHostKey, type SshFiles, sshArguments } from './ssh.js';
 
 export interface PreparationOptions {
@@ -56,8 +56,19 @@ export async function prepareHost(
       if (line.startsWith(FACT)) facts.set(name, value);
       else onLine(line);
     };
-    const script = (input: string, timeoutMs: number): Promise<ProgramEnd> =>
-      remote(['sh', '-s'], { input, timeoutMs, onLine: say });
+    const script = async (input: string, timeoutMs: number): Promise<void> => {
+      const { exitCode, output } = await remote(['sh', '-s'], {
+        input,
+        timeoutMs,
+        onLine: say,
+        accept: [1],
+      });
+      if (exitCode === 0) return;
+      const problem = lastLine(output)?.replace(/^! +/, '') ?? 'its shell said nothing';
+      throw new SlipwayError('unavailable', `${address.host} is not prepared: ${problem}`, {
+        hint: 'what was done before may stay; run it again when that is mended',
+      });
+    };
 
     await script(INSTALL, INSTALL_MS);
     const before = await remote([READ_SETTINGS], { timeoutMs: STEP_MS, accept: [1] });
