@@ -19,6 +19,30 @@ wait_for_engine() {
   done
   return 1
 }
+start_engine() {
+  if has_systemd; then systemctl start docker || true; else service docker start >/dev/null 2>&1 || true; fi
+}
+# Without systemd: the restart of Debian's init script leaves an engine running that it has not started itself.
+restart_engine() {
+  if has_systemd; then systemctl restart docker || true; return; fi
+  pid=$(cat /var/run/docker.pid 2>/dev/null || true)
+  service docker stop >/dev/null 2>&1 || true
+  if [ -n "$pid" ]; then
+    kill "$pid" 2>/dev/null || true
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+      kill -0 "$pid" 2>/dev/null || break
+      sleep 1
+    done
+  fi
+  start_engine
+}
+take_settings_back() {
+  if [ -e /etc/docker/daemon.json.before ]; then
+    mv /etc/docker/daemon.json.before /etc/docker/daemon.json
+  else
+    rm -f /etc/docker/daemon.json
+  fi
+}
 `;
 
 /** Installs the engine when there is none, and has sshd notice soon when a connection has gone. */
@@ -48,7 +72,7 @@ if has_systemd; then
 fi
 answers || {
   say 'Starting docker'
-  if has_systemd; then systemctl start docker || true; else service docker start >/dev/null 2>&1 || true; fi
+  start_engine
 }
 wait_for_engine || fail 'the Docker Engine does not start: journalctl -u docker says why'
 
@@ -77,24 +101,23 @@ export const WRITE_SETTINGS: string =
   '{ [ ! -e /etc/docker/daemon.json ] || cp -p /etc/docker/daemon.json /etc/docker/daemon.json.before; } && ' +
   'mv /etc/docker/daemon.json.slipway /etc/docker/daemon.json';
 
-const TAKE_BACK = `
-  if [ -e /etc/docker/daemon.json.before ]; then mv /etc/docker/daemon.json.before /etc/docker/daemon.json; else rm -f /etc/docker/daemon.json; fi
-`;
-
 /** For an engine that was just installed: nothing runs yet. */
 export const RESTART: string = `${BEGIN}
 say 'Restarting docker with its new settings'
-if has_systemd; then systemctl restart docker || true; else service docker restart >/dev/null 2>&1 || true; fi
-if ! wait_for_engine; then${TAKE_BACK}  if has_systemd; then systemctl restart docker || true; else service docker restart >/dev/null 2>&1 || true; fi
+restart_engine
+wait_for_engine || {
+  take_settings_back
+  restart_engine
   fail 'the Docker Engine did not start with the new /etc/docker/daemon.json; the one before is back'
-fi
+}
 `;
 
 /** For an engine that may run something: live-restore is taken over at once, the rest at its next start. */
 export const RELOAD: string = `${BEGIN}
 say 'Having docker read its new settings; what runs goes on (log limits count from its next start)'
 if has_systemd; then systemctl reload docker || true; else kill -HUP "$(cat /var/run/docker.pid)" 2>/dev/null || true; fi
-if ! wait_for_engine; then${TAKE_BACK}
+wait_for_engine || {
+  take_settings_back
   fail 'the Docker Engine does not answer any more; the former /etc/docker/daemon.json is back'
-fi
+}
 `;

@@ -14,16 +14,14 @@ import { sshdMissing, startSshd, type TestSshd } from '../support/sshd.js';
 const missing = sshdMissing();
 if (missing !== undefined) console.warn(`skipped: ${missing}`);
 
-/** Each writes down how it was called. `engine` is there when dockerd is; `broken` makes it refuse its settings. */
+/** Each writes down how it was called. The engine runs when there is a file `running`. */
 const STAND_INS: Readonly<Record<string, string>> = {
   'apt-get':
     'case "$*" in *" install "*) printf "#!/bin/sh\\n" >"$BOX/bin/dockerd"; chmod 755 "$BOX/bin/dockerd";; esac; echo "Reading package lists..."',
   systemctl: ':',
-  service:
-    'case "$*" in "docker start") touch "$BOX/running";; "docker restart") if grep -q refused /etc/docker/daemon.json 2>/dev/null; then rm -f "$BOX/running"; else touch "$BOX/running"; fi;; esac',
+  service: 'case "$*" in "docker start") touch "$BOX/running";; "docker stop") rm -f "$BOX/running";; esac',
   docker: 'case "$1" in version) [ -e "$BOX/running" ];; info) cat "$BOX/swarm";; esac',
   sleep: ':',
-  kill: ':',
 };
 
 describe.skipIf(missing !== undefined)('hosts:prepare', () => {
@@ -38,6 +36,8 @@ describe.skipIf(missing !== undefined)('hosts:prepare', () => {
     for (const name of ['bin', 'docker', 'sshd']) await mkdir(join(box, name));
     await mkdir('/etc/docker', { recursive: true });
     const start = [
+      // No process of the machine is to be found by its pid file.
+      'mount -t tmpfs tmpfs /run && mkdir /run/sshd',
       `mount --bind ${box}/docker /etc/docker`,
       `mount --bind ${box}/sshd /etc/ssh/sshd_config.d`,
       // The engine that the machine of the test has.
@@ -61,7 +61,14 @@ describe.skipIf(missing !== undefined)('hosts:prepare', () => {
     await writeFile(join(box, 'swarm'), 'inactive\n');
   });
   afterEach(async () => {
-    for (const name of ['bin/dockerd', 'running', 'calls', 'docker/daemon.json', 'docker/daemon.json.before'])
+    for (const name of [
+      'bin/dockerd',
+      'running',
+      'calls',
+      'docker/daemon.json',
+      'docker/daemon.json.before',
+      'once',
+    ])
       await rm(join(box, name), { force: true });
     await rm(join(box, 'sshd', '50-slipway.conf'), { force: true });
   });
@@ -75,7 +82,7 @@ describe.skipIf(missing !== undefined)('hosts:prepare', () => {
   const calls = async (): Promise<string[]> =>
     (await readFile(join(box, 'calls'), 'utf8').catch(() => ''))
       .split('\n')
-      .filter((line) => /^(apt-get|service docker (start|restart))/.test(line));
+      .filter((line) => /^(apt-get|service docker (start|stop))/.test(line));
   const settings = async (): Promise<unknown> =>
     JSON.parse(await readFile(join(box, 'docker', 'daemon.json'), 'utf8'));
 
@@ -85,7 +92,8 @@ describe.skipIf(missing !== undefined)('hosts:prepare', () => {
       'apt-get update',
       'apt-get install --no-install-recommends docker.io ca-certificates iptables',
       'service docker start',
-      'service docker restart',
+      'service docker stop',
+      'service docker start',
     ]);
     expect(await settings()).toEqual({
       'log-driver': 'json-file',
@@ -128,9 +136,10 @@ describe.skipIf(missing !== undefined)('hosts:prepare', () => {
 
   it('takes its settings back when the engine does not start with them', async () => {
     await writeFile(join(box, 'docker', 'daemon.json'), '{"refused": true}');
+    // It starts once only.
     await writeFile(
       join(box, 'bin', 'service'),
-      '#!/bin/sh\n[ "$*" != "docker restart" ] || rm -f "$BOX/running"; [ "$*" != "docker start" ] || touch "$BOX/running"\n',
+      '#!/bin/sh\n[ "$*" = "docker stop" ] && rm -f "$BOX/running" || { [ -e "$BOX/once" ] || touch "$BOX/running" "$BOX/once"; }\n',
     );
     await expect(prepare()).rejects.toMatchObject({ code: 'unavailable' });
     expect(said.at(-1)).toContain(
