@@ -80,8 +80,7 @@ export async function scanHostKeys({ host, port }: SshAddress): Promise<readonly
     return [{ type: type.toUpperCase(), fingerprint: `SHA256:${hash.replace(/=+$/, '')}`, line }];
   });
   if (keys.length > 0) return keys.sort((a, b) => rank(a) - rank(b));
-  throw new SlipwayError('engine_unavailable', 'no SSH server answers there', {
-    where: `${host}:${port}`,
+  throw new SlipwayError('engine_unavailable', `no SSH server answers at ${host}:${port}`, {
     hint: 'check the address, that sshd runs there, and that no firewall is in between',
     temporary: true,
   });
