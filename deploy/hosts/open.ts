@@ -130,5 +130,5 @@ const NO_FILES: Tunnel = {
   ready: async () => {
     throw new Error('its TLS files are not on this machine; remove the host and add it again with them');
   },
-  lastWords: () => undefined,
+  lastWords: async () => undefined,
 };

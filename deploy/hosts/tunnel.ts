@@ -28,6 +28,8 @@ const LONGEST_PAUSE_MS = 15_000;
 /** Connection, host key, authentication and forwards. */
 const OPENING_MS = 12_000;
 const STOP_MS = 2_000;
+/** What ssh says of a connection through it comes by another pipe than its end. */
+const WORDS_MS = 200;
 
 /** Resolves when the tunnel is open, rejects when ssh ends before that. */
 interface Attempt {
@@ -60,8 +62,12 @@ export class SshTunnel implements Tunnel {
     await Promise.race([this.#attempt.promise, whenAborted(signal)]);
   }
 
-  lastWords(): string | undefined {
-    return this.#words;
+  /** The connection ends before ssh has said why. */
+  async lastWords(): Promise<string | undefined> {
+    if (this.#isOpen && this.#words === undefined) await sleep(WORDS_MS);
+    const words = this.#words;
+    if (this.#isOpen) this.#words = undefined;
+    return words;
   }
 
   async close(): Promise<void> {

@@ -19,7 +19,7 @@ export interface Tunnel {
   /** Resolves when it is open; throws within seconds why it is not. */
   ready(signal: AbortSignal): Promise<void>;
   /** What it said last that may explain why a connection through it failed. */
-  lastWords(): string | undefined;
+  lastWords(): Promise<string | undefined>;
 }
 
 export interface EngineOptions {
@@ -81,7 +81,8 @@ export class Engine {
       signal?.throwIfAborted();
       if (timeout.aborted)
         throw this.unavailable(`did not answer within ${timeoutMs / 1000} s when asked to ${doing}`);
-      throw this.translate(doing, error);
+      const hasAnswered = error instanceof SlipwayError || statusOf(error) !== undefined;
+      throw this.translate(doing, error, hasAnswered ? undefined : await this.#tunnel?.lastWords());
     }
   }
 
@@ -107,10 +108,9 @@ export class Engine {
     });
   }
 
-  translate(doing: string, error: unknown): SlipwayError {
+  translate(doing: string, error: unknown, words?: string): SlipwayError {
     if (error instanceof SlipwayError) return error;
     if (statusOf(error) === undefined) {
-      const words = this.#tunnel?.lastWords();
       const why = words === undefined ? messageOf(error) : `${messageOf(error)} (${words})`;
       return this.unavailable(`cannot be reached: ${why}`, error);
     }
