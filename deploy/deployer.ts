@@ -8,11 +8,11 @@ import { fastPaths } from '../src/fast-paths.js';
 import { AppRepositories } from '../src/git/app-repository.js';
 import { Git } from '../src/git/git.js';
 import { Ledger } from '../src/ledger/ledger.js';
+import { PlatformLedger } from '../src/ledger/platform.js';
 import { Vault } from '../src/ledger/vault.js';
 import type { Logger } from '../src/log.js';
 import { BuildLog } from '../src/logs/log-writer.js';
 import type { Deployment } from '../src/model/deployment.js';
-import { LOCAL_HOST } from '../src/model/host.js';
 import { DeploymentStore } from '../src/records/deployments.js';
 import { RegistryClient } from '../src/registry/client.js';
 import { Turns } from '../src/turns.js';
@@ -20,15 +20,15 @@ import type { EdgeSettings } from './edge/config.js';
 import { Edge } from './edge/edge.js';
 import { Haproxy } from './edge/haproxy.js';
 import { EdgeStateFile } from './edge/state-file.js';
-import { oneHost } from './hosts.js';
+import { HostCredentials } from './hosts/credentials.js';
+import { LedgerHosts, type OpeningParts } from './hosts/open.js';
+import { hostRoutes } from './hosts/routes.js';
 import { platformId } from './platform-id.js';
 import { type ReconcileParts, reconcileApp } from './reconcile.js';
 import { startReconciler } from './reconciler.js';
 import { Retirements } from './retire.js';
 import { rollOut } from './rollout.js';
 import { serveRuntime } from './serve.js';
-import { DockerTarget } from './targets/docker.js';
-import { Engine } from './targets/engine.js';
 
 /** Debian's `nobody` and `nogroup`. */
 const NOBODY = 65_534;
@@ -44,13 +44,8 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
   const paths = homePaths(config.home);
   const git = new Git();
   const registry = RegistryClient.fromConfig(config, log);
-  const target = new DockerTarget({
-    host: LOCAL_HOST,
-    engine: new Engine(config.dockerHost),
-    platform: await platformId(config.home),
-    registry: config.registry,
-  });
-  const hosts = oneHost(target);
+  const opening = await openingParts(config, git, log);
+  const hosts = new LedgerHosts(opening);
   const parts: ReconcileParts = {
     config,
     store: new DeploymentStore(config.home),
@@ -69,15 +64,32 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
   // HAProxy may be waiting for this file.
   await parts.edge.prepare();
   await mkdir(dirname(paths.deployerSocket), { recursive: true, mode: 0o700 });
-  const stopServing = await serveRuntime({ socketPath: paths.deployerSocket, hosts, log });
+  const stopServing = await serveRuntime({
+    socketPath: paths.deployerSocket,
+    hosts,
+    more: (server) => hostRoutes(server, hosts, opening),
+    log,
+  });
   const reconciler = startReconciler(parts);
   return {
     deployNext: (app, lease) => deployNext(parts, app, lease),
     close: async () => {
       await Promise.all([reconciler.close(), stopServing(), parts.retirements.close()]);
+      await hosts.close();
       registry.close();
     },
   };
+}
+
+/** What hosts are opened with. */
+async function openingParts(config: Config, git: Git, log: Logger): Promise<OpeningParts> {
+  const paths = homePaths(config.home);
+  const platform = await platformId(config.home);
+  const book = new PlatformLedger(paths, git).hosts;
+  const credentials = new HostCredentials(paths.hostCredentials, `slipway-${platform}`);
+  await credentials.sweep();
+  const { dockerHost, registry } = config;
+  return { book, credentials, dockerHost, platform, registry, runDirectory: paths.run, log };
 }
 
 function openEdge({ edge }: Config, log: Logger): Edge {

@@ -270,6 +270,8 @@ export interface HomePaths {
   readonly deployments: string;
   readonly openDeployments: string;
   readonly secretKey: string;
+  /** What opens the hosts: the deployer's alone. */
+  readonly hostCredentials: string;
   readonly store: string;
   readonly tmp: string;
 }
@@ -284,6 +286,7 @@ export function homePaths(home: string): HomePaths {
     deployments: join(home, 'deployments'),
     openDeployments: join(home, 'deployments', '.open'),
     secretKey: join(home, 'secret.key'),
+    hostCredentials: join(home, 'hosts'),
     store: join(home, 'store'),
     tmp: join(home, 'tmp'),
   };

@@ -11,6 +11,7 @@ import { appRoutes } from './api/apps.js';
 import { limitBodyTime } from './api/body-deadline.js';
 import { buildRoutes } from './api/builds.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
+import { hostRoutes } from './api/hosts.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
 import { runtimeRoutes } from './api/runtime.js';
@@ -77,6 +78,7 @@ export function buildServer(
       buildRoutes(api, tools, times);
       releaseRoutes(api, tools, turns);
       runtimeRoutes(api, tools);
+      hostRoutes(api, tools);
       tokenRoutes(api, tools);
     },
     { prefix: '/v1' },

@@ -4,10 +4,19 @@
  * which took 25 MB of a deployer's memory.
  */
 import { type IncomingMessage, request } from 'node:http';
+import { request as requestOverTls } from 'node:https';
+import type { Socket } from 'node:net';
 
 export type EngineAddress =
   | { readonly socketPath: string }
-  | { readonly host: string; readonly port: number };
+  | { readonly host: string; readonly port: number; readonly tls?: TlsFiles };
+
+/** PEM: who may sign the engine's certificate, and what we show it. */
+export interface TlsFiles {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
 
 export interface EngineRequest {
   readonly method?: 'GET' | 'POST' | 'DELETE';
@@ -32,6 +41,10 @@ export class EngineRefusal extends Error {
 
 /** The engine's words for a refusal are short. */
 const REFUSAL_BYTES = 64 * 1024;
+/** A machine that is off does not answer at all; one in the same country does within a tenth of this. */
+const CONNECT_MS = 5_000;
+/** A silent connection, as that of the events, is asked after this; ten times without an answer, once a second, end it. */
+const KEEP_ALIVE_MS = 5_000;
 
 export class EngineApi {
   readonly #address: EngineAddress;
@@ -62,10 +75,12 @@ export class EngineApi {
     const search = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) search.set(name, String(value));
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const { tls, ...address } = { tls: undefined, ...this.#address };
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      const sent = request(
+      const sent = (tls === undefined ? request : requestOverTls)(
         {
-          ...this.#address,
+          ...address,
+          ...tls,
           method,
           path: search.size === 0 ? path : `${path}?${search}`,
           agent: false,
@@ -79,6 +94,7 @@ export class EngineApi {
         },
         resolve,
       );
+      sent.on('socket', (socket) => watchConnection(socket, tls === undefined ? 'connect' : 'secureConnect'));
       sent.on('error', reject);
       sent.end(payload);
     });
@@ -86,6 +102,17 @@ export class EngineApi {
     if (statusCode >= 200 && statusCode < 300) return answer;
     throw new EngineRefusal(statusCode, wordsOf((await readAll(answer, REFUSAL_BYTES)).toString('utf8')));
   }
+}
+
+/** Without this the kernel tries to connect for two minutes, and waits for ever on what is connected. */
+function watchConnection(socket: Socket, connected: 'connect' | 'secureConnect'): void {
+  const late = setTimeout(
+    () => socket.destroy(new Error(`no connection within ${CONNECT_MS / 1000} s`)),
+    CONNECT_MS,
+  );
+  const done = (): void => clearTimeout(late);
+  socket.once(connected, done).once('close', done);
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
 }
 
 async function readAll(answer: IncomingMessage, maxBytes = Number.POSITIVE_INFINITY): Promise<Buffer> {

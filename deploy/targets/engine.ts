@@ -4,7 +4,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { SlipwayError } from '../../src/errors.js';
-import { EngineApi, EngineRefusal } from './engine-api.js';
+import { EngineApi, EngineRefusal, type TlsFiles } from './engine-api.js';
 
 const CALL_TIMEOUT_MS = 30_000;
 
@@ -13,22 +13,52 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
+/** What carries the connection to an engine elsewhere to a socket here. */
+export interface Tunnel {
+  readonly socketPath: string;
+  /** Resolves when it is open; throws within seconds why it is not. */
+  ready(signal: AbortSignal): Promise<void>;
+  /** What it said last that may explain why a connection through it failed. */
+  lastWords(): Promise<string | undefined>;
+}
+
+export interface EngineOptions {
+  /** The host's, for what to do next. Absent for the engine of DOCKER_HOST. */
+  readonly name?: string;
+  /** For `tcp://`; without them the connection is in clear. */
+  readonly tls?: TlsFiles;
+  /** For `ssh://`. */
+  readonly tunnel?: Tunnel;
+}
+
 export class Engine {
-  /** As in the setting: `unix:///run/docker.sock` or `tcp://host:port`. */
+  /** As in the setting: `unix:///run/docker.sock`, `tcp://host:port` or `ssh://user@host:port`. */
   readonly dockerHost: string;
   /** Undefined for an engine on this machine, which shares its bridge network with us. */
   readonly remoteHost: string | undefined;
+  readonly #name: string | undefined;
+  readonly #tunnel: Tunnel | undefined;
   readonly #api: EngineApi;
 
-  constructor(dockerHost: string) {
+  constructor(dockerHost: string, { name, tls, tunnel }: EngineOptions = {}) {
     this.dockerHost = dockerHost;
+    this.#name = name;
+    this.#tunnel = tunnel;
     if (dockerHost.startsWith('unix://')) {
       this.#api = new EngineApi({ socketPath: dockerHost.slice('unix://'.length) });
       return;
     }
     const url = new URL(dockerHost);
     this.remoteHost = url.hostname;
-    this.#api = new EngineApi({ host: url.hostname, port: Number(url.port || 2375) });
+    this.#api = new EngineApi(
+      tunnel !== undefined
+        ? { socketPath: tunnel.socketPath }
+        : {
+            host: url.hostname,
+            port: Number(url.port || 2375),
+            ...(tls === undefined ? {} : { tls }),
+          },
+    );
   }
 
   /** `doing` completes the sentence "the Docker Engine refused to …". The signal given to `run` ends the call. */
@@ -41,13 +71,18 @@ export class Engine {
     const timeout = AbortSignal.timeout(timeoutMs);
     const end = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
     try {
+      const opened = async (): Promise<T> => {
+        await this.#tunnel?.ready(end);
+        return run(this.#api, end);
+      };
       // Also what does not listen to the signal is not waited for.
-      return await Promise.race([run(this.#api, end), whenAborted(end)]);
+      return await Promise.race([opened(), whenAborted(end)]);
     } catch (error) {
       signal?.throwIfAborted();
       if (timeout.aborted)
         throw this.unavailable(`did not answer within ${timeoutMs / 1000} s when asked to ${doing}`);
-      throw this.translate(doing, error);
+      const hasAnswered = error instanceof SlipwayError || statusOf(error) !== undefined;
+      throw this.translate(doing, error, hasAnswered ? undefined : await this.#tunnel?.lastWords());
     }
   }
 
@@ -64,16 +99,21 @@ export class Engine {
   unavailable(what: string, cause?: unknown): SlipwayError {
     return new SlipwayError('engine_unavailable', `the Docker Engine ${what}`, {
       where: this.dockerHost,
-      hint: 'check that the engine runs and that DOCKER_HOST names it, then try again',
+      hint:
+        this.#name === undefined
+          ? 'check that the engine runs and that DOCKER_HOST names it, then try again'
+          : `what is wrong with it: slipway hosts:check ${this.#name}`,
       temporary: true,
       cause,
     });
   }
 
-  translate(doing: string, error: unknown): SlipwayError {
+  translate(doing: string, error: unknown, words?: string): SlipwayError {
     if (error instanceof SlipwayError) return error;
-    if (statusOf(error) === undefined)
-      return this.unavailable(`cannot be reached: ${messageOf(error)}`, error);
+    if (statusOf(error) === undefined) {
+      const why = words === undefined ? messageOf(error) : `${messageOf(error)} (${words})`;
+      return this.unavailable(`cannot be reached: ${why}`, error);
+    }
     return new SlipwayError(
       'engine_unavailable',
       `the Docker Engine refused to ${doing}: ${refusalOf(error)}`,

@@ -4,6 +4,7 @@
  */
 import { type IncomingMessage, request } from 'node:http';
 import { ERROR_CODES, type ErrorCode, SlipwayError } from '../errors.js';
+import type { AddedHost, HostReport, HostStatus, HostWish, RemovedHost } from './host-views.js';
 
 export interface ProcessView {
   readonly process: string;
@@ -26,6 +27,10 @@ export interface RunningView {
 }
 
 const ANSWER_MS = 10_000;
+/** Time to connect, to ask a registry, and to try another port. */
+const HOST_MS = 90_000;
+/** apt may be silent for as long. */
+const PREPARATION_MS = 10 * 60_000;
 
 export class DeployerClient {
   readonly #socketPath: string;
@@ -56,16 +61,58 @@ export class DeployerClient {
     return answer;
   }
 
-  /** Silence of `answerMs`, before the answer or in it, ends it. */
+  async hosts(): Promise<readonly HostStatus[]> {
+    const list = await readJson(await this.#get('/hosts'));
+    if (Array.isArray(list)) return list as HostStatus[];
+    throw silent(new Error('no list of hosts'));
+  }
+
+  /** The line for authorized_keys. */
+  async hostKey(): Promise<{ readonly publicKey: string }> {
+    return (await readJson(await this.#get('/host-key'))) as { publicKey: string };
+  }
+
+  /** Throws `bad_request`, `conflict`, `engine_unavailable`. */
+  async addHost(wish: HostWish, who: string): Promise<AddedHost> {
+    return (await readJson(await this.#post('/hosts', { ...wish, who }, HOST_MS))) as AddedHost;
+  }
+
+  async checkHost(name: string): Promise<HostReport> {
+    return (await readJson(await this.#post(`/hosts/${name}/check`, {}, HOST_MS))) as HostReport;
+  }
+
+  async removeHost(name: string, who: string): Promise<RemovedHost> {
+    return (await readJson(await this.#post(`/hosts/${name}/remove`, { who }, HOST_MS))) as RemovedHost;
+  }
+
+  /** One JSON value per line, see `PreparationEvent`. The caller destroys the stream. */
+  async prepareHost(wish: {
+    readonly address: string;
+    readonly fingerprint?: string;
+  }): Promise<IncomingMessage> {
+    return this.#post('/host-preparations', wish, PREPARATION_MS);
+  }
+
   #get(path: string): Promise<IncomingMessage> {
+    return this.#ask('GET', path, undefined, this.#answerMs);
+  }
+
+  #post(path: string, body: unknown, answerMs: number): Promise<IncomingMessage> {
+    return this.#ask('POST', path, JSON.stringify(body), answerMs);
+  }
+
+  /** Silence of `answerMs`, before the answer or in it, ends it. */
+  #ask(method: string, path: string, body: string | undefined, answerMs: number): Promise<IncomingMessage> {
+    const headers = body === undefined ? {} : { 'content-type': 'application/json' };
     return new Promise((resolve, reject) => {
-      const asked = request({ socketPath: this.#socketPath, path, timeout: this.#answerMs }, (answer) => {
+      const options = { socketPath: this.#socketPath, method, path, headers, timeout: answerMs };
+      const asked = request(options, (answer) => {
         if (answer.statusCode === 200) resolve(answer);
         else readError(answer).then(reject, (cause: unknown) => reject(silent(cause)));
       });
       asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
       asked.on('error', (cause) => reject(silent(cause)));
-      asked.end();
+      asked.end(body);
     });
   }
 }

@@ -43,6 +43,15 @@ export class ApiClient {
     return this.#json('POST', path, body);
   }
 
+  put<T>(path: string, body: unknown): Promise<T> {
+    return this.#json('PUT', path, body);
+  }
+
+  /** For what takes its time, with `answerMs` for the answer. */
+  postSlowly<T>(path: string, body: unknown, answerMs: number): Promise<T> {
+    return this.#json('POST', path, body, answerMs);
+  }
+
   patch<T>(path: string, body: unknown): Promise<T> {
     return this.#json('PATCH', path, body);
   }
@@ -105,18 +114,23 @@ export class ApiClient {
     }
   }
 
-  /** A stream of text, part by part, until it ends or the signal does. */
-  async stream(path: string, onData: (data: Uint8Array) => void): Promise<void> {
+  /** A stream of text, part by part, until it ends or the signal does; the answer to a body, when there is one. */
+  async stream(path: string, onData: (data: Uint8Array) => void, body?: unknown): Promise<void> {
     try {
-      await this.#read(await this.#send('GET', path), onData);
+      await this.#read(await this.#send(body === undefined ? 'GET' : 'POST', path, body), onData);
     } catch (error) {
       if (!this.#signal.aborted) throw error;
     }
   }
 
-  async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const answer = await this.#send(method, path, body);
-    answer.setTimeout(this.#times.answerMs, () => answer.destroy(new Error('silence')));
+  async #json<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    answerMs: number = this.#times.answerMs,
+  ): Promise<T> {
+    const answer = await this.#send(method, path, body, answerMs);
+    answer.setTimeout(answerMs, () => answer.destroy(new Error('silence')));
     const chunks: Uint8Array[] = [];
     await this.#read(answer, (data) => chunks.push(data));
     try {
@@ -137,7 +151,12 @@ export class ApiClient {
     }
   }
 
-  async #send(method: string, path: string, body?: unknown): Promise<IncomingMessage> {
+  async #send(
+    method: string,
+    path: string,
+    body?: unknown,
+    answerMs: number = this.#times.answerMs,
+  ): Promise<IncomingMessage> {
     let answer: IncomingMessage;
     try {
       answer = await send(this.#base, {
@@ -148,7 +167,7 @@ export class ApiClient {
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        answerMs: this.#times.answerMs,
+        answerMs,
         signal: this.#signal,
       });
     } catch (cause) {

@@ -7,6 +7,7 @@ import { appCommands } from './commands/apps.js';
 import { localBuildCommands } from './commands/build.js';
 import { buildCommands } from './commands/builds.js';
 import { configCommands } from './commands/config.js';
+import { hostCommands } from './commands/hosts.js';
 import { imageCommands } from './commands/images.js';
 import { gitCommands, loginCommands } from './commands/login.js';
 import { releaseCommands } from './commands/releases.js';
@@ -34,6 +35,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'releases', commands: releaseCommands },
   { title: 'config', commands: configCommands },
   { title: 'what runs', commands: runtimeCommands },
+  { title: 'hosts', commands: hostCommands },
   { title: 'tokens', commands: tokenCommands },
   { title: 'for git', commands: gitCommands },
 ];

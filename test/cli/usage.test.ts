@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { nearest } from '../../src/cli/help.js';
 import { printable, table } from '../../src/cli/output.js';
-import { json } from '../api/support/deployer.js';
 import { Platform } from '../api/support/platform.js';
 import { importsOf, readSources } from '../rules/sources.js';
 import { startRegistry, type TestRegistry } from '../support/registry.js';
@@ -53,6 +52,18 @@ const COMMANDS = [
   'config:unset',
   'ps',
   'logs',
+  'hosts',
+  'hosts:add',
+  'hosts:info',
+  'hosts:check',
+  'hosts:label',
+  'hosts:cordon',
+  'hosts:uncordon',
+  'hosts:remove',
+  'hosts:key',
+  'hosts:prepare',
+  'placement',
+  'placement:set',
   'tokens:create',
   'tokens:list',
   'tokens:revoke',
@@ -68,6 +79,16 @@ const WITHOUT_APP = [
   'image:save',
   'apps:create',
   'apps:list',
+  'hosts',
+  'hosts:add',
+  'hosts:info',
+  'hosts:check',
+  'hosts:label',
+  'hosts:cordon',
+  'hosts:uncordon',
+  'hosts:remove',
+  'hosts:key',
+  'hosts:prepare',
   'tokens:create',
   'tokens:list',
   'tokens:revoke',
@@ -233,8 +254,20 @@ describe('finding the command', () => {
 
 describe('with --json', () => {
   test('every command prints one JSON value to stdout, and nothing else', async () => {
-    platform.deployer.script = (request, response) =>
-      request.url?.includes('/ps') ? json(response, 200, []) : void response.end('line\n');
+    const answers: Record<string, unknown> = {
+      'GET /apps/hello/ps': { processes: [], silent: [] },
+      'GET /hosts': [],
+      'GET /host-key': { publicKey: 'ssh-ed25519 AAAA' },
+      'POST /hosts': { host: { name: 'beta' }, warnings: [] },
+      'POST /hosts/alpha/check': { name: 'alpha', good: true, findings: [] },
+      'POST /hosts/alpha/remove': { name: 'alpha', containers: 0 },
+      'POST /host-preparations': { done: true },
+    };
+    platform.deployer.script = ({ method, url }, response) => {
+      const answer = answers[`${method} ${url}`];
+      response.end(answer === undefined ? 'line\n' : `${JSON.stringify(answer)}\n`);
+    };
+    await platform.platform.hosts.add({ name: 'alpha', address: 'tcp://alpha.test:1', labels: {} }, 'alice');
     const { id } = (await platform.store.list('hello'))[0]!;
     const waiting = await platform.push('hello', 'FROM waiting');
     const token = await terminal.run(['tokens:create', 'x', '--apps', 'hello', '--json']);
@@ -261,6 +294,18 @@ describe('with --json', () => {
       ['whoami'],
       ['ps', '-a', 'hello'],
       ['logs', '-a', 'hello'],
+      ['hosts'],
+      ['hosts:add', 'beta', 'tcp://beta.test:1'],
+      ['hosts:info', 'alpha'],
+      ['hosts:check', 'alpha'],
+      ['hosts:label', 'alpha', 'zone=eu'],
+      ['hosts:cordon', 'alpha'],
+      ['hosts:uncordon', 'alpha'],
+      ['placement:set', '--host', 'alpha', '-a', 'hello'],
+      ['placement', '-a', 'hello'],
+      ['hosts:remove', 'alpha'],
+      ['hosts:key'],
+      ['hosts:prepare', 'ssh://root@10.0.0.5'],
       ['tokens:create', 'y', '--admin'],
       ['tokens:list'],
       ['tokens:revoke', token.json.id],
@@ -311,6 +356,7 @@ test('starts without a heavy module: only builtins and small files of this proje
     'src/errors.ts',
     'src/logs/seconds.ts',
     'src/model/app.ts',
+    'src/model/host.ts',
     'src/root.ts',
   ]);
 });

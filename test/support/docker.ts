@@ -42,8 +42,17 @@ export function dockerMissing(): string | undefined {
   return process.getuid?.() === 0 ? undefined : 'dockerd needs root';
 }
 
+/** Files: over TCP the engine shows this certificate and wants one of the CA. */
+export interface EngineTls {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** Registries on loopback need not be named as insecure. */
-export async function startDocker(options: { readonly tcpPort?: number } = {}): Promise<TestDocker> {
+export async function startDocker(
+  options: { readonly tcpPort?: number; readonly tls?: EngineTls } = {},
+): Promise<TestDocker> {
   const endTurn = await takeEngineLock();
   // A short path: the engine's sockets lie below it.
   const home = await mkdtemp(join(tmpdir(), 'sd-'));
@@ -73,7 +82,7 @@ export async function startDocker(options: { readonly tcpPort?: number } = {}): 
     await mkdir(join(home, 'exec'), { recursive: true });
     const child = spawn(
       DOCKERD ?? 'dockerd',
-      dockerdArguments(home, tcpHost === undefined ? [host] : [host, tcpHost]),
+      dockerdArguments(home, tcpHost === undefined ? [host] : [host, tcpHost], options.tls),
       {
         stdio: ['ignore', log.fd, log.fd],
       },
@@ -146,7 +155,7 @@ export async function startDocker(options: { readonly tcpPort?: number } = {}): 
   };
 }
 
-function dockerdArguments(home: string, hosts: readonly string[]): string[] {
+function dockerdArguments(home: string, hosts: readonly string[], tls: EngineTls | undefined): string[] {
   return [
     `--data-root=${home}/data`,
     `--exec-root=${home}/exec`,
@@ -155,6 +164,9 @@ function dockerdArguments(home: string, hosts: readonly string[]): string[] {
     `--bip=${BRIDGE_ADDRESS}`,
     `--default-address-pool=base=${POOL_PREFIX}0.0/16,size=24`,
     '--log-level=warn',
+    ...(tls === undefined
+      ? []
+      : ['--tlsverify', `--tlscacert=${tls.ca}`, `--tlscert=${tls.cert}`, `--tlskey=${tls.key}`]),
   ];
 }
 
