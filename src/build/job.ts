@@ -12,6 +12,7 @@ import { seconds } from '../logs/seconds.js';
 import { buildScope } from '../model/app.js';
 import type { Deployment, DeploymentEvent } from '../model/deployment.js';
 import { imageRepository } from '../model/image-repository.js';
+import { formed } from '../model/process.js';
 import type { Queues } from '../queue/queues.js';
 import type { Claim } from '../records/deployments.js';
 import { stopWhenCancelled } from '../records/stop-when-cancelled.js';
@@ -20,6 +21,7 @@ import { shareCacheMounts } from './app-run-settings.js';
 import type { BuildResult } from './build-request.js';
 import type { CacheExports } from './cache/cache-exports.js';
 import type { RemoteCache } from './cache/remote-cache.js';
+import { type CommitFacts, commitFacts } from './commit-facts.js';
 import { EarlyUploads } from './early-uploads.js';
 import { pushBuiltImage } from './push-image.js';
 
@@ -108,6 +110,10 @@ class BuildJob {
     if (push === undefined) throw new SlipwayError('internal', `build ${id} has no commit`);
     // A push that cannot go live is not worth a build.
     await checkFastForward(this.#tools.repositories, app, push);
+    const facts = await commitFacts(
+      this.#tools.objects.reader(this.#tools.repositories.path(app)),
+      push.newOid,
+    );
     // Until the image is pushed nobody cleans away what it is made of.
     await using _using = await this.#tools.builderStore.running.begin();
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
@@ -156,7 +162,7 @@ class BuildJob {
       this.#export(remote, scope);
       return;
     }
-    const release = await this.#release(built);
+    const release = await this.#release(built, facts);
     signal.throwIfAborted();
     await log.flush();
     await store.append(app, id, { type: 'release', at: Date.now(), claim: token, number: release });
@@ -208,11 +214,12 @@ class BuildJob {
     await Promise.all(naming);
   }
 
-  async #release(built: BuildResult): Promise<number> {
+  async #release(built: BuildResult, { declared, message, author }: CommitFacts): Promise<number> {
     const { ledger } = this.#tools;
     const { app, id, push, who } = this.#deployment;
     if (!(await this.#claim.isCurrent())) throw takenOver();
-    const { config } = await ledger.read(app);
+    const { config, formation } = await ledger.read(app);
+    const { processes, releasePhase } = declared;
     const source = push?.newOid ?? '';
     const release = await ledger.appendRelease(
       app,
@@ -220,8 +227,11 @@ class BuildJob {
         kind: 'deploy',
         image: { repository: imageRepository(app), digest: built.image.digest },
         source,
+        ...(message === '' ? {} : { message }),
+        ...(author === '' ? {} : { author }),
         config,
-        processes: [{ type: 'web', scale: 1 }],
+        processes: formed(processes, formation),
+        ...(releasePhase === undefined ? {} : { releasePhase }),
         deploymentId: id,
         description: `deploy ${source.slice(0, 7)}`,
       },
