@@ -4,6 +4,7 @@
  *   app.json             settings
  *   config.json          config var → ciphertext; what the next release will get
  *   formation.json       scale and limits by process type, and whether the app is stopped; likewise
+ *   placement.json       where the next release will run; absent: on the local host
  *   releases/<n>.json    immutable
  *   outcomes/<n>.json    how it ended; written once
  *   marks/<n>.json       why somebody called it bad
@@ -12,6 +13,7 @@
 import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
 import type { AppSettings } from '../model/app.js';
+import type { Placement } from '../model/host.js';
 import { type Formation, NO_FORMATION, type ResourceSettings } from '../model/process.js';
 import type { Mark, Outcome, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
 import type { Documents } from './documents.js';
@@ -21,6 +23,8 @@ export interface AppState {
   /** Config var → ciphertext. */
   readonly config: Readonly<Record<string, string>>;
   readonly formation: Formation;
+  /** Where the next release will run; absent: on the local host. */
+  readonly placement?: Placement;
   /** By number, the oldest first. */
   readonly releases: readonly ReleaseWithOutcome[];
   readonly live?: number;
@@ -36,6 +40,10 @@ const settings: z.ZodType<AppSettings> = z.object({
   createdBy: text,
 });
 const config = z.record(text, text);
+const placement: z.ZodType<Placement> = z.union([
+  z.strictObject({ hosts: z.array(text).min(1) }),
+  z.strictObject({ label: z.strictObject({ name: text, value: text }) }),
+]);
 const resources: z.ZodType<ProcessResources> = z.object({
   memoryBytes: z.int().positive().exactOptional(),
   cpus: z.number().positive().exactOptional(),
@@ -102,6 +110,7 @@ const live = z.coerce.number().int().positive();
 export const SETTINGS_PATH = 'app.json';
 export const CONFIG_PATH = 'config.json';
 export const FORMATION_PATH = 'formation.json';
+export const PLACEMENT_PATH = 'placement.json';
 export const LIVE_PATH = 'live';
 export const releasePath = (number: number): string => `releases/${number}.json`;
 export const outcomePath = (number: number): string => `outcomes/${number}.json`;
@@ -142,6 +151,7 @@ export function parseApp(documents: Documents): AppState {
     })
     .sort((a, b) => a.number - b.number);
   const liveNumber = read(LIVE_PATH, live);
+  const placed = read(PLACEMENT_PATH, placement);
   const found = read(SETTINGS_PATH, settings);
   if (found === undefined) {
     throw new SlipwayError('unavailable', 'the ledger has no settings', {
@@ -152,6 +162,7 @@ export function parseApp(documents: Documents): AppState {
     settings: found,
     config: read(CONFIG_PATH, config) ?? {},
     formation: read(FORMATION_PATH, formation) ?? NO_FORMATION,
+    ...(placed === undefined ? {} : { placement: placed }),
     releases,
     ...(liveNumber === undefined ? {} : { live: liveNumber }),
     head,

@@ -14,6 +14,7 @@ import { isErrno, SlipwayError } from '../errors.js';
 import { ALL_FAST, type FastPaths } from '../fast-paths.js';
 import type { Git } from '../git/git.js';
 import { type AppSettings, checkAppName, checkConfigName, isAppName } from '../model/app.js';
+import { describePlacement, type Placement } from '../model/host.js';
 import type { Formation } from '../model/process.js';
 import type { Mark, Outcome, Release } from '../model/release.js';
 import {
@@ -23,6 +24,7 @@ import {
   LIVE_PATH,
   markPath,
   outcomePath,
+  PLACEMENT_PATH,
   parseApp,
   releasePath,
   SETTINGS_PATH,
@@ -251,6 +253,18 @@ export class Ledger {
       return {
         files: { [markPath(number)]: toDocument(mark) },
         message: `v${number}: bad: ${mark.reason.slice(0, 200)} by ${who}`,
+        who,
+      };
+    });
+  }
+
+  /** Undefined places the app on the local host. What runs changes only with the next release, which the caller makes. */
+  async setPlacement(app: string, placement: Placement | undefined, who: string): Promise<AppState> {
+    return this.#changeExisting(app, (state) => {
+      if (describePlacement(state.placement) === describePlacement(placement)) return undefined;
+      return {
+        files: { [PLACEMENT_PATH]: placement === undefined ? null : toDocument(placement) },
+        message: `placement: ${describePlacement(placement)} by ${who}`,
         who,
       };
     });

@@ -1,4 +1,4 @@
-/** The platform's own ledger, in a bare repository beside the apps': for now the access tokens. */
+/** The platform's own ledger, in a bare repository beside the apps': the access tokens and the hosts. */
 import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -8,16 +8,21 @@ import { makeDirectory, syncDirectory } from '../durable.js';
 import { isErrno } from '../errors.js';
 import type { Git } from '../git/git.js';
 import { DocumentRef, repositoryExists } from './documents.js';
+import { HostBook } from './hosts.js';
 import { Tokens } from './tokens.js';
 
 export type { Identity, TokenRecord, TokenScopes } from './tokens.js';
 
 export class PlatformLedger {
   readonly tokens: Tokens;
+  readonly hosts: HostBook;
 
   constructor(paths: Pick<HomePaths, 'platformRepository'>, git: Git, clock: Clock = systemClock) {
     const gitDir = paths.platformRepository;
-    this.tokens = new Tokens(new DocumentRef(git, gitDir, clock), () => createRepository(git, gitDir), clock);
+    const ref = new DocumentRef(git, gitDir, clock);
+    const prepare = (): Promise<void> => createRepository(git, gitDir);
+    this.tokens = new Tokens(ref, prepare, clock);
+    this.hosts = new HostBook(ref, prepare, clock);
   }
 }
 

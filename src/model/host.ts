@@ -3,12 +3,16 @@ import { SlipwayError } from '../errors.js';
 
 /** The engine of DOCKER_HOST: the only host until others are added, and where apps run that are placed nowhere else. */
 export const LOCAL_HOST = 'local';
+/** Which engine that is, every process learns from its own setting. */
+export const LOCAL_ADDRESS = 'DOCKER_HOST';
 
 /** As the platform's ledger has it. What opens it (keys, certificates) is the deployer's alone. */
 export interface HostRecord {
   readonly name: string;
-  /** `unix:///run/docker.sock`, `tcp://10.0.0.5:2376` or `ssh://deploy@10.0.0.5:22`. */
+  /** `unix:///run/docker.sock`, `tcp://10.0.0.5:2376` or `ssh://deploy@10.0.0.5:22`; of `local` {@link LOCAL_ADDRESS}. */
   readonly address: string;
+  /** The port of its loopback through which it pulls, over SSH. Absent where it reaches the registry itself. */
+  readonly pullPort?: number;
   /** For placement: `zone` → `eu`. */
   readonly labels: Readonly<Record<string, string>>;
   /** It keeps what it runs and gets nothing new. */
@@ -30,6 +34,30 @@ export function checkHostName(name: string): string {
   throw new SlipwayError('invalid_name', `${JSON.stringify(name.slice(0, 60))} is not a host's name`, {
     hint: 'use 1 to 40 lower-case letters, digits and single hyphens, starting with a letter',
   });
+}
+
+const LABEL_NAME = /^[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*$/;
+const LABEL_VALUE = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
+const LABEL_LENGTH = 60;
+
+/** `zone=eu`. Throws `bad_request` with the rule. */
+export function checkLabel(name: string, value: string): void {
+  const isShort = name.length <= LABEL_LENGTH && value.length <= LABEL_LENGTH;
+  if (LABEL_NAME.test(name) && LABEL_VALUE.test(value) && isShort) return;
+  throw new SlipwayError(
+    'bad_request',
+    `${JSON.stringify(`${name}=${value}`.slice(0, 130))} is not a label`,
+    {
+      hint: `use name=value with at most ${LABEL_LENGTH} letters, digits, dots, hyphens and underscores each, for example: zone=eu`,
+    },
+  );
+}
+
+/** As people write it: `on alpha and beta`, `on hosts with zone=eu`, `on local`. */
+export function describePlacement(placement: Placement | undefined): string {
+  if (placement === undefined) return `on ${LOCAL_HOST}`;
+  if ('label' in placement) return `on hosts with ${placement.label.name}=${placement.label.value}`;
+  return `on ${placement.hosts.join(', ')}`;
 }
 
 /**

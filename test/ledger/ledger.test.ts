@@ -297,6 +297,30 @@ describe.each([
     });
   });
 
+  describe('the placement of an app', () => {
+    it('is the local host until it is set, and again when that is taken back', async () => {
+      expect((await ledger.read('hello')).placement).toBeUndefined();
+      const eu = { label: { name: 'zone', value: 'eu' } };
+      expect((await ledger.setPlacement('hello', eu, 'alice')).placement).toEqual(eu);
+      await ledger.setPlacement('hello', eu, 'bob');
+      await ledger.setPlacement('hello', { hosts: ['alpha', 'beta'] }, 'bob');
+      expect((await open().read('hello')).placement).toEqual({ hosts: ['alpha', 'beta'] });
+      await ledger.setPlacement('hello', undefined, 'bob');
+      expect((await open().read('hello')).placement).toBeUndefined();
+      expect((await log('%s')).split('\n').slice(0, 3)).toEqual([
+        'placement: on local by bob',
+        'placement: on alpha, beta by bob',
+        'placement: on hosts with zone=eu by alice',
+      ]);
+    });
+
+    it('of no app is not_found', async () => {
+      await expect(ledger.setPlacement('nobody', undefined, 'alice')).rejects.toMatchObject({
+        code: 'not_found',
+      });
+    });
+  });
+
   describe('writers at the same time', () => {
     it('all get through, with a number each', async () => {
       const ledgers = Array.from({ length: 10 }, () => open());
