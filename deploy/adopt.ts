@@ -36,6 +36,8 @@ export async function findAdoption(
 ): Promise<Adoption | undefined> {
   const { fast, ledger, target, edge, config, retirements } = parts;
   const live = releases.find((one) => one.number === number);
+  // A restart is asked for to have new ones.
+  if (release.kind === 'restart') return undefined;
   if (!fast.adopt || live === undefined || !runsTheSame(ledger, app, live, release)) return undefined;
   const { keep, stopped, missing, discard, retire } = plan(await target.list(app, { signal }), live);
   if (stopped.length + missing.length > 0 || keep.length === 0) return undefined;

@@ -17,7 +17,8 @@ export async function startInstances(
   const env = ledger.revealConfig(app, release.config);
   return allOrFirstError(
     instances.map((instance) => {
-      const command = release.processes.find((process) => process.type === instance.process)?.command;
+      const { command, resources } =
+        release.processes.find((process) => process.type === instance.process) ?? {};
       const { image, number, deploymentId: deployment } = release;
       const spec = {
         app,
@@ -27,6 +28,7 @@ export async function startInstances(
         image,
         env,
         ...(command === undefined ? {} : { command }),
+        ...(resources === undefined ? {} : { resources }),
       };
       return target.start(spec, { signal });
     }),

@@ -67,6 +67,8 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
       store,
       ledger,
       platform,
+      hostBook: platform.hosts,
+      history: repositories,
       queues,
       limits: config.limits,
       deployer: new DeployerClient(paths.deployerSocket),

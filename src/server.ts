@@ -11,6 +11,7 @@ import { appRoutes } from './api/apps.js';
 import { limitBodyTime } from './api/body-deadline.js';
 import { buildRoutes } from './api/builds.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
+import { formationRoutes } from './api/formation.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
 import { runtimeRoutes } from './api/runtime.js';
@@ -76,6 +77,7 @@ export function buildServer(
       appRoutes(api, tools, turns);
       buildRoutes(api, tools, times);
       releaseRoutes(api, tools, turns);
+      formationRoutes(api, tools, turns);
       runtimeRoutes(api, tools);
       tokenRoutes(api, tools);
     },

@@ -1,5 +1,5 @@
 /** The nouns that a target speaks in: the image it has, the container it runs, and what is left to say of a dead one. */
-import type { ReleaseImage } from '../../src/model/release.js';
+import type { ProcessResources, ReleaseImage } from '../../src/model/release.js';
 import type { Address, Instance } from '../names.js';
 
 export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
@@ -28,6 +28,7 @@ export interface ContainerSpec {
   readonly env: Readonly<Record<string, string>>;
   /** Instead of the image's own command. */
   readonly command?: readonly string[];
+  readonly resources?: ProcessResources;
 }
 
 export interface Healthcheck {

@@ -7,12 +7,14 @@ import { excerpt } from '../dockerfile/excerpt.js';
 import { supersededBy, supersedeOlder } from '../endings.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import { checkFastForward } from '../git/fast-forward.js';
+import type { HostBook } from '../ledger/hosts.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { seconds } from '../logs/seconds.js';
 import { buildScope } from '../model/app.js';
 import type { Deployment, DeploymentEvent } from '../model/deployment.js';
 import { imageRepository } from '../model/image-repository.js';
 import { formed } from '../model/process.js';
+import { placement } from '../next-release.js';
 import type { Queues } from '../queue/queues.js';
 import type { Claim } from '../records/deployments.js';
 import { stopWhenCancelled } from '../records/stop-when-cancelled.js';
@@ -26,6 +28,7 @@ import { EarlyUploads } from './early-uploads.js';
 import { pushBuiltImage } from './push-image.js';
 
 export interface BuilderTools extends AppBuildTools {
+  readonly hostBook: Pick<HostBook, 'list'>;
   readonly queues: Pick<Queues, 'enqueueBuild' | 'enqueueRollout'>;
   /** Without it nothing is shared with other builders. */
   readonly exports?: CacheExports;
@@ -118,7 +121,9 @@ class BuildJob {
     await using _using = await this.#tools.builderStore.running.begin();
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
     const remote = this.#remoteCache(log, signal);
-    const scope = buildScope((await this.#tools.ledger.read(app)).settings);
+    const state = await this.#tools.ledger.read(app);
+    await placement(this.#tools.hostBook, state);
+    const scope = buildScope(state.settings);
     const { noCache } = push.options;
     await using uploads = this.#earlyUploads(signal);
     const onLayer = uploads === undefined ? {} : { onLayer: uploads.start };
@@ -215,10 +220,11 @@ class BuildJob {
   }
 
   async #release(built: BuildResult, { declared, message, author }: CommitFacts): Promise<number> {
-    const { ledger } = this.#tools;
+    const { ledger, hostBook } = this.#tools;
     const { app, id, push, who } = this.#deployment;
     if (!(await this.#claim.isCurrent())) throw takenOver();
-    const { config, formation } = await ledger.read(app);
+    const state = await ledger.read(app);
+    const { config, formation } = state;
     const { processes, releasePhase } = declared;
     const source = push?.newOid ?? '';
     const release = await ledger.appendRelease(
@@ -232,6 +238,7 @@ class BuildJob {
         config,
         processes: formed(processes, formation),
         ...(releasePhase === undefined ? {} : { releasePhase }),
+        ...(await placement(hostBook, state)),
         deploymentId: id,
         description: `deploy ${source.slice(0, 7)}`,
       },

@@ -68,6 +68,7 @@ beforeEach(async () => {
     objects,
     remotes: new GitRemotes({ git, directory: join(paths.store, 'git'), rules: {} }),
     ledger,
+    hostBook: { list: async () => [] },
     repositories,
     registry,
     rollouts,
