@@ -2,7 +2,7 @@
  * One rollout: from a release to running containers that get the app's requests (steps 7 and 8 of a push's way). Every step may
  * be repeated, so that a deployer that takes over after a `kill -9` begins anew and ends the same.
  *
- *   check branch and registry → pull → start → check → switch → live in the ledger → branch → ended live → retire the old
+ *   check branch and registry → pull → release phase → start → check → switch → live in the ledger → branch → ended live → retire the old
  *
  * What fails before "live in the ledger" is reverted; what fails after it is only logged. A deployer that lost its
  * lease or its claim stops without touching anything more: whoever has it now does the rest.
@@ -24,6 +24,7 @@ import { hostOf, urlOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import { plan } from './plan.js';
 import { redactor } from './redact.js';
+import { hasReleasePhase, runReleasePhase } from './release-phase.js';
 import { reportSuccess } from './report.js';
 import { revert, tellLastWords } from './revert.js';
 import type { Container } from './targets/container.js';
@@ -107,6 +108,7 @@ class Rollout {
     const { push } = this.#deployment;
     if (push !== undefined) await checkFastForward(this.#parts.repositories, app, push);
     await this.#pull(release);
+    await this.#releasePhase(release, state);
     const running = await this.#adopt(release, state);
     if (running !== undefined) {
       await this.#record(release, running.containersOf);
@@ -149,6 +151,21 @@ class Rollout {
       where: `${place.registry}/${image.repository}@${image.digest}`,
       hint: 'push the commit again to build it anew',
     });
+  }
+
+  async #releasePhase(release: ReleaseWithOutcome, { releases }: AppState): Promise<void> {
+    if (!hasReleasePhase({ release, releases })) return;
+    await this.#stillOurs();
+    const phase = {
+      app: this.#deployment.app,
+      release,
+      releases,
+      target: this.#parts.target,
+      log: this.#log,
+      redact: this.#redact,
+      signal: this.#signal,
+    };
+    await this.#phase('release phase', () => runReleasePhase(this.#parts, phase));
   }
 
   /** Undefined when containers have to be started. */
