@@ -191,7 +191,7 @@ class Rollout {
       const names = instances.map((instance) => `${instance.process}.${instance.number}`).join(', ');
       return [
         { containers: [...keep, ...started], old },
-        names === '' ? 'it runs already' : `started ${names}`,
+        names === '' ? nothingStarted(keep) : `started ${names}`,
       ];
     });
   }
@@ -224,7 +224,7 @@ class Rollout {
       ]);
       if (turned.status === 'rejected') throw turned.reason;
       if (kept.status === 'rejected') throw kept.reason;
-      return 'requests go to it';
+      return wanted.servers.length === 0 ? 'nothing of it takes requests' : 'requests go to it';
     });
   }
 
@@ -352,6 +352,11 @@ function findRelease({ app, release }: Deployment, { releases }: AppState): Rele
   const found = releases.find((one) => one.number === release);
   if (found !== undefined) return found;
   throw new SlipwayError('no_release', `${app} has no release v${release ?? '?'} in its ledger`);
+}
+
+/** Of a stopped app, or one that is scaled to nothing, nothing is to run. */
+function nothingStarted(keep: readonly Container[]): string {
+  return keep.length === 0 ? 'nothing is to run' : 'it runs already';
 }
 
 function refuseOvertaken({ number, outcome }: ReleaseWithOutcome, { live }: AppState): void {

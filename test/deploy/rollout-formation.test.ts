@@ -87,6 +87,7 @@ describe.skipIf(missing !== undefined)('a release of several processes', () => {
     const none = await requestScale(changes, 'scaled', { web: 0 }, 'alice');
     expect(await world.rollOut(none!)).toMatchObject({ state: 'live' });
     expect(await names('scaled')).toEqual([]);
+    expect(await world.log(none!)).toMatch(/nothing is to run .*\n.*nothing of it takes requests/s);
     const page = await world.get('scaled');
     expect([page.status, page.body]).toEqual([
       503,
