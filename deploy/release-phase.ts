@@ -18,7 +18,7 @@ export interface ReleasePhase {
   readonly app: string;
   readonly release: ReleaseWithOutcome;
   readonly releases: readonly ReleaseWithOutcome[];
-  /** The host that it runs on; the image is there. */
+  /** The host that it runs on. One where nothing of the release runs may not have the image yet. */
   readonly target: DockerTarget;
   readonly log: BuildLog;
   readonly redact: (text: string) => string;
@@ -59,6 +59,7 @@ export async function runReleasePhase(
   let id: string | undefined;
   try {
     await removeLeftover(phase);
+    await target.pull(image, { signal: end });
     ({ id } = await target.start(spec, { signal: end }));
     await copyOutput(phase, id, end);
     const { exitCode, outOfMemory } = await target.wait(id, {

@@ -4,6 +4,7 @@ import { supersedeBuilds } from './endings.js';
 import { SlipwayError } from './errors.js';
 import type { AppState } from './ledger/app-documents.js';
 import { configDifference, differingNames } from './ledger/config-differences.js';
+import { refuseLocked } from './model/app.js';
 import type { Deployment } from './model/deployment.js';
 import { declaredBy, type Formation, formed } from './model/process.js';
 import { lastGoodBefore, type ReleaseProcess, type ReleaseWithOutcome } from './model/release.js';
@@ -19,7 +20,7 @@ import {
 export interface RollbackOptions {
   /** `code`: image and commands of then, with today's config and scale. `config`: config of then, with today's code. */
   readonly only?: 'code' | 'config' | undefined;
-  /** Also to a release that is marked bad. */
+  /** Also to a release that is marked bad, and of an app that is locked. */
   readonly force?: boolean | undefined;
 }
 
@@ -36,6 +37,7 @@ export async function requestRollback(
   { only, force = false }: RollbackOptions = {},
 ): Promise<Deployment> {
   const state = await tools.ledger.read(app);
+  if (!force) refuseLocked(app, state.lock);
   const target = rollbackTarget(app, state, number, force);
   const version = `v${target.number}`;
   const what = only === undefined ? '' : `the ${only} of `;
@@ -177,6 +179,7 @@ export async function requestConfigChange(
       hint: 'slipway config:set NAME=value',
     });
   }
+  refuseLocked(app, (await tools.ledger.read(app)).lock);
   await tools.ledger.setConfig(app, changes, who);
   const state = await tools.ledger.read(app);
   const { config } = state;

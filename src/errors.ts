@@ -17,6 +17,8 @@ export const ERROR_CODES = {
   // the push
   not_fast_forward: 409,
   push_rejected: 409,
+  /** Somebody has frozen the app. */
+  locked: 423,
   procfile_invalid: 422,
   app_json_invalid: 422,
   // the build

@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { SlipwayError } from './errors.js';
+import { refuseLocked } from './model/app.js';
 import type { Deployment } from './model/deployment.js';
 import { describePlacement, type Placement } from './model/host.js';
 import {
@@ -101,7 +102,9 @@ export async function requestStop(
 /** New containers of the same release, started and checked before the old ones go. Throws `no_release`. */
 export async function requestRestart(tools: ChangeTools, app: string, who: string): Promise<Deployment> {
   const base = await standing(tools, app);
-  if ((await tools.ledger.read(app)).formation.stopped !== undefined)
+  const { formation, lock } = await tools.ledger.read(app);
+  refuseLocked(app, lock);
+  if (formation.stopped !== undefined)
     throw new SlipwayError('conflict', `${app} is stopped`, { hint: `slipway ps:start -a ${app}` });
   return startRelease(tools, app, who, {
     kind: 'restart',
@@ -118,6 +121,7 @@ export async function requestPlacement(
   wanted: Placement | undefined,
   who: string,
 ): Promise<Deployment | undefined> {
+  refuseLocked(app, (await tools.ledger.read(app)).lock);
   const where = await placement(tools.hostBook, wanted === undefined ? {} : { placement: wanted });
   const state = await tools.ledger.setPlacement(app, wanted, who);
   const base = await newestStanding(tools.store, app, state);
@@ -142,6 +146,7 @@ async function changeFormation(
   { decide, kind, headline, description }: FormationChange,
 ): Promise<Deployment | undefined> {
   const { ledger, store } = tools;
+  refuseLocked(app, (await ledger.read(app)).lock);
   await ledger.changeFormation(
     app,
     (now) => {

@@ -8,7 +8,7 @@ import { configDifference } from '../ledger/config-differences.js';
 import { parseReleaseNumber, type ReleaseWithOutcome } from '../model/release.js';
 import { COMMITS_LIMIT, type CommitsBetween, diffReleases } from '../model/release-diff.js';
 import type { Turns } from '../turns.js';
-import { type AppParams, parseBody, type Query } from './request.js';
+import { type AppParams, parseBody, type Query, Reason } from './request.js';
 import { type ApiTools, identityOf, requireApp } from './tools.js';
 import { buildView, type ReleaseView, releaseView } from './views.js';
 
@@ -16,13 +16,6 @@ const Rollback = z.strictObject({
   release: z.union([z.string(), z.number()], 'must be a release such as "v12"').optional(),
   only: z.enum(['code', 'config'], 'must be "code" or "config"').optional(),
   force: z.boolean().optional(),
-});
-const REASON_CHARS = 500;
-const Bad = z.strictObject({
-  reason: z
-    .string()
-    .max(REASON_CHARS)
-    .refine((text) => text.trim() !== '', 'must say why'),
 });
 const ConfigChange = z.record(
   z.string(),
@@ -68,7 +61,7 @@ export function releaseRoutes(api: FastifyInstance, tools: ApiTools, turns: Turn
   );
 
   api.put<{ Params: AppParams & { release: string } }>('/apps/:app/releases/:release/bad', (request) =>
-    mark(request, (body) => parseBody(Bad, body).reason),
+    mark(request, (body) => parseBody(Reason, body).reason),
   );
 
   api.delete<{ Params: AppParams & { release: string } }>('/apps/:app/releases/:release/bad', (request) =>

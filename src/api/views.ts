@@ -130,13 +130,15 @@ export interface AppView {
   readonly deployBranch: string;
   readonly createdAt: string;
   readonly createdBy: string;
+  /** Why nothing of it may change. */
+  readonly lock?: AppState['lock'];
   /** The one that serves. */
   readonly release?: ReleaseView;
 }
 
 export function appView(
   config: Pick<Config, 'appDomain' | 'edge' | 'publicUrl'>,
-  { settings, releases, live }: AppState,
+  { settings, lock, releases, live }: AppState,
 ): AppView {
   const { name, deployBranch, createdAt, createdBy } = settings;
   const current = releases.find((release) => release.number === live);
@@ -147,6 +149,7 @@ export function appView(
     deployBranch,
     createdAt,
     createdBy,
+    ...(lock === undefined ? {} : { lock }),
     ...(current === undefined ? {} : { release: releaseView(current, live) }),
   };
 }

@@ -216,6 +216,7 @@ function report(thrown: unknown, output: Output): ExitCode {
   }
   const error = toSlipwayError(thrown);
   output.problem(describeError(error));
+  if (error.code === 'locked') return EXIT.locked;
   return USAGE_CODES.has(error.code) ? EXIT.usage : EXIT.failed;
 }
 

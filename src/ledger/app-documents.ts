@@ -5,6 +5,7 @@
  *   config.json          config var → ciphertext; what the next release will get
  *   formation.json       scale and limits by process type, and whether the app is stopped; likewise
  *   placement.json       where the next release will run; absent: on the local host
+ *   lock.json            why nothing may change; absent: it is not locked
  *   releases/<n>.json    immutable
  *   outcomes/<n>.json    how it ended; written once
  *   marks/<n>.json       why somebody called it bad
@@ -12,7 +13,7 @@
  */
 import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
-import type { AppSettings } from '../model/app.js';
+import type { AppLock, AppSettings } from '../model/app.js';
 import type { Placement } from '../model/host.js';
 import { type Formation, NO_FORMATION, type ResourceSettings } from '../model/process.js';
 import type { Mark, Outcome, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
@@ -23,6 +24,7 @@ export interface AppState {
   /** Config var → ciphertext. */
   readonly config: Readonly<Record<string, string>>;
   readonly formation: Formation;
+  readonly lock?: AppLock;
   /** Where the next release will run; absent: on the local host. */
   readonly placement?: Placement;
   /** By number, the oldest first. */
@@ -63,6 +65,7 @@ const formation: z.ZodType<Formation> = z.object({
     }) satisfies z.ZodType<ResourceSettings>,
   ),
 });
+const lock: z.ZodType<AppLock> = z.object({ reason: text, at: text, by: text });
 const mark: z.ZodType<Mark> = z.object({ reason: text, at: text, by: text });
 const release: z.ZodType<Release> = z.object({
   number: z.int().positive(),
@@ -111,6 +114,7 @@ export const SETTINGS_PATH = 'app.json';
 export const CONFIG_PATH = 'config.json';
 export const FORMATION_PATH = 'formation.json';
 export const PLACEMENT_PATH = 'placement.json';
+export const LOCK_PATH = 'lock.json';
 export const LIVE_PATH = 'live';
 export const releasePath = (number: number): string => `releases/${number}.json`;
 export const outcomePath = (number: number): string => `outcomes/${number}.json`;
@@ -150,6 +154,7 @@ export function parseApp(documents: Documents): AppState {
       ];
     })
     .sort((a, b) => a.number - b.number);
+  const locked = read(LOCK_PATH, lock);
   const liveNumber = read(LIVE_PATH, live);
   const placed = read(PLACEMENT_PATH, placement);
   const found = read(SETTINGS_PATH, settings);
@@ -163,6 +168,7 @@ export function parseApp(documents: Documents): AppState {
     config: read(CONFIG_PATH, config) ?? {},
     formation: read(FORMATION_PATH, formation) ?? NO_FORMATION,
     ...(placed === undefined ? {} : { placement: placed }),
+    ...(locked === undefined ? {} : { lock: locked }),
     releases,
     ...(liveNumber === undefined ? {} : { live: liveNumber }),
     head,

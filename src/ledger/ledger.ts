@@ -13,7 +13,7 @@ import { makeDirectory, syncDirectory } from '../durable.js';
 import { isErrno, SlipwayError } from '../errors.js';
 import { ALL_FAST, type FastPaths } from '../fast-paths.js';
 import type { Git } from '../git/git.js';
-import { type AppSettings, checkAppName, checkConfigName, isAppName } from '../model/app.js';
+import { type AppLock, type AppSettings, checkAppName, checkConfigName, isAppName } from '../model/app.js';
 import { describePlacement, type Placement } from '../model/host.js';
 import type { Formation } from '../model/process.js';
 import type { Mark, Outcome, Release } from '../model/release.js';
@@ -22,6 +22,7 @@ import {
   CONFIG_PATH,
   FORMATION_PATH,
   LIVE_PATH,
+  LOCK_PATH,
   markPath,
   outcomePath,
   PLACEMENT_PATH,
@@ -236,6 +237,21 @@ export class Ledger {
       return {
         files: { [FORMATION_PATH]: toDocument(next) },
         message: `formation: ${oneLine(what)} by ${who}`,
+        who,
+      };
+    });
+  }
+
+  /** A reason locks the app, undefined unlocks it. What it means is for those who would change what runs. */
+  async setLock(app: string, reason: string | undefined, who: string): Promise<void> {
+    await this.#changeExisting(app, ({ lock }) => {
+      if (lock?.reason === reason) return undefined;
+      if (reason === undefined)
+        return { files: { [LOCK_PATH]: null }, message: `unlock ${app} by ${who}`, who };
+      const next: AppLock = { reason: oneLine(reason), at: this.#now(), by: oneLine(who) };
+      return {
+        files: { [LOCK_PATH]: toDocument(next) },
+        message: `lock ${app}: ${next.reason.slice(0, 200)} by ${who}`,
         who,
       };
     });

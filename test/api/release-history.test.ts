@@ -173,6 +173,55 @@ describe('a mark', () => {
   });
 });
 
+describe('a locked app', () => {
+  const lock = (app: string, body: object): Promise<Answer> =>
+    platform.call('PUT', `/v1/apps/${app}/lock`, { body });
+
+  test('is not changed until it is unlocked, but for a rollback with force', async () => {
+    await platform.createApp('locked');
+    for (const content of ['FROM a', 'FROM b']) await platform.live('locked', content);
+    const locked = await lock('locked', { reason: 'sale' });
+    expect([locked.status, locked.body.lock]).toEqual([
+      200,
+      { reason: 'sale', by: 'admin', at: expect.any(String) },
+    ]);
+    const before = await platform.ledger.read('locked');
+    for (const [method, path, body] of [
+      ['POST', 'rollback', {}],
+      ['PATCH', 'config', { A: 'b' }],
+      ['PATCH', 'formation/scale', { scale: { web: 2 } }],
+      ['PATCH', 'formation/resources', { types: ['web'], limits: { cpus: 1 } }],
+      ['POST', 'stop', {}],
+      ['POST', 'restart', {}],
+    ] as const) {
+      const answer = await platform.call(method, `/v1/apps/locked/${path}`, { body });
+      expect([path, answer.status, answer.body]).toEqual([
+        path,
+        423,
+        {
+          code: 'locked',
+          message: 'locked is locked by admin: sale',
+          hint: 'what runs stays as it is until: slipway apps:unlock -a locked',
+        },
+      ]);
+    }
+    expect(await platform.ledger.read('locked')).toEqual(before);
+    expect((await rollback('locked', { force: true })).status).toBe(202);
+    const unlocked = await platform.call('DELETE', '/v1/apps/locked/lock');
+    expect([unlocked.status, unlocked.body.lock]).toEqual([200, undefined]);
+    const { status } = await platform.call('PATCH', '/v1/apps/locked/config', { body: { A: 'b' } });
+    expect(status).toBe(202);
+    const log = await git.text(['log', '--format=%s', 'refs/slipway/ledger'], {
+      gitDir: platform.repositories.path('locked'),
+    });
+    expect(log).toMatch(/^unlock locked by admin$[\s\S]*^lock locked: sale by admin$/m);
+  });
+
+  test('needs a reason', async () => {
+    expect((await lock('locked', { reason: '' })).body.message).toContain('reason: must say why');
+  });
+});
+
 describe('a rollback', () => {
   /** v1: image a, LEVEL=one, web=1. Live: image b, LEVEL=two, web=4. */
   async function changed(app: string): Promise<{ old: ReleaseWithOutcome; now: ReleaseWithOutcome }> {

@@ -144,7 +144,7 @@ back.`,
   options: {
     'code-only': { type: 'boolean', help: "its image and commands, with today's config, scale and limits" },
     'config-only': { type: 'boolean', help: "its config, with today's code" },
-    force: { type: 'boolean', help: 'also to a release that is marked bad' },
+    force: { type: 'boolean', help: 'also to a release that is marked bad, and of a locked app' },
     detach: { type: 'boolean', help: 'do not wait for the rollout' },
   },
   async run(invocation) {
