@@ -39,6 +39,8 @@ export async function findAdoption(
 ): Promise<Adoption | undefined> {
   const { fast, ledger, hosts, edge, config, retirements } = parts;
   const live = releases.find((one) => one.number === number);
+  // A restart is asked for to have new ones.
+  if (release.kind === 'restart') return undefined;
   if (!fast.adopt || live === undefined || !runsTheSame(ledger, app, live, release)) return undefined;
   const { containers } = await lookAround(hosts, app, { signal, needed: hostsOf(live) });
   const { keep, stopped, missing, discard, retire } = plan(containers, live);

@@ -23,7 +23,7 @@ export async function startInstances(
   const env = ledger.revealConfig(app, release.config);
   return allOrFirstError(
     instances.map(({ process, number }) => {
-      const command = release.processes.find(({ type }) => type === process)?.command;
+      const { command, resources } = release.processes.find(({ type }) => type === process) ?? {};
       const spec = {
         app,
         release: release.number,
@@ -33,6 +33,7 @@ export async function startInstances(
         env,
         isKept,
         ...(command === undefined ? {} : { command }),
+        ...(resources === undefined ? {} : { resources }),
       };
       return target.start(spec, { signal });
     }),

@@ -2,7 +2,7 @@
  * One rollout: from a release to running containers that get the app's requests (steps 7 and 8 of a push's way). Every step may
  * be repeated, so that a deployer that takes over after a `kill -9` begins anew and ends the same.
  *
- *   check branch and registry → pull → start → check → switch → live in the ledger → branch → ended live → retire the old
+ *   check branch and registry → pull → release phase → start → check → switch → live in the ledger → branch → ended live → retire the old
  *
  * Each step up to the switch is taken on all hosts side by side, and the next one begins when all have done it: so requests go
  * to the old release everywhere or to the new one. What fails before "live in the ledger", on whichever host, is reverted on
@@ -31,6 +31,7 @@ import { type DeployerParts, serversOfContainers } from './parts.js';
 import { hostsOf, type PlacedInstance } from './placement.js';
 import { plan } from './plan.js';
 import { redactor } from './redact.js';
+import { hasReleasePhase, runReleasePhase } from './release-phase.js';
 import { reportSuccess } from './report.js';
 import { revert, tellLastWords } from './revert.js';
 import type { Container } from './targets/container.js';
@@ -119,6 +120,7 @@ class Rollout {
     const { push } = this.#deployment;
     if (push !== undefined) await checkFastForward(this.#parts.repositories, app, push);
     await this.#pull(release);
+    await this.#releasePhase(release, state);
     const running = await this.#adopt(release, state);
     if (running !== undefined) {
       await this.#record(release, running.containersOf);
@@ -174,6 +176,23 @@ class Rollout {
     });
   }
 
+  async #releasePhase(release: ReleaseWithOutcome, { releases }: AppState): Promise<void> {
+    if (!hasReleasePhase({ release, releases })) return;
+    await this.#stillOurs();
+    const [name = release.hosts?.[0] ?? LOCAL_HOST] = hostsOf(release);
+    const { target } = await this.#parts.hosts.get(name);
+    const phase = {
+      app: this.#deployment.app,
+      release,
+      releases,
+      target,
+      log: this.#log,
+      redact: this.#redact,
+      signal: this.#signal,
+    };
+    await this.#phase('release phase', () => runReleasePhase(this.#parts, phase));
+  }
+
   /** Undefined when containers have to be started. */
   async #adopt(release: ReleaseWithOutcome, state: AppState): Promise<Adoption | undefined> {
     const found = await findAdoption(this.#parts, this.#deployment.app, release, state, this.#signal);
@@ -201,7 +220,7 @@ class Rollout {
         this.#onHosts.note(host.name, `started ${here.map(nameInstance).join(', ')}`);
         return containers;
       });
-      const said = instances.length === 0 ? 'it runs already' : `started ${nameInstances(instances)}`;
+      const said = instances.length === 0 ? nothingStarted(keep) : `started ${nameInstances(instances)}`;
       return [{ containers: [...keep, ...started.flat()], old }, said];
     });
   }
@@ -244,7 +263,7 @@ class Rollout {
       ]);
       if (turned.status === 'rejected') throw turned.reason;
       if (kept.status === 'rejected') throw kept.reason;
-      return 'requests go to it';
+      return wanted.servers.length === 0 ? 'nothing of it takes requests' : 'requests go to it';
     });
   }
 
@@ -419,6 +438,11 @@ function findRelease({ app, release }: Deployment, { releases }: AppState): Rele
   const found = releases.find((one) => one.number === release);
   if (found !== undefined) return found;
   throw new SlipwayError('no_release', `${app} has no release v${release ?? '?'} in its ledger`);
+}
+
+/** Of a stopped app, or one that is scaled to nothing, nothing is to run. */
+function nothingStarted(keep: readonly Container[]): string {
+  return keep.length === 0 ? 'nothing is to run' : 'it runs already';
 }
 
 function refuseOvertaken({ number, outcome }: ReleaseWithOutcome, { live }: AppState): void {

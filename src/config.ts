@@ -26,6 +26,7 @@ export interface Limits {
   readonly stepDiskBytes: number;
   readonly logBytes: number;
   readonly logLineBytes: number;
+  readonly releasePhaseTimeoutMs: number;
   readonly healthTimeoutMs: number;
   readonly stopGraceMs: number;
   readonly drainTimeoutMs: number;
@@ -107,6 +108,7 @@ export const DEFAULT_LIMITS: Limits = {
   stepDiskBytes: 10 * GiB,
   logBytes: 50 * MiB,
   logLineBytes: 10_000,
+  releasePhaseTimeoutMs: 15 * 60_000,
   healthTimeoutMs: 30_000,
   stopGraceMs: 10_000,
   drainTimeoutMs: 30_000,

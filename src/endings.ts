@@ -89,13 +89,24 @@ export async function supersedeBuilds(tools: EndingTools, newest: Deployment): P
       await endHeld(tools, older, newest.who, supersededBy(newest));
 }
 
+const NAMES: Readonly<Record<Deployment['kind'], string>> = {
+  push: 'build',
+  rollback: 'rollback',
+  config: 'config change',
+  scale: 'change of scale',
+  resources: 'change of limits',
+  placement: 'change of placement',
+  restart: 'restart',
+  stop: 'stop',
+  start: 'start',
+};
+
 /** How a deployment ends that a newer one makes pointless. */
 export function supersededBy({
   kind,
   id,
 }: Deployment): DeploymentEnd & { readonly state: 'superseded'; readonly reason: string } {
-  const name = { push: 'build', rollback: 'rollback', config: 'config change' }[kind];
-  return { state: 'superseded', reason: `superseded by ${name} ${id}`, code: 'superseded' };
+  return { state: 'superseded', reason: `superseded by ${NAMES[kind]} ${id}`, code: 'superseded' };
 }
 
 /** A worker may have taken it a moment ago, then it goes on: the caller looks at the state. */

@@ -17,6 +17,10 @@ export const ERROR_CODES = {
   // the push
   not_fast_forward: 409,
   push_rejected: 409,
+  /** Somebody has frozen the app. */
+  locked: 423,
+  procfile_invalid: 422,
+  app_json_invalid: 422,
   // the build
   dockerfile_missing: 422,
   dockerfile_invalid: 422,
@@ -47,6 +51,7 @@ export const ERROR_CODES = {
   engine_unavailable: 503,
   edge_unavailable: 503,
   unhealthy: 422,
+  release_phase_failed: 422,
   no_release: 404,
   no_host: 409,
   release_unusable: 409,

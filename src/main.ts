@@ -67,6 +67,8 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
       store,
       ledger,
       platform,
+      hostBook: platform.hosts,
+      history: repositories,
       queues,
       limits: config.limits,
       deployer: new DeployerClient(paths.deployerSocket),
@@ -115,6 +117,7 @@ function appDirectory(ledger: Ledger): AppDirectory {
   return {
     deployBranch: async (app) =>
       (await ledger.appExists(app)) ? (await ledger.read(app)).settings.deployBranch : undefined,
+    lock: async (app) => ((await ledger.appExists(app)) ? (await ledger.read(app)).lock : undefined),
     create: async (app, deployBranch, who) => {
       await ledger.createApp(app, { deployBranch }, who.name);
     },

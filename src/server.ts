@@ -11,6 +11,7 @@ import { appRoutes } from './api/apps.js';
 import { limitBodyTime } from './api/body-deadline.js';
 import { buildRoutes } from './api/builds.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
+import { formationRoutes } from './api/formation.js';
 import { hostRoutes } from './api/hosts.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
@@ -77,8 +78,9 @@ export function buildServer(
       appRoutes(api, tools, turns);
       buildRoutes(api, tools, times);
       releaseRoutes(api, tools, turns);
+      formationRoutes(api, tools, turns);
       runtimeRoutes(api, tools);
-      hostRoutes(api, tools);
+      hostRoutes(api, tools, turns);
       tokenRoutes(api, tools);
     },
     { prefix: '/v1' },

@@ -1,5 +1,5 @@
 /** The nouns that a target speaks in: the image it has, the container it runs, and what is left to say of a dead one. */
-import type { ReleaseImage } from '../../src/model/release.js';
+import type { ProcessResources, ReleaseImage } from '../../src/model/release.js';
 import type { Address, Instance } from '../names.js';
 
 export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
@@ -32,6 +32,7 @@ export interface ContainerSpec {
   readonly command?: readonly string[];
   /** The engine restarts it from its start on; else when `keep` is called. */
   readonly isKept?: boolean;
+  readonly resources?: ProcessResources;
 }
 
 export interface Healthcheck {

@@ -171,6 +171,12 @@ export class DockerTarget {
     );
   }
 
+  /** Resolves when it does not run any more. */
+  async wait(id: string, options: CallOptions): Promise<Pick<Inspection, 'exitCode' | 'outOfMemory'>> {
+    await this.#post('wait for a container', id, 'wait', {}, options);
+    return this.inspect(id, options);
+  }
+
   /** What happens to the platform's containers from the moment this resolves; ends or throws when the stream does. */
   async events(signal: AbortSignal): Promise<AsyncIterable<ContainerEvent>> {
     const filters = JSON.stringify({

@@ -1,5 +1,6 @@
 /** The engine's documents to our nouns and back. Pure: Engine API 1.41, /containers and /images. */
 import type Docker from 'dockerode';
+import type { ProcessResources } from '../../src/model/release.js';
 import { type Address, LABELS } from '../names.js';
 import type { Container, ContainerSpec, ContainerState, Healthcheck, Inspection } from './container.js';
 
@@ -74,12 +75,25 @@ export function createOptions(creation: Creation): Docker.ContainerCreateOptions
       NetworkMode: network,
       RestartPolicy: spec.isKept === true ? RUNNING_POLICY : { Name: 'no' },
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
-      ...(memoryBytes === undefined ? {} : { Memory: memoryBytes, MemorySwap: memoryBytes }),
+      ...limits(spec.resources, memoryBytes),
       ...(publish === undefined
         ? {}
         : { PortBindings: { [portKey]: [{ HostIp: publish.ip, HostPort: String(publish.port) }] } }),
     },
     NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address } } } },
+  };
+}
+
+/** Swap beside the memory would only make an app slow that needs more. */
+function limits(
+  { memoryBytes, cpus, processes }: ProcessResources = {},
+  defaultMemoryBytes: number | undefined,
+): Docker.HostConfig {
+  const memory = memoryBytes ?? defaultMemoryBytes;
+  return {
+    ...(memory === undefined ? {} : { Memory: memory, MemorySwap: memory }),
+    ...(cpus === undefined ? {} : { NanoCpus: Math.round(cpus * 1e9) }),
+    ...(processes === undefined ? {} : { PidsLimit: processes }),
   };
 }
 

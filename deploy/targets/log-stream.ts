@@ -1,5 +1,6 @@
 /** A container's output as one stream of text, with or without what is still to come (Engine API, "ContainerLogs"). */
 import { PassThrough, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { CallOptions, Engine } from './engine.js';
 import { payloads, splitOutput } from './output.js';
 
@@ -29,7 +30,9 @@ export async function logStream(engine: Engine, id: string, options: LogStreamOp
   }
   // Without the call's own signal, which ends with its time: what is followed may be silent for hours.
   const frames = await engine.call('follow the log of a container', (api) => api.stream(request), call);
-  const out = Readable.from(payloads(frames), { objectMode: false });
+  const out = new PassThrough();
+  // A silent container would hold whoever reads it: the end of the one must be the end of the other.
   out.once('close', () => frames.destroy());
+  pipeline(Readable.from(payloads(frames), { objectMode: false }), out).catch(() => undefined);
   return out;
 }

@@ -5,7 +5,7 @@ import { destroyApp } from '../endings.js';
 import { SlipwayError } from '../errors.js';
 import { checkAppName } from '../model/app.js';
 import type { Turns } from '../turns.js';
-import { type AppParams, parseBody, type Query } from './request.js';
+import { type AppParams, parseBody, type Query, Reason } from './request.js';
 import { type ApiTools, identityOf, requireApp } from './tools.js';
 import { type AppView, appView } from './views.js';
 
@@ -49,6 +49,19 @@ export function appRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns): 
   api.get<{ Params: AppParams }>('/apps/:app', async (request) =>
     view(await requireApp(tools, request, request.params.app)),
   );
+
+  api.put<{ Params: AppParams }>('/apps/:app/lock', async (request) => {
+    const app = await requireApp(tools, request, request.params.app);
+    const { reason } = parseBody(Reason, request.body);
+    await turns.take(app, () => ledger.setLock(app, reason, identityOf(request).name));
+    return view(app);
+  });
+
+  api.delete<{ Params: AppParams }>('/apps/:app/lock', async (request) => {
+    const app = await requireApp(tools, request, request.params.app);
+    await turns.take(app, () => ledger.setLock(app, undefined, identityOf(request).name));
+    return view(app);
+  });
 
   api.delete<{ Params: AppParams; Querystring: { confirm?: Query } }>('/apps/:app', async (request) => {
     const app = await requireApp(tools, request, request.params.app);

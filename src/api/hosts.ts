@@ -5,11 +5,14 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { SlipwayError, toSlipwayError } from '../errors.js';
+import { requestPlacement } from '../formation-changes.js';
 import type { AppState } from '../ledger/app-documents.js';
 import { checkHostName, checkLabel, LOCAL_HOST, type Placement, placedOn } from '../model/host.js';
+import type { Turns } from '../turns.js';
 import type { HostStatus, HostView } from './host-views.js';
 import { type AppParams, parseBody, type Query, wholeNumber } from './request.js';
 import { type ApiTools, requireAdmin, requireApp } from './tools.js';
+import { buildView } from './views.js';
 
 const PEM_LENGTH = 64 * 1024;
 
@@ -54,7 +57,8 @@ interface HostParams {
   readonly name: string;
 }
 
-export function hostRoutes(api: FastifyInstance, tools: ApiTools): void {
+/** `turns`: what changes an app happens one after the other. */
+export function hostRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns): void {
   const { deployer } = tools;
   const book = tools.platform.hosts;
 
@@ -125,13 +129,13 @@ export function hostRoutes(api: FastifyInstance, tools: ApiTools): void {
     return placementView(tools, await tools.ledger.read(app));
   });
 
-  api.put<{ Params: AppParams }>('/apps/:app/placement', async (request) => {
+  api.put<{ Params: AppParams }>('/apps/:app/placement', async (request, reply) => {
     const app = await requireApp(tools, request, request.params.app);
     const { name: who } = requireAdmin(request);
     const placement = checkPlacement(parseBody(NewPlacement, request.body).placement ?? undefined);
-    // A placement on nothing would be noticed at the next push only.
-    placedOn(placement, await book.list());
-    return placementView(tools, await tools.ledger.setPlacement(app, placement, who));
+    const deployment = await turns.take(app, () => requestPlacement(tools, app, placement, who));
+    if (deployment !== undefined) return reply.code(202).send({ build: buildView(deployment) });
+    return placementView(tools, await tools.ledger.read(app));
   });
 }
 

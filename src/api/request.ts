@@ -1,10 +1,20 @@
 /** Checking what a request carries, with errors that name the field. */
-import type { z } from 'zod';
+import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
 
 export interface AppParams {
   readonly app: string;
 }
+
+const REASON_CHARS = 500;
+
+/** `{"reason": "…"}`, for who reads it later. */
+export const Reason: z.ZodType<{ readonly reason: string }> = z.strictObject({
+  reason: z
+    .string()
+    .max(REASON_CHARS)
+    .refine((text) => text.trim() !== '', 'must say why'),
+});
 
 /** What a query string gives for a name: several for a name that is repeated. */
 export type Query = string | readonly string[] | undefined;

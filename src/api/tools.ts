@@ -1,15 +1,18 @@
 /** What the API's routes work with, and who is asking. */
 import type { FastifyRequest } from 'fastify';
-import type { ChangeTools } from '../changes.js';
 import type { Config } from '../config.js';
 import { SlipwayError } from '../errors.js';
+import type { AppRepositories } from '../git/app-repository.js';
 import type { Identity, PlatformLedger } from '../ledger/platform.js';
 import { isAppName } from '../model/app.js';
+import type { ChangeTools } from '../next-release.js';
 import type { DeployerClient } from './deployer-client.js';
 
 export interface ApiTools extends ChangeTools {
   readonly config: Config;
   readonly platform: PlatformLedger;
+  /** What the apps' commits say. */
+  readonly history: Pick<AppRepositories, 'subjects'>;
   readonly deployer: DeployerClient;
 }
 

@@ -2,6 +2,7 @@
 import type { Config } from '../config.js';
 import type { AppState } from '../ledger/app-documents.js';
 import type { Deployment } from '../model/deployment.js';
+import { LOCAL_HOST } from '../model/host.js';
 import type { ReleaseWithOutcome } from '../model/release.js';
 
 export interface BuildView {
@@ -72,13 +73,21 @@ export interface ReleaseView {
   readonly description: string;
   readonly image: ReleaseWithOutcome['image'];
   readonly commit: string;
+  /** The commit's subject, and who wrote it. */
+  readonly message?: string;
+  readonly author?: string;
   readonly config: readonly string[];
+  readonly processes: ReleaseWithOutcome['processes'];
+  readonly releasePhase?: readonly string[];
+  readonly hosts: readonly string[];
   readonly build: string;
   readonly rollbackOf?: number;
   readonly createdAt: string;
   readonly createdBy: string;
   readonly endedAt?: string;
   readonly reason?: string;
+  /** Why somebody called it bad. */
+  readonly bad?: ReleaseWithOutcome['bad'];
 }
 
 /** `live` is the number of the release that is live now; a release that was and is no more says so. */
@@ -98,13 +107,19 @@ export function releaseView(release: ReleaseWithOutcome, live: number | undefine
     description: release.description,
     image: release.image,
     commit: release.source,
+    ...(release.message === undefined ? {} : { message: release.message }),
+    ...(release.author === undefined ? {} : { author: release.author }),
     config: Object.keys(release.config).sort(),
+    processes: release.processes,
+    ...(release.releasePhase === undefined ? {} : { releasePhase: release.releasePhase }),
+    hosts: release.hosts ?? [LOCAL_HOST],
     build: release.deploymentId,
     ...(release.rollbackOf === undefined ? {} : { rollbackOf: release.rollbackOf }),
     createdAt: release.createdAt,
     createdBy: release.createdBy,
     ...(outcome === undefined ? {} : { endedAt: outcome.at }),
     ...(outcome?.reason === undefined ? {} : { reason: outcome.reason }),
+    ...(release.bad === undefined ? {} : { bad: release.bad }),
   };
 }
 
@@ -115,13 +130,15 @@ export interface AppView {
   readonly deployBranch: string;
   readonly createdAt: string;
   readonly createdBy: string;
+  /** Why nothing of it may change. */
+  readonly lock?: AppState['lock'];
   /** The one that serves. */
   readonly release?: ReleaseView;
 }
 
 export function appView(
   config: Pick<Config, 'appDomain' | 'edge' | 'publicUrl'>,
-  { settings, releases, live }: AppState,
+  { settings, lock, releases, live }: AppState,
 ): AppView {
   const { name, deployBranch, createdAt, createdBy } = settings;
   const current = releases.find((release) => release.number === live);
@@ -132,6 +149,7 @@ export function appView(
     deployBranch,
     createdAt,
     createdBy,
+    ...(lock === undefined ? {} : { lock }),
     ...(current === undefined ? {} : { release: releaseView(current, live) }),
   };
 }

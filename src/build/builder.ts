@@ -7,6 +7,7 @@ import { Git } from '../git/git.js';
 import { ObjectPool } from '../git/object-pool.js';
 import { startChores } from '../housekeeping/chores.js';
 import { Ledger } from '../ledger/ledger.js';
+import { PlatformLedger } from '../ledger/platform.js';
 import { Vault } from '../ledger/vault.js';
 import type { Logger } from '../log.js';
 import { Queues } from '../queue/queues.js';
@@ -102,7 +103,8 @@ export async function openBuildTools(config: Config, log: Logger): Promise<HeldB
 export async function openBuilder(config: Config, log: Logger): Promise<Builder> {
   const held = await openBuildTools(config, log);
   const queues = new Queues(config.redisUrl, { log });
-  const tools: BuilderTools = { ...held.tools, queues, by: `builder ${process.pid}` };
+  const hostBook = new PlatformLedger(homePaths(config.home), held.tools.git).hosts;
+  const tools: BuilderTools = { ...held.tools, hostBook, queues, by: `builder ${process.pid}` };
   // What a running build uses stays anyway; an image that was built is pushed within the time of its build.
   const budget = { bytes: config.storeBudgetBytes, keepMs: config.limits.buildTimeoutMs };
   const cleaning = {

@@ -7,11 +7,14 @@ import { excerpt } from '../dockerfile/excerpt.js';
 import { supersededBy, supersedeOlder } from '../endings.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import { checkFastForward } from '../git/fast-forward.js';
+import type { HostBook } from '../ledger/hosts.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { seconds } from '../logs/seconds.js';
 import { buildScope } from '../model/app.js';
 import type { Deployment, DeploymentEvent } from '../model/deployment.js';
 import { imageRepository } from '../model/image-repository.js';
+import { formed } from '../model/process.js';
+import { placement } from '../next-release.js';
 import type { Queues } from '../queue/queues.js';
 import type { Claim } from '../records/deployments.js';
 import { stopWhenCancelled } from '../records/stop-when-cancelled.js';
@@ -20,10 +23,12 @@ import { shareCacheMounts } from './app-run-settings.js';
 import type { BuildResult } from './build-request.js';
 import type { CacheExports } from './cache/cache-exports.js';
 import type { RemoteCache } from './cache/remote-cache.js';
+import { type CommitFacts, commitFacts } from './commit-facts.js';
 import { EarlyUploads } from './early-uploads.js';
 import { pushBuiltImage } from './push-image.js';
 
 export interface BuilderTools extends AppBuildTools {
+  readonly hostBook: Pick<HostBook, 'list'>;
   readonly queues: Pick<Queues, 'enqueueBuild' | 'enqueueRollout'>;
   /** Without it nothing is shared with other builders. */
   readonly exports?: CacheExports;
@@ -108,11 +113,17 @@ class BuildJob {
     if (push === undefined) throw new SlipwayError('internal', `build ${id} has no commit`);
     // A push that cannot go live is not worth a build.
     await checkFastForward(this.#tools.repositories, app, push);
+    const facts = await commitFacts(
+      this.#tools.objects.reader(this.#tools.repositories.path(app)),
+      push.newOid,
+    );
     // Until the image is pushed nobody cleans away what it is made of.
     await using _using = await this.#tools.builderStore.running.begin();
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
     const remote = this.#remoteCache(log, signal);
-    const scope = buildScope((await this.#tools.ledger.read(app)).settings);
+    const state = await this.#tools.ledger.read(app);
+    await placement(this.#tools.hostBook, state);
+    const scope = buildScope(state.settings);
     const { noCache } = push.options;
     await using uploads = this.#earlyUploads(signal);
     const onLayer = uploads === undefined ? {} : { onLayer: uploads.start };
@@ -156,7 +167,7 @@ class BuildJob {
       this.#export(remote, scope);
       return;
     }
-    const release = await this.#release(built);
+    const release = await this.#release(built, facts);
     signal.throwIfAborted();
     await log.flush();
     await store.append(app, id, { type: 'release', at: Date.now(), claim: token, number: release });
@@ -208,11 +219,13 @@ class BuildJob {
     await Promise.all(naming);
   }
 
-  async #release(built: BuildResult): Promise<number> {
-    const { ledger } = this.#tools;
+  async #release(built: BuildResult, { declared, message, author }: CommitFacts): Promise<number> {
+    const { ledger, hostBook } = this.#tools;
     const { app, id, push, who } = this.#deployment;
     if (!(await this.#claim.isCurrent())) throw takenOver();
-    const { config } = await ledger.read(app);
+    const state = await ledger.read(app);
+    const { config, formation } = state;
+    const { processes, releasePhase } = declared;
     const source = push?.newOid ?? '';
     const release = await ledger.appendRelease(
       app,
@@ -220,8 +233,12 @@ class BuildJob {
         kind: 'deploy',
         image: { repository: imageRepository(app), digest: built.image.digest },
         source,
+        ...(message === '' ? {} : { message }),
+        ...(author === '' ? {} : { author }),
         config,
-        processes: [{ type: 'web', scale: 1 }],
+        processes: formed(processes, formation),
+        ...(releasePhase === undefined ? {} : { releasePhase }),
+        ...(await placement(hostBook, state)),
         deploymentId: id,
         description: `deploy ${source.slice(0, 7)}`,
       },

@@ -43,10 +43,6 @@ export class ApiClient {
     return this.#json('POST', path, body);
   }
 
-  put<T>(path: string, body: unknown): Promise<T> {
-    return this.#json('PUT', path, body);
-  }
-
   /** For what takes its time, with `answerMs` for the answer. */
   postSlowly<T>(path: string, body: unknown, answerMs: number): Promise<T> {
     return this.#json('POST', path, body, answerMs);
@@ -54,6 +50,10 @@ export class ApiClient {
 
   patch<T>(path: string, body: unknown): Promise<T> {
     return this.#json('PATCH', path, body);
+  }
+
+  put<T>(path: string, body: unknown): Promise<T> {
+    return this.#json('PUT', path, body);
   }
 
   delete<T>(path: string): Promise<T> {

@@ -7,6 +7,7 @@ import { appCommands } from './commands/apps.js';
 import { localBuildCommands } from './commands/build.js';
 import { buildCommands } from './commands/builds.js';
 import { configCommands } from './commands/config.js';
+import { formationCommands } from './commands/formation.js';
 import { hostCommands } from './commands/hosts.js';
 import { imageCommands } from './commands/images.js';
 import { gitCommands, loginCommands } from './commands/login.js';
@@ -34,7 +35,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'builds', commands: buildCommands },
   { title: 'releases', commands: releaseCommands },
   { title: 'config', commands: configCommands },
-  { title: 'what runs', commands: runtimeCommands },
+  { title: 'what runs', commands: [...runtimeCommands, ...formationCommands] },
   { title: 'hosts', commands: hostCommands },
   { title: 'tokens', commands: tokenCommands },
   { title: 'for git', commands: gitCommands },
@@ -217,6 +218,7 @@ function report(thrown: unknown, output: Output): ExitCode {
   }
   const error = toSlipwayError(thrown);
   output.problem(describeError(error));
+  if (error.code === 'locked') return EXIT.locked;
   return USAGE_CODES.has(error.code) ? EXIT.usage : EXIT.failed;
 }
 

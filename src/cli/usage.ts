@@ -58,6 +58,7 @@ export const EXIT = {
   cancelled: 3,
   superseded: 4,
   unhealthy: 5,
+  locked: 6,
   /** ^C while something else than a log was waited for; 128 + SIGINT, as shells have it. */
   interrupted: 130,
 } as const;

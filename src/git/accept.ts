@@ -9,6 +9,7 @@ import { supersedeWaitingPushes } from '../endings.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { BuildLog } from '../logs/log-writer.js';
+import { refuseLocked } from '../model/app.js';
 import type { Deployment, PushOptions } from '../model/deployment.js';
 import type { DeploymentStore } from '../records/deployments.js';
 import { Turns } from '../turns.js';
@@ -71,6 +72,7 @@ export class Acceptance {
       await viewer.write(problem([...new Set(refused.map(({ reason }) => reason))].slice(0, 10)));
       return refused;
     }
+    refuseLocked(push.app, await apps.lock(push.app));
     await this.#checkCommit(push, deploy);
     const deployment = await this.#turns.take(push.app, () =>
       this.#accept(push, deploy, deployBranch, options),

@@ -14,6 +14,8 @@ import type { HomePaths } from '../config.js';
 import { syncDirectory } from '../durable.js';
 import { isErrno, SlipwayError } from '../errors.js';
 import { checkAppName } from '../model/app.js';
+import type { CommitSubject } from '../model/release-diff.js';
+import { oneLine } from '../one-line.js';
 import { type Git, gitFailure } from './git.js';
 import { createLooseRef, moveLooseRef, readLooseRef, removeDeadLock } from './loose-objects.js';
 import { repositorySettings } from './repository-settings.js';
@@ -215,6 +217,24 @@ export class AppRepositories {
     ];
     const text = await this.#git.text(args, { gitDir });
     return text === '' ? [] : [...new Set(text.split('\n'))];
+  }
+
+  /**
+   * The subjects of the commits that `to` has and `from` does not, the newest first, at most `limit`. Undefined when the repository
+   * does not have both.
+   */
+  async subjects(app: string, from: string, to: string, limit: number): Promise<CommitSubject[] | undefined> {
+    if (!OID.test(from) || !OID.test(to)) return undefined;
+    const args = ['log', `--max-count=${limit}`, '--format=%H%x09%s', '--end-of-options', `${from}..${to}`];
+    const { exitCode, stdout } = await this.#git.result(args, { gitDir: this.path(app), timeoutMs: 10_000 });
+    if (exitCode !== 0) return undefined;
+    const lines = stdout.toString('utf8').split('\n');
+    return lines
+      .filter((line) => line !== '')
+      .map((line) => {
+        const tab = line.indexOf('\t');
+        return { commit: line.slice(0, tab), subject: oneLine(line.slice(tab + 1), 200) };
+      });
   }
 
   /** Whether `ancestor` is `descendant` or lies in its history. Throws when one of them is not there. */

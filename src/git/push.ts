@@ -1,4 +1,5 @@
 /** A push on its way from git to its verdict: who pushes what, and who looks on. Only types. */
+import type { AppLock } from '../model/app.js';
 import type { Proposal } from './proposal.js';
 
 /** Who pushes: the platform's Identity, as far as a push needs it. */
@@ -34,6 +35,8 @@ export interface PushViewer {
 export interface AppDirectory {
   /** The app's deploy branch, without `refs/heads/`; undefined when there is no such app. */
   deployBranch(app: string): Promise<string | undefined>;
+  /** Why the app may not change now. */
+  lock(app: string): Promise<AppLock | undefined>;
   /** Makes the app known. Its repository exists. Throws `conflict` when the app exists. */
   create(app: string, deployBranch: string, who: Pusher): Promise<void>;
 }

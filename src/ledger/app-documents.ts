@@ -3,22 +3,28 @@
  *
  *   app.json             settings
  *   config.json          config var → ciphertext; what the next release will get
+ *   formation.json       scale and limits by process type, and whether the app is stopped; likewise
  *   placement.json       where the next release will run; absent: on the local host
+ *   lock.json            why nothing may change; absent: it is not locked
  *   releases/<n>.json    immutable
  *   outcomes/<n>.json    how it ended; written once
+ *   marks/<n>.json       why somebody called it bad
  *   live                 the number of the release that serves
  */
 import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
-import type { AppSettings } from '../model/app.js';
+import type { AppLock, AppSettings } from '../model/app.js';
 import type { Placement } from '../model/host.js';
-import type { Outcome, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
+import { type Formation, NO_FORMATION, type ResourceSettings } from '../model/process.js';
+import type { Mark, Outcome, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
 import type { Documents } from './documents.js';
 
 export interface AppState {
   readonly settings: AppSettings;
   /** Config var → ciphertext. */
   readonly config: Readonly<Record<string, string>>;
+  readonly formation: Formation;
+  readonly lock?: AppLock;
   /** Where the next release will run; absent: on the local host. */
   readonly placement?: Placement;
   /** By number, the oldest first. */
@@ -45,20 +51,50 @@ const resources: z.ZodType<ProcessResources> = z.object({
   cpus: z.number().positive().exactOptional(),
   processes: z.int().positive().exactOptional(),
 });
+const settable = <T extends z.ZodType>(limit: T): z.ZodExactOptional<z.ZodNullable<T>> =>
+  limit.nullable().exactOptional();
+const formation: z.ZodType<Formation> = z.object({
+  stopped: z.object({ at: text, by: text }).exactOptional(),
+  scale: z.record(text, z.int().nonnegative()),
+  resources: z.record(
+    text,
+    z.object({
+      memoryBytes: settable(z.int().positive()),
+      cpus: settable(z.number().positive()),
+      processes: settable(z.int().positive()),
+    }) satisfies z.ZodType<ResourceSettings>,
+  ),
+});
+const lock: z.ZodType<AppLock> = z.object({ reason: text, at: text, by: text });
+const mark: z.ZodType<Mark> = z.object({ reason: text, at: text, by: text });
 const release: z.ZodType<Release> = z.object({
   number: z.int().positive(),
-  kind: z.enum(['deploy', 'rollback', 'config']),
+  kind: z.enum([
+    'deploy',
+    'rollback',
+    'config',
+    'scale',
+    'resources',
+    'placement',
+    'restart',
+    'stop',
+    'start',
+  ]),
   image: z.object({ repository: text, digest: text }),
   source: text,
+  message: text.exactOptional(),
+  author: text.exactOptional(),
   config,
   processes: z.array(
     z.object({
       type: text,
       command: z.array(text).exactOptional(),
       scale: z.int().nonnegative(),
+      whenStarted: z.int().nonnegative().exactOptional(),
       resources: resources.exactOptional(),
     }),
   ),
+  releasePhase: z.array(text).exactOptional(),
   hosts: z.array(text).exactOptional(),
   deploymentId: text,
   rollbackOf: z.int().positive().exactOptional(),
@@ -76,10 +112,13 @@ const live = z.coerce.number().int().positive();
 
 export const SETTINGS_PATH = 'app.json';
 export const CONFIG_PATH = 'config.json';
+export const FORMATION_PATH = 'formation.json';
 export const PLACEMENT_PATH = 'placement.json';
+export const LOCK_PATH = 'lock.json';
 export const LIVE_PATH = 'live';
 export const releasePath = (number: number): string => `releases/${number}.json`;
 export const outcomePath = (number: number): string => `outcomes/${number}.json`;
+export const markPath = (number: number): string => `marks/${number}.json`;
 
 /** One property per line, so that `git diff` of the ledger reads well. */
 export function toDocument(value: unknown): string {
@@ -105,9 +144,17 @@ export function parseApp(documents: Documents): AppState {
       const found = read(path, release);
       if (found === undefined) return [];
       const ended = read(outcomePath(found.number), outcome);
-      return [ended === undefined ? found : { ...found, outcome: ended }];
+      const bad = read(markPath(found.number), mark);
+      return [
+        {
+          ...found,
+          ...(ended === undefined ? {} : { outcome: ended }),
+          ...(bad === undefined ? {} : { bad }),
+        },
+      ];
     })
     .sort((a, b) => a.number - b.number);
+  const locked = read(LOCK_PATH, lock);
   const liveNumber = read(LIVE_PATH, live);
   const placed = read(PLACEMENT_PATH, placement);
   const found = read(SETTINGS_PATH, settings);
@@ -119,7 +166,9 @@ export function parseApp(documents: Documents): AppState {
   return {
     settings: found,
     config: read(CONFIG_PATH, config) ?? {},
+    formation: read(FORMATION_PATH, formation) ?? NO_FORMATION,
     ...(placed === undefined ? {} : { placement: placed }),
+    ...(locked === undefined ? {} : { lock: locked }),
     releases,
     ...(liveNumber === undefined ? {} : { live: liveNumber }),
     head,

@@ -13,13 +13,17 @@ import { makeDirectory, syncDirectory } from '../durable.js';
 import { isErrno, SlipwayError } from '../errors.js';
 import { ALL_FAST, type FastPaths } from '../fast-paths.js';
 import type { Git } from '../git/git.js';
-import { type AppSettings, checkAppName, checkConfigName, isAppName } from '../model/app.js';
+import { type AppLock, type AppSettings, checkAppName, checkConfigName, isAppName } from '../model/app.js';
 import { describePlacement, type Placement } from '../model/host.js';
-import type { Outcome, Release } from '../model/release.js';
+import type { Formation } from '../model/process.js';
+import type { Mark, Outcome, Release } from '../model/release.js';
 import {
   type AppState,
   CONFIG_PATH,
+  FORMATION_PATH,
   LIVE_PATH,
+  LOCK_PATH,
+  markPath,
   outcomePath,
   PLACEMENT_PATH,
   parseApp,
@@ -154,7 +158,7 @@ export class Ledger {
       };
       return {
         files: { [releasePath(number)]: toDocument(release) },
-        message: `v${number}: ${description} by ${who}`,
+        message: `v${number}: ${description}${subjectOf(release)} by ${who}`,
         who,
         ...(keeps === undefined ? {} : { keeps }),
       };
@@ -212,6 +216,59 @@ export class Ledger {
       return {
         files: { [CONFIG_PATH]: toDocument(config) },
         message: `config: ${did.join(', ')} by ${who}`,
+        who,
+      };
+    });
+  }
+
+  /**
+   * What scale, limits and stopping the next release gets, decided on the newest; undefined for no change. `what` is said
+   * in the ledger's history. What runs changes only with that release, which the caller makes.
+   */
+  async changeFormation(
+    app: string,
+    decide: (now: Formation) => Formation | undefined,
+    what: string,
+    who: string,
+  ): Promise<void> {
+    await this.#changeExisting(app, (state) => {
+      const next = decide(state.formation);
+      if (next === undefined) return undefined;
+      return {
+        files: { [FORMATION_PATH]: toDocument(next) },
+        message: `formation: ${oneLine(what)} by ${who}`,
+        who,
+      };
+    });
+  }
+
+  /** A reason locks the app, undefined unlocks it. What it means is for those who would change what runs. */
+  async setLock(app: string, reason: string | undefined, who: string): Promise<void> {
+    await this.#changeExisting(app, ({ lock }) => {
+      if (lock?.reason === reason) return undefined;
+      if (reason === undefined)
+        return { files: { [LOCK_PATH]: null }, message: `unlock ${app} by ${who}`, who };
+      const next: AppLock = { reason: oneLine(reason), at: this.#now(), by: oneLine(who) };
+      return {
+        files: { [LOCK_PATH]: toDocument(next) },
+        message: `lock ${app}: ${next.reason.slice(0, 200)} by ${who}`,
+        who,
+      };
+    });
+  }
+
+  /** A reason calls the release bad, undefined takes that back. Throws `not_found` when there is no such release. */
+  async markRelease(app: string, number: number, reason: string | undefined, who: string): Promise<void> {
+    await this.#changeExisting(app, (state) => {
+      const release = state.releases.find((one) => one.number === number);
+      if (release === undefined) throw noRelease(app, number);
+      if (release.bad?.reason === reason) return undefined;
+      if (reason === undefined)
+        return { files: { [markPath(number)]: null }, message: `v${number}: good again by ${who}`, who };
+      const mark: Mark = { reason: oneLine(reason), at: this.#now(), by: oneLine(who) };
+      return {
+        files: { [markPath(number)]: toDocument(mark) },
+        message: `v${number}: bad: ${mark.reason.slice(0, 200)} by ${who}`,
         who,
       };
     });
@@ -290,6 +347,11 @@ export class Ledger {
   #now(): string {
     return new Date(this.#clock.now()).toISOString();
   }
+}
+
+/** `: Fix the cart`, in the ledger's history behind `deploy 3fa9c1d`. */
+function subjectOf({ kind, message = '' }: Release): string {
+  return kind === 'deploy' && message !== '' ? `: ${oneLine(message)}` : '';
 }
 
 function noApp(app: string): SlipwayError {

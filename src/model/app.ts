@@ -30,6 +30,21 @@ export interface AppSettings {
   readonly createdBy: string;
 }
 
+/** Somebody's word that what runs of an app stays as it is. */
+export interface AppLock {
+  readonly reason: string;
+  readonly at: string;
+  readonly by: string;
+}
+
+/** Throws `locked` when there is a lock. */
+export function refuseLocked(app: string, lock: AppLock | undefined): void {
+  if (lock === undefined) return;
+  throw new SlipwayError('locked', `${app} is locked by ${lock.by}: ${lock.reason}`, {
+    hint: `what runs stays as it is until: slipway apps:unlock -a ${app}`,
+  });
+}
+
 /** Whose caches a build uses: of this app, and not of one that had its name before. */
 export function buildScope({ name, createdAt }: Pick<AppSettings, 'name' | 'createdAt'>): string {
   return `${name} ${createdAt}`;

@@ -1,5 +1,5 @@
 /**
- * A deployment: one accepted wish to change what runs (a push, a rollback, a config change), from acceptance to its one
+ * A deployment: one accepted wish to change what runs (a push, a rollback, a change of config or scale), from acceptance to its one
  * final state. For a push its id is the build id. It is stored as a journal of events (src/records); this file folds a
  * journal into a state. Pure.
  *
@@ -10,14 +10,15 @@
  *   releasing → live       [ended]
  *   any open  → failed | cancelled | superseded      [ended]; without a claim only while nobody holds one
  *
- * A rollback or config change starts with its release, so it goes accepted → ready at once.
+ * All but a push start with their release, so they go accepted → ready at once.
  *
  * Fencing: the order of lines in the journal decides. An event that carries a claim counts only if that claim is the
  * latest one; the first `ended` that counts is the only one. So a worker that lost its lease can write whatever it
  * likes without changing anything, and no lock is needed.
  */
+import type { ChangeKind } from './release.js';
 
-export type DeploymentKind = 'push' | 'rollback' | 'config';
+export type DeploymentKind = 'push' | ChangeKind;
 export type OpenState = 'accepted' | 'building' | 'ready' | 'releasing';
 export type FinalState = 'live' | 'built' | 'failed' | 'cancelled' | 'superseded';
 export type DeploymentState = OpenState | FinalState;

@@ -1,5 +1,16 @@
 /** A release: what should run. Immutable and numbered; rollback makes a new one. Pure. */
-export type ReleaseKind = 'deploy' | 'rollback' | 'config';
+
+/** What a release was made for, when not for a push. */
+export type ChangeKind =
+  | 'rollback'
+  | 'config'
+  | 'scale'
+  | 'resources'
+  | 'placement'
+  | 'restart'
+  | 'stop'
+  | 'start';
+export type ReleaseKind = 'deploy' | ChangeKind;
 
 export interface ReleaseImage {
   /** Repository in the configured registry, for example `apps/hello`. Never with a host: the registry may move. */
@@ -24,6 +35,8 @@ export interface ReleaseProcess {
   readonly command?: readonly string[];
   /** How many containers, over all hosts. */
   readonly scale: number;
+  /** Of a stopped app, whose scale is 0: how many containers there are when it is started. */
+  readonly whenStarted?: number;
   readonly resources?: ProcessResources;
 }
 
@@ -34,9 +47,14 @@ export interface Release {
   readonly image: ReleaseImage;
   /** Commit id of the source. */
   readonly source: string;
+  /** The commit's subject, and who wrote it. */
+  readonly message?: string;
+  readonly author?: string;
   /** Config var names to ciphertext (see src/ledger/vault.ts). */
   readonly config: Readonly<Record<string, string>>;
   readonly processes: readonly ReleaseProcess[];
+  /** The command that runs once in the new image before anything of it serves. */
+  readonly releasePhase?: readonly string[];
   /** Names of the hosts that its containers are spread over, sorted. A release from before there were any has none: `local`. */
   readonly hosts?: readonly string[];
   /** The deployment that made it; at most one release per deployment. */
@@ -63,8 +81,16 @@ export interface Outcome {
   readonly containersOf?: readonly string[];
 }
 
+/** A person's word that a release is bad, although it went live. */
+export interface Mark {
+  readonly reason: string;
+  readonly at: string;
+  readonly by: string;
+}
+
 export interface ReleaseWithOutcome extends Release {
   readonly outcome?: Outcome;
+  readonly bad?: Mark;
 }
 
 /** `v12` or `12` → 12. Anything else → undefined. */
@@ -73,12 +99,31 @@ export function parseReleaseNumber(text: string): number | undefined {
   return match?.[1] === undefined ? undefined : Number(match[1]);
 }
 
-/** Where `rollback` without a number goes: the newest release before the live one that was live itself. */
+/** Where `rollback` without a number goes: the newest release before the live one that was live itself and is not marked bad. */
 export function lastGoodBefore(
   releases: readonly ReleaseWithOutcome[],
   live: number,
 ): ReleaseWithOutcome | undefined {
   return releases
-    .filter((release) => release.number < live && release.outcome?.state === 'live')
+    .filter(({ number, outcome, bad }) => number < live && outcome?.state === 'live' && bad === undefined)
     .sort((a, b) => b.number - a.number)[0];
+}
+
+/**
+ * Whether the release phase is due: for each push, since what it does may depend on the commit, and for what is made of a push that
+ * has not been live, whose own rollout it may have overtaken. What was live has had its release phase.
+ */
+export function needsReleasePhase(
+  release: Pick<Release, 'number' | 'kind' | 'image' | 'source' | 'releasePhase'>,
+  releases: readonly ReleaseWithOutcome[],
+): boolean {
+  if (release.releasePhase === undefined) return false;
+  if (release.kind === 'deploy') return true;
+  return !releases.some(
+    ({ number, outcome, image, source }) =>
+      number < release.number &&
+      outcome?.state === 'live' &&
+      image.digest === release.image.digest &&
+      source === release.source,
+  );
 }

@@ -107,7 +107,7 @@ describe('apps of others', () => {
       const ask = async (app: string): Promise<unknown> => {
         const { status, headers, text } = await platform.call(methodOf(route), path(route, app), {
           as: 'reader',
-          ...(['POST', 'PATCH'].includes(methodOf(route)) ? { body: { A: 'b' } } : {}),
+          ...(['POST', 'PATCH', 'PUT'].includes(methodOf(route)) ? { body: { A: 'b' } } : {}),
         });
         const { date, 'content-length': _length, ...rest } = headers;
         return { status, rest, text: text.replaceAll(app, 'APP') };

@@ -43,6 +43,8 @@ describe('releases', () => {
         image: release.image,
         commit: release.source,
         config: ['A', 'SECRET'],
+        processes: [{ type: 'web', scale: 1 }],
+        hosts: ['local'],
         build: release.deploymentId,
         createdAt: expect.any(String),
         createdBy: 'alice',

@@ -68,6 +68,7 @@ beforeEach(async () => {
     objects,
     remotes: new GitRemotes({ git, directory: join(paths.store, 'git'), rules: {} }),
     ledger,
+    hostBook: { list: async () => [] },
     repositories,
     registry,
     rollouts,
@@ -134,6 +135,50 @@ describe('a push that is built', () => {
       });
       expect(resolved.digest).toBe(built.digest);
     }
+  });
+
+  it('becomes a release of the processes that it declares, with its subject and author', async () => {
+    await tools.ledger.changeFormation(
+      APP,
+      (now) => ({ ...now, scale: { worker: 3 } }),
+      'scale worker=3',
+      'bob',
+    );
+    await push(
+      QUICK,
+      {},
+      {
+        Procfile: 'worker: node worker.js\nrelease: bin/migrate && true\n',
+        'app.json': '{"formation": {"worker": {"quantity": 1, "memory": "64m"}}}',
+      },
+    );
+    await buildNext(tools, APP, never);
+    const [release] = (await tools.ledger.read(APP)).releases;
+    expect(release).toMatchObject({
+      message: 'a change',
+      author: 'alice',
+      processes: [
+        { type: 'web', scale: 1 },
+        {
+          type: 'worker',
+          command: ['node', 'worker.js'],
+          scale: 3,
+          resources: { memoryBytes: 64 * 1024 * 1024 },
+        },
+      ],
+      releasePhase: ['/bin/sh', '-c', 'bin/migrate && true'],
+    });
+  });
+
+  it.each([
+    ['Procfile', 'web: a\nweb b\n', 'procfile_invalid', 'Procfile:2: "web b" is not "type: command"'],
+    ['app.json', '{"formation": []}', 'app_json_invalid', 'app.json:1: formation must be an object: {…}'],
+    ['Procfile', 'x'.repeat(70_000), 'procfile_invalid', 'Procfile: it is larger than 65536 bytes'],
+  ])('with a malformed %s is refused before anything is built', async (name, text, code, reason) => {
+    const deployment = await push(SLOW, {}, { [name]: text });
+    await buildNext(tools, APP, never);
+    expect(await nowOf(deployment)).toMatchObject({ state: 'failed', code, reason });
+    expect(await logOf(deployment)).not.toContain('RUN');
   });
 
   it('says in its log what is done, as a pusher reads it', async () => {

@@ -232,3 +232,20 @@ describe('tokens', () => {
     ]);
   });
 });
+
+describe('a locked app', () => {
+  test('says why, and refuses with an exit code of its own', async () => {
+    await platform.createApp('frozen');
+    await platform.live('frozen');
+    const none = await terminal.run(['apps:lock', '-a', 'frozen']);
+    expect([none.code, none.err.split('\n')[0]]).toEqual([2, ' !     a reason is missing']);
+    const locked = await terminal.run(['apps:lock', '-a', 'frozen', '--reason', 'sale']);
+    expect(locked.out).toBe('frozen is locked; to unlock it: slipway apps:unlock -a frozen\n');
+    expect((await terminal.run(['apps:info', 'frozen'])).out).toMatch(
+      /^locked {4}sale \(admin, \S+ \S+Z\)$/m,
+    );
+    const refused = await terminal.run(['ps:scale', 'web=2', '-a', 'frozen']);
+    expect([refused.code, refused.err.split('\n')[0]]).toEqual([6, ' !     frozen is locked by admin: sale']);
+    expect((await terminal.run(['apps:unlock', '-a', 'frozen'])).out).toBe('frozen is not locked\n');
+  });
+});

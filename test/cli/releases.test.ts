@@ -60,6 +60,8 @@ describe('releases', () => {
       `what      ${release.description}`,
       `image     apps/list@${release.image.digest}`,
       `commit    ${release.source}`,
+      "process   web: 1 × the image's own command",
+      'hosts     local',
       'config    A, B',
       `build     ${release.deploymentId}`,
       expect.stringMatching(/^made {6}\S+ \S+Z by alice$/),
@@ -78,6 +80,128 @@ describe('releases', () => {
       1,
       ' !     list has no release v9\n !     see: slipway releases -a list\n',
     ]);
+  });
+});
+
+describe('the history of releases', () => {
+  test('shows what a release changed, and which are bad', async () => {
+    await platform.createApp('history');
+    await platform.live('history', 'FROM a');
+    await rolledOut('history', ['config:set', 'A=hunter2', 'B=x'], 'live');
+    await rolledOut('history', ['ps:scale', 'web=2'], 'live');
+    await rolledOut('history', ['ps:resources', '-p', 'web', '--memory', '64m'], 'live');
+    const diff = await terminal.run(['releases:diff', 'v1', 'v4', '-a', 'history']);
+    expect([diff.code, diff.out]).toEqual([
+      0,
+      [
+        'history: v1 → v4',
+        '+ config   A',
+        '+ config   B',
+        '~ process  web: scale 1 → 2',
+        '~ process  web: limits none → memory 64m',
+        '',
+      ].join('\n'),
+    ]);
+    expect((await terminal.run(['releases:diff', 'v3', '--json', '-a', 'history'])).json).toMatchObject({
+      from: 'v2',
+      to: 'v3',
+    });
+    await platform.live('history', 'FROM b');
+    const code = await terminal.run(['releases:diff', '5', '-a', 'history']);
+    expect(code.out.split('\n')).toEqual([
+      'history: v4 → v5',
+      expect.stringMatching(/^~ image {4}sha256:[0-9a-f]{12} → sha256:[0-9a-f]{12}$/),
+      expect.stringMatching(/^~ commit {3}[0-9a-f]{7} → [0-9a-f]{7}$/),
+      expect.stringMatching(/^ {2}\+ {8}[0-9a-f]{7} a change$/),
+      expect.stringMatching(/^ {2}- {8}[0-9a-f]{7} a change$/),
+      '~ process  web: scale 2 → 1',
+      '~ process  web: limits memory 64m → none',
+      '',
+    ]);
+    const bad = await terminal.run(['releases:mark-bad', 'v4', 'too slow', '-a', 'history']);
+    expect([bad.code, bad.out]).toEqual([0, 'v4 of history is marked bad\n']);
+    const live = await terminal.run(['releases:mark-bad', 'v5', 'worse', '-a', 'history']);
+    expect(live.out).toContain('it is live; to leave it: slipway rollback -a history\n');
+    expect((await terminal.run(['releases', '-a', 'history'])).out).toMatch(
+      /^v4 +was live, bad .* too slow$/m,
+    );
+    expect((await terminal.run(['releases:info', 'v4', '-a', 'history'])).out).toMatch(
+      /^bad {7}too slow \(admin, \S+ \S+Z\)$/m,
+    );
+    const refused = await terminal.run(['rollback', 'v4', '-a', 'history']);
+    expect([refused.code, refused.err]).toEqual([
+      1,
+      ' !     v4 of history is marked bad by admin: too slow\n' +
+        ' !     choose another one, or all the same: slipway rollback v4 --force -a history\n',
+    ]);
+    const forced = await rolledOut('history', ['rollback', 'v4', '--force', '--code-only'], 'live');
+    expect([forced.code, forced.out]).toEqual([
+      0,
+      '-----> Rolling history back to the code of v4\n-----> Rolling out\n',
+    ]);
+    const good = await terminal.run(['releases:mark-good', 'v4', '-a', 'history']);
+    expect(good.out).toBe('v4 of history is not marked bad\n');
+    for (const [argv, message] of [
+      [['rollback', '--code-only', '--config-only'], '--code-only and --config-only exclude each other'],
+      [['releases:mark-bad', 'v4', ' '], 'a reason is missing'],
+      [['releases:diff'], 'too few arguments'],
+    ] as const) {
+      const { code: exit, err } = await terminal.run([...argv, '-a', 'history']);
+      expect([argv, exit, err]).toEqual([argv, 2, expect.stringContaining(message)]);
+    }
+  });
+});
+
+describe('process types', () => {
+  test('are shown, scaled, limited, restarted, stopped and started', async () => {
+    await platform.createApp('types');
+    expect((await terminal.run(['ps:scale', '-a', 'types'])).out).toBe(
+      'types has no process types yet: they come with the first deploy\n',
+    );
+    expect((await terminal.run(['ps:scale', 'web=2', '-a', 'types'])).out).toBe(
+      'stored; types gets it with its next deploy\n',
+    );
+    await platform.live('types');
+    const scaled = await rolledOut('types', ['ps', 'scale', 'web=3'], 'live');
+    expect([scaled.code, scaled.out]).toEqual([0, '-----> Scale of types: web=3\n-----> Rolling out\n']);
+    expect((await terminal.run(['ps:scale', 'web=3', '-a', 'types'])).out).toBe(
+      'nothing to roll out: types runs so already\n',
+    );
+    await rolledOut(
+      'types',
+      ['resource:limit', '-p', 'web', '--memory', '64m', '--cpus', '0.5', '--processes', '20'],
+      'live',
+    );
+    await rolledOut('types', ['ps:resources', '-p', 'web', '--cpus', 'none'], 'live');
+    expect((await terminal.run(['ps:resources', '-a', 'types'])).out.split('\n')).toEqual([
+      'PROCESS  SCALE  LIMITS                    COMMAND',
+      "web      3      memory 64m, processes 20  the image's own command",
+      '',
+    ]);
+    expect((await rolledOut('types', ['ps:restart'], 'live')).out).toBe(
+      '-----> Restarting types\n-----> Rolling out\n',
+    );
+    expect((await rolledOut('types', ['ps:stop'], 'live')).code).toBe(0);
+    expect((await terminal.run(['ps:scale', '-a', 'types'])).out).toContain('web      0, stopped (3)  ');
+    expect((await terminal.run(['ps:scale', 'web=1', '-a', 'types'])).out).toBe(
+      'stored; types is stopped, and gets it with: slipway ps:start -a types\n',
+    );
+    expect((await rolledOut('types', ['ps:start'], 'live')).code).toBe(0);
+    expect((await terminal.run(['ps:scale', '--json', '-a', 'types'])).json).toMatchObject({
+      release: 'v7',
+      processes: [{ type: 'web', scale: 1 }],
+    });
+    for (const [argv, message] of [
+      [['ps:scale', 'web'], '"web" must be TYPE=COUNT'],
+      [['ps:scale', 'web=-1'], '"web=-1" must be TYPE=COUNT'],
+      [['ps:scale', 'wbe=1'], 'types has no process type "wbe"'],
+      [['ps:resources', '--cpus', '1'], 'of which process type?'],
+      [['ps:resources', '-p', 'web'], 'which limit?'],
+      [['ps:resources', '-p', 'web', '--cpus', 'x'], 'limits.cpus: cpus must be a number'],
+    ] as const) {
+      const { code, err } = await terminal.run([...argv, '-a', 'types']);
+      expect([argv, code, err]).toEqual([argv, 2, expect.stringContaining(message)]);
+    }
   });
 });
 

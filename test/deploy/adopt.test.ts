@@ -81,7 +81,12 @@ describe.skipIf(missing !== undefined)('a release that is what runs already', ()
     await deploy('followed', two);
     expect(await world.states('followed')).toEqual(['v3 running']);
     const back = await requestRollback(
-      { ...world.parts, queues: { enqueueRollout: async () => true }, limits: world.config.limits },
+      {
+        ...world.parts,
+        hostBook: { list: async () => [] },
+        queues: { enqueueRollout: async () => true },
+        limits: world.config.limits,
+      },
       'followed',
       2,
       'alice',

@@ -210,7 +210,8 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     await world.rollOut(await world.release('back', two));
     expect(await world.repositories.branch('back', 'main')).not.toBe(source);
     const queues = { enqueueRollout: async () => true };
-    const tools = { store: world.store, ledger: world.ledger, queues, limits: world.config.limits };
+    const hostBook = { list: async () => [] };
+    const tools = { store: world.store, ledger: world.ledger, hostBook, queues, limits: world.config.limits };
     const rollback = await requestRollback(tools, 'back', undefined, 'bob');
     expect(await world.rollOut(rollback)).toMatchObject({ state: 'live', release: 3, kind: 'rollback' });
     expect(await world.get('back')).toEqual({ status: 200, body: 'one' });

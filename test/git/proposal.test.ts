@@ -109,6 +109,7 @@ describe('access', () => {
         looked.push(app);
         return existing.includes(app) ? 'main' : undefined;
       },
+      lock: async () => undefined,
       create: async () => {},
     };
   }

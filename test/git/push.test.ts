@@ -34,6 +34,20 @@ function onceOpen(gate: Gate): BuildScript {
 const tracking = (tree: WorkTree): Promise<string> =>
   tree.git('for-each-ref', '--format=%(objectname) %(refname)', 'refs/remotes');
 
+describe('a push to a locked app', () => {
+  test('is refused at once with the reason, and goes through when that is over', async () => {
+    const { platform, tree } = await platformWithHello();
+    platform.locks.set('hello', { reason: 'sale until Monday', by: 'bob', at: '' });
+    const refused = await platform.client(tree, 'push', 'slipway', 'main');
+    expect(refused.exitCode).not.toBe(0);
+    expect(refused.text).toContain('remote:  !     hello is locked by bob: sale until Monday');
+    expect(refused.text).toContain('slipway apps:unlock -a hello');
+    expect(await platform.store.list('hello')).toEqual([]);
+    platform.locks.clear();
+    expect((await platform.client(tree, 'push', 'slipway', 'main')).exitCode).toBe(0);
+  });
+});
+
 describe('a push that goes live', () => {
   test('shows the log, moves the branch, and is remembered as live', async () => {
     const { platform, tree, head } = await platformWithHello();

@@ -38,6 +38,7 @@ export function isPure(path: string): boolean {
   return (
     path.startsWith('src/model/') ||
     path.startsWith('src/dockerfile/') ||
+    path.startsWith('src/procfile/') ||
     /^src\/build\/cache\/keys?([.-].*)?\.ts$/.test(path) ||
     path === 'deploy/plan.ts'
   );

@@ -28,6 +28,7 @@ const IN_THE_CONTAINER: Readonly<Record<string, string>> = {
   'src/dockerfile/run-step.ts': 'the default SHELL of RUN',
   'src/dockerfile/instructions.ts': 'how SHELL is written, for an error',
   'deploy/targets/documents.ts': 'HEALTHCHECK CMD in shell form',
+  'src/procfile/command.ts': 'a command of a Procfile that is more than plain words',
 };
 
 function shellFaults(sources: Sources): string[] {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { AppView } from '../../api/views.js';
 import { projectRoot } from '../../root.js';
 import { addRemote } from '../git-remote.js';
-import { shortTime, table } from '../output.js';
+import { printable, shortTime, table } from '../output.js';
 import { type Command, EXIT, UsageError } from '../usage.js';
 
 const LAUNCHER = join(projectRoot(), 'bin/slipway');
@@ -74,8 +74,44 @@ const info: Command = {
       ...(app.release === undefined
         ? []
         : [`image     ${app.release.image.repository}@${app.release.image.digest}`]),
+      ...(app.lock === undefined
+        ? []
+        : [`locked    ${printable(app.lock.reason)} (${app.lock.by}, ${shortTime(app.lock.at)})`]),
       `created   ${shortTime(app.createdAt)} by ${app.createdBy}`,
     ]);
+    return EXIT.done;
+  },
+};
+
+const lock: Command = {
+  name: 'apps:lock',
+  usage: '--reason WHY',
+  help: `Freeze an app. Pushes and all other changes of what runs are refused with the reason, exit code 6. Only a
+rollback with --force goes on; what was accepted before ends as it would have.`,
+  examples: ['slipway apps:lock -a hello --reason "sale until Monday"'],
+  args: { min: 0, max: 0 },
+  options: { reason: { type: 'string', value: 'WHY', help: 'what those who are refused are told' } },
+  async run(invocation) {
+    const { reason } = invocation.options;
+    if (typeof reason !== 'string' || reason.trim() === '')
+      throw new UsageError('a reason is missing', 'slipway apps:lock --reason "sale until Monday"');
+    const name = await invocation.app();
+    const app = await (await invocation.client()).put<AppView>(`/v1/apps/${name}/lock`, { reason });
+    invocation.output.result(app, [`${name} is locked; to unlock it: slipway apps:unlock -a ${name}`]);
+    return EXIT.done;
+  },
+};
+
+const unlock: Command = {
+  name: 'apps:unlock',
+  usage: '',
+  help: 'End the freeze of an app.',
+  examples: ['slipway apps:unlock -a hello'],
+  args: { min: 0, max: 0 },
+  async run(invocation) {
+    const name = await invocation.app();
+    const app = await (await invocation.client()).delete<AppView>(`/v1/apps/${name}/lock`);
+    invocation.output.result(app, [`${name} is not locked`]);
     return EXIT.done;
   },
 };
@@ -102,4 +138,4 @@ const destroy: Command = {
   },
 };
 
-export const appCommands: readonly Command[] = [create, list, info, destroy];
+export const appCommands: readonly Command[] = [create, list, info, lock, unlock, destroy];

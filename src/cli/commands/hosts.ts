@@ -2,10 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { AddedHost, HostReport, HostView, PreparationEvent, RemovedHost } from '../../api/host-views.js';
+import type { BuildView } from '../../api/views.js';
 import { ERROR_CODES, type ErrorCode, SlipwayError } from '../../errors.js';
 import { describePlacement, type HostRecord, type Placement } from '../../model/host.js';
 import { printable, table } from '../output.js';
 import { type Command, EXIT, type ExitCode, type Invocation, type OptionSpec, UsageError } from '../usage.js';
+import { followUnlessDetached } from './builds.js';
 
 /** The deployer tries several ways, each with its own limit. */
 const SLOW_MS = 120_000;
@@ -306,7 +308,7 @@ const placement: Command = {
 const setPlacement: Command = {
   name: 'placement:set',
   usage: '',
-  help: 'Place an app on hosts by name, or on all with a label (admins only).',
+  help: 'Place an app on hosts by name, or on all with a label (admins only). What runs is rolled out there.',
   examples: [
     'slipway placement:set --host alpha --host beta -a hello',
     'slipway placement:set --label zone=eu -a hello',
@@ -317,6 +319,7 @@ const setPlacement: Command = {
     host: { type: 'string', multiple: true, value: 'NAME', help: 'a host; may be repeated' },
     label: { type: 'string', value: 'K=V', help: 'all hosts with this label' },
     default: { type: 'boolean', help: 'on the local host, as without a placement' },
+    detach: { type: 'boolean', help: 'do not wait for the rollout' },
   },
   async run(invocation) {
     const { label: wanted, default: isDefault } = invocation.options;
@@ -332,8 +335,11 @@ const setPlacement: Command = {
           : { label: { name: entry[0], value: entry[1] } };
     const app = await invocation.app();
     const client = await invocation.client();
-    const view = await client.put<PlacementView>(placementPath(app), { placement: chosen });
-    return showPlacement(invocation, app, view);
+    const answer = await client.put<PlacementView | { build: BuildView }>(placementPath(app), {
+      placement: chosen,
+    });
+    if ('build' in answer) return followUnlessDetached(invocation, answer.build);
+    return showPlacement(invocation, app, answer);
   },
 };
 

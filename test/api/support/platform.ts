@@ -89,6 +89,8 @@ export class Platform {
         store: this.store,
         ledger: this.ledger,
         platform: this.platform,
+        hostBook: this.platform.hosts,
+        history: this.repositories,
         queues: this.queues,
         limits: this.config.limits,
         deployer: new DeployerClient(this.paths.deployerSocket),

@@ -19,6 +19,7 @@ import type { AppDirectory, Pusher } from '../../../src/git/push.js';
 import { smartHttp } from '../../../src/git/smart-http.js';
 import { createLogger } from '../../../src/log.js';
 import { BuildLog } from '../../../src/logs/log-writer.js';
+import type { AppLock } from '../../../src/model/app.js';
 import type { Claim } from '../../../src/records/deployments.js';
 import { DeploymentStore } from '../../../src/records/deployments.js';
 import { clientEnvironment, type WorkTree } from './repositories.js';
@@ -89,6 +90,7 @@ export class Platform {
   readonly store: DeploymentStore;
   readonly repositories: AppRepositories;
   readonly apps: Map<string, string> = new Map();
+  readonly locks: Map<string, AppLock> = new Map();
   readonly server: FastifyInstance;
   readonly hooks: HookServer;
   readonly limits: Limits;
@@ -108,6 +110,7 @@ export class Platform {
     this.repositories = new AppRepositories(paths, this.git);
     const directory: AppDirectory = {
       deployBranch: async (app) => this.apps.get(app),
+      lock: async (app) => this.locks.get(app),
       create: async (app, branch) => void this.apps.set(app, branch),
     };
     const acceptance = new Acceptance({

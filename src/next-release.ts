@@ -1,0 +1,144 @@
+/**
+ * Making a release that no push brings: from what stands now, with one thing changed. It becomes a deployment that the deployer
+ * carries out and everybody follows by its log. Which wishes there are is in changes.ts and formation-changes.ts.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Limits } from './config.js';
+import { closeRelease, supersedeOlder } from './endings.js';
+import { toSlipwayError } from './errors.js';
+import type { AppState } from './ledger/app-documents.js';
+import type { HostBook } from './ledger/hosts.js';
+import type { Ledger, ReleaseDraft } from './ledger/ledger.js';
+import { BuildLog } from './logs/log-writer.js';
+import { type Deployment, isFinal } from './model/deployment.js';
+import { LOCAL_HOST, placedOn } from './model/host.js';
+import type { ChangeKind, Release, ReleaseWithOutcome } from './model/release.js';
+import type { Queues } from './queue/queues.js';
+import type { DeploymentStore } from './records/deployments.js';
+
+export interface ChangeTools {
+  readonly store: DeploymentStore;
+  readonly ledger: Ledger;
+  readonly hostBook: Pick<HostBook, 'list'>;
+  readonly queues: Pick<Queues, 'enqueueRollout'>;
+  readonly limits: Pick<Limits, 'logBytes' | 'logLineBytes'>;
+}
+
+/**
+ * The release that serves, or the newest that is to: on the live one's image a change would take back the code that is being
+ * rolled out.
+ */
+export async function newestStanding(
+  store: DeploymentStore,
+  app: string,
+  { releases, live = 0 }: Pick<AppState, 'releases' | 'live'>,
+): Promise<ReleaseWithOutcome | undefined> {
+  for (const release of [...releases].sort((a, b) => b.number - a.number)) {
+    if (release.number <= live) break;
+    if (release.outcome !== undefined) continue;
+    const deployment = await store.get(app, release.deploymentId);
+    const goesOn =
+      deployment !== undefined && !isFinal(deployment.state) && deployment.cancelledBy === undefined;
+    if (goesOn) return release;
+  }
+  return releases.find((release) => release.number === live);
+}
+
+/** What of a release says what should run. Where, is decided anew for each release: see {@link placement}. */
+export type Content = Pick<
+  ReleaseDraft,
+  'image' | 'source' | 'message' | 'author' | 'config' | 'processes' | 'releasePhase'
+>;
+
+export function contentOf(release: Release): Content {
+  const { image, source, message, author, config, processes, releasePhase } = release;
+  return {
+    image,
+    source,
+    ...(message === undefined ? {} : { message }),
+    ...(author === undefined ? {} : { author }),
+    config,
+    processes,
+    ...(releasePhase === undefined ? {} : { releasePhase }),
+  };
+}
+
+/** Where a release runs that is made now. Nothing for the local host alone, as before there were others. Throws `no_host`. */
+export async function placement(
+  hostBook: Pick<HostBook, 'list'>,
+  { placement: wanted }: Pick<AppState, 'placement'>,
+): Promise<Pick<Release, 'hosts'>> {
+  const names = placedOn(wanted, await hostBook.list());
+  return isDeepStrictEqual(names, [LOCAL_HOST]) ? {} : { hosts: names };
+}
+
+export interface NewRelease {
+  readonly kind: ChangeKind;
+  /** The first lines of its log. */
+  readonly headline: string;
+  readonly lines?: readonly string[];
+  readonly content: Content;
+  readonly description: string;
+  readonly rollbackOf?: number;
+}
+
+/** The deployment as it is then: `ready`, unless it was cancelled at this very moment. */
+export async function startRelease(
+  tools: ChangeTools,
+  app: string,
+  who: string,
+  { kind, headline, lines = [], content, description, rollbackOf }: NewRelease,
+): Promise<Deployment> {
+  const { store, ledger, hostBook, queues } = tools;
+  const where = await placement(hostBook, await ledger.read(app));
+  const { id } = await store.create(app, { kind, who });
+  let number: number;
+  try {
+    await beginLog(tools, app, id, headline, lines);
+    const draft: ReleaseDraft = {
+      ...content,
+      ...where,
+      kind,
+      deploymentId: id,
+      ...(rollbackOf === undefined ? {} : { rollbackOf }),
+      description,
+    };
+    number = (await ledger.appendRelease(app, draft, who)).number;
+  } catch (thrown) {
+    const { code, message } = toSlipwayError(thrown);
+    // The reconciler ends it a minute later when this fails as well: on a full disk everything does.
+    await store.end(app, id, { state: 'failed', reason: message, code }).catch(() => undefined);
+    throw thrown;
+  }
+  const started = await store.append(app, id, { type: 'release', at: Date.now(), number });
+  if (isFinal(started.state)) {
+    await closeRelease(ledger, started);
+    return started;
+  }
+  await supersedeOlder(tools, started);
+  // The reconciler finds it when the queue cannot be reached now.
+  await queues.enqueueRollout(app);
+  return started;
+}
+
+async function beginLog(
+  { store, limits }: ChangeTools,
+  app: string,
+  id: string,
+  headline: string,
+  lines: readonly string[],
+): Promise<void> {
+  const log = await BuildLog.open(store.logPath(app, id), limits);
+  try {
+    await log.headline(headline);
+    for (const line of lines) await log.body(line);
+  } finally {
+    await log.close();
+  }
+}
+
+/** It becomes one line of a log and a list. */
+export function enumerate(names: readonly string[]): string {
+  const shown = names.length > 6 ? names.slice(0, 5) : names;
+  return names.length > 6 ? `${shown.join(', ')} and ${names.length - 5} more` : shown.join(', ');
+}

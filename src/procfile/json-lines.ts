@@ -1,0 +1,104 @@
+/** JSON (RFC 8259) that knows in which line each value begins, for errors that a person can find. Pure. */
+
+export interface Located {
+  readonly line: number;
+  readonly value: null | boolean | number | string | readonly Located[] | ReadonlyMap<string, Located>;
+}
+
+export class JsonFault extends Error {
+  readonly line: number;
+
+  constructor(line: number, message: string) {
+    super(message);
+    this.line = line;
+  }
+}
+
+const DEPTH_LIMIT = 50;
+const LITERALS: Readonly<Record<string, null | boolean>> = { true: true, false: false, null: null };
+const TOKEN =
+  /[\t\n\r ]*(?:([[\]{}:,])|("(?:[^"\\\n\r]|\\.)*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)|(true|false|null))/y;
+
+/** Throws {@link JsonFault}. A name that an object has twice is a fault: one of the two would count for nothing. */
+export function parseJsonLines(text: string): Located {
+  let at = 0;
+  let line = 1;
+  let counted = 0;
+
+  const lineAt = (offset: number): number => {
+    for (; counted < offset; counted += 1) if (text[counted] === '\n') line += 1;
+    return line;
+  };
+  const fault = (message: string): JsonFault => {
+    const found = /[^\t\n\r ]/g;
+    found.lastIndex = at;
+    return new JsonFault(lineAt(found.exec(text)?.index ?? text.length), message);
+  };
+  const next = (): { token: string; kind: 'sign' | 'string' | 'number' | 'word'; line: number } => {
+    TOKEN.lastIndex = at;
+    const match = TOKEN.exec(text);
+    if (match === null)
+      throw fault(/^\s*$/.test(text.slice(at)) ? 'the file ends too early' : 'this is not JSON');
+    const [, sign, string, number, word] = match;
+    at = TOKEN.lastIndex;
+    const token = sign ?? string ?? number ?? word ?? '';
+    const kind =
+      sign !== undefined
+        ? 'sign'
+        : string !== undefined
+          ? 'string'
+          : number !== undefined
+            ? 'number'
+            : 'word';
+    return { token, kind, line: lineAt(at - token.length) };
+  };
+  const peek = (): string => {
+    TOKEN.lastIndex = at;
+    return TOKEN.exec(text)?.[1] ?? '';
+  };
+  const expect = (sign: string): void => {
+    if (peek() !== sign) throw fault(`${JSON.stringify(sign)} is missing here`);
+    next();
+  };
+  const stringOf = (token: string): string => {
+    try {
+      return JSON.parse(token) as string;
+    } catch {
+      throw fault('a string has a character or an escape that JSON does not allow');
+    }
+  };
+
+  const read = (depth: number): Located => {
+    if (depth > DEPTH_LIMIT) throw fault(`it is nested deeper than ${DEPTH_LIMIT}`);
+    const { token, kind, line: begins } = next();
+    if (kind === 'string') return { line: begins, value: stringOf(token) };
+    if (kind === 'number') return { line: begins, value: Number(token) };
+    if (kind === 'word') return { line: begins, value: LITERALS[token] ?? null };
+    if (token === '[') {
+      const items: Located[] = [];
+      while (peek() !== ']') {
+        if (items.length > 0) expect(',');
+        items.push(read(depth + 1));
+      }
+      next();
+      return { line: begins, value: items };
+    }
+    if (token !== '{') throw fault(`a value is missing before ${JSON.stringify(token)}`);
+    const members = new Map<string, Located>();
+    while (peek() !== '}') {
+      if (members.size > 0) expect(',');
+      const name = next();
+      if (name.kind !== 'string') throw new JsonFault(name.line, 'a name in double quotes is missing here');
+      const key = stringOf(name.token);
+      if (members.has(key)) throw new JsonFault(name.line, `${JSON.stringify(key)} occurs twice`);
+      expect(':');
+      members.set(key, read(depth + 1));
+    }
+    next();
+    return { line: begins, value: members };
+  };
+
+  const whole = read(0);
+  if (/\S/.test(text.slice(at))) throw fault('there is something after the end of the value');
+  return whole;
+}

@@ -1,0 +1,131 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { SlipwayError } from '../../src/errors.js';
+import { parseAppJson } from '../../src/procfile/app-json.js';
+import { JsonFault, type Located, parseJsonLines } from '../../src/procfile/json-lines.js';
+
+function plain({ value }: Located): unknown {
+  if (Array.isArray(value)) return value.map(plain);
+  if (value instanceof Map)
+    return Object.fromEntries([...value].map(([name, member]) => [name, plain(member)]));
+  return value;
+}
+
+describe('JSON with lines', () => {
+  it('is what JSON.parse reads', () => {
+    fc.assert(
+      fc.property(fc.json(), fc.constantFrom(0, 2, '\t'), (text, indent) => {
+        const written = JSON.stringify(JSON.parse(text), null, indent);
+        expect(JSON.stringify(plain(parseJsonLines(written)))).toBe(
+          JSON.stringify(JSON.parse(JSON.stringify(JSON.parse(text)))),
+        );
+      }),
+    );
+  });
+
+  it('refuses what JSON.parse refuses', () => {
+    const parts = [
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '"a"',
+      '"b',
+      '1',
+      '01',
+      '-',
+      'true',
+      'nul',
+      ' ',
+      '\n',
+      '"\\x"',
+    ];
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...parts), { maxLength: 8 }), (words) => {
+        const text = words.join('');
+        let ours = true;
+        let theirs = true;
+        try {
+          JSON.parse(text);
+        } catch {
+          theirs = false;
+        }
+        try {
+          parseJsonLines(text);
+        } catch (thrown) {
+          expect(thrown).toBeInstanceOf(JsonFault);
+          // A name that occurs twice is refused by us alone.
+          if (theirs) expect((thrown as Error).message).toContain('occurs twice');
+          ours = theirs;
+        }
+        expect(ours).toBe(theirs);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe('app.json', () => {
+  it.each([
+    ['', 1, 'the file ends too early'],
+    ['[]', 1, 'it must be an object'],
+    [
+      '{\n  "formation": {\n    "web": {"quantity": 2,}\n  }\n}',
+      3,
+      'a name in double quotes is missing here',
+    ],
+    ['{\n  "formation": {}\n  "cron": []\n}', 3, '"," is missing here'],
+    ['{\n\n"a": nope}', 3, 'this is not JSON'],
+    ['{"a": 1}\n\nx', 3, 'there is something after the end'],
+    ['{"a": 1,\n"a": 2}', 2, '"a" occurs twice'],
+    [`${'['.repeat(60)}`, 1, 'nested deeper than 50'],
+    ['{"formation": []}', 1, 'formation must be an object'],
+    ['{"formation":\n{"web": 2}}', 2, 'formation.web must be an object'],
+    [
+      '{"formation": {"web": {\n"quantity": "2"}}}',
+      2,
+      'formation.web.quantity must be a whole number from 0 to 100',
+    ],
+    ['{"formation": {"web": {"quantity": 101}}}', 1, 'from 0 to 100'],
+    ['{"formation": {"web": {"quantity": 1.5}}}', 1, 'from 0 to 100'],
+    ['{"formation": {\n"a b": {}}}', 2, 'formation: "a b" is not a process type'],
+    ['{"formation": {"release": {}}}', 1, '"release" is not a process type'],
+    [
+      '{"formation": {"web": {\n\n"memory": "lots"}}}',
+      3,
+      'formation.web: memory must be a size such as "512m"',
+    ],
+    ['{"formation": {"web": {"memory": "1m"}}}', 1, 'at least "6m"'],
+    ['{"formation": {"web": {"cpus": true}}}', 1, 'cpus must be a number or a string'],
+    ['{"formation": {"web": {"processes": 0}}}', 1, 'processes must be a whole number'],
+    ['{"scripts": {"postdeploy": 1}}', 1, 'scripts.postdeploy must be a command'],
+    ['{"scripts": {"dokku": {"predeploy": {}}}}', 1, 'scripts.dokku.predeploy must be a command'],
+    ['{"cron": {}}', 1, 'cron must be a list'],
+    ['{"cron": [{"command": "a"}]}', 1, 'cron[0] has no schedule'],
+    ['{"cron": [{"command": "", "schedule": "@daily"}]}', 1, 'cron[0].command must be a string'],
+    ['{"cron": [\n{"command": "a",\n "schedule": "* * *"}]}', 3, 'cron[0].schedule must have five fields'],
+  ])('is refused with its line: %j', (text, line, message) => {
+    expect(() => parseAppJson(text)).toThrow(
+      expect.objectContaining({
+        code: 'app_json_invalid',
+        where: `app.json:${line}`,
+        message: expect.stringContaining(message),
+      } satisfies Partial<SlipwayError>),
+    );
+  });
+
+  it('of other platforms is taken for what we know of it', () => {
+    const text = JSON.stringify({
+      $schema: 'x',
+      name: 'shop',
+      env: { A: { required: true } },
+      buildpacks: [{ url: 'a' }],
+      scripts: { postdeploy: 'a', dokku: { predeploy: 'b' } },
+      cron: [{ command: 'a', schedule: '0 3 * * *' }],
+      formation: { web: { quantity: 0, size: 'standard-1x' } },
+    });
+    expect(parseAppJson(text).formation).toEqual(new Map([['web', { line: 1, quantity: 0 }]]));
+  });
+});
