@@ -8,7 +8,7 @@ import { Turns } from '../../src/turns.js';
 import { onHost } from '../everywhere.js';
 import type { TlsFiles } from '../targets/engine-api.js';
 import { hintFor } from './hints.js';
-import { infoOf, registryFinding } from './look.js';
+import { type EngineInfo, infoOf, registryFinding } from './look.js';
 import { type HostPlace, type LedgerHosts, type OpenHost, type OpeningParts, openHost } from './open.js';
 import { confirmedHostKey } from './ssh.js';
 
@@ -131,8 +131,7 @@ export class HostChanges {
   async #tryPlace(place: HostPlace): Promise<{ seesRegistry: boolean; says: string }> {
     const host = await openHost(this.#parts, place);
     try {
-      const { ID } = await infoOf(host.target.engine);
-      await this.#refuseTwin(ID);
+      await this.#refuseTwin(await infoOf(host.target.engine));
       const { result, says } = await registryFinding(host);
       return { seesRegistry: result === 'good', says };
     } catch (thrown) {
@@ -142,13 +141,15 @@ export class HostChanges {
     }
   }
 
-  /** The same engine by another address. */
-  async #refuseTwin(id: string): Promise<void> {
+  /** The same engine by another address. An id alone may be that of a machine that was copied. */
+  async #refuseTwin(engine: EngineInfo): Promise<void> {
+    const isSame = (other: EngineInfo): boolean =>
+      (['ID', 'Name', 'DockerRootDir'] as const).every((field) => other[field] === engine[field]);
     const hosts = await this.#hosts.list();
     await Promise.all(
       hosts.map(async ({ name, target }) => {
         const other = await infoOf(target.engine, { timeoutMs: TWIN_MS }).catch(() => undefined);
-        if (other?.ID !== id) return;
+        if (other === undefined || !isSame(other)) return;
         throw new SlipwayError('conflict', `this is the engine of ${name}`, {
           hint: "one engine has one name: two would take each other's containers for strays",
         });

@@ -26,6 +26,8 @@ const CLOCK_LIMIT_MS = 5_000;
 /** https://docs.docker.com/engine/api/v1.41/#operation/SystemInfo */
 export interface EngineInfo {
   readonly ID: string;
+  /** Of the machine. */
+  readonly Name: string;
   readonly ServerVersion: string;
   readonly DockerRootDir: string;
   readonly SystemTime: string;

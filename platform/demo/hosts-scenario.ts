@@ -32,9 +32,8 @@ export async function playOverHosts(stage: Stage, machines: Machines): Promise<v
       await pushBusybox(stage.platform.config);
       await person.begin(tokenOf(stage));
       const done = [];
-      // Engines of Debian's Docker 20.10 on one machine have one id, which the check would take for one engine.
       for (const { name, dockerHost } of machines.all)
-        done.push(await person.slipway('hosts:add', name, dockerHost, '--no-check'));
+        done.push(await person.slipway('hosts:add', name, dockerHost));
       done.push(await person.slipway('placement:set', ...names.flatMap((name) => ['--host', name])));
       done.push(await person.slipway('ps:scale', `web=${names.length}`));
       return done.flatMap(({ exitCode }) => expect('the exit code', exitCode, 0));
