@@ -21,11 +21,13 @@ import { Edge } from './edge/edge.js';
 import { Haproxy } from './edge/haproxy.js';
 import { EdgeStateFile } from './edge/state-file.js';
 import { oneHost } from './hosts.js';
+import { hostOf } from './names.js';
 import { platformId } from './platform-id.js';
 import { type ReconcileParts, reconcileApp } from './reconcile.js';
 import { startReconciler } from './reconciler.js';
 import { Retirements } from './retire.js';
 import { rollOut } from './rollout.js';
+import { routeApp } from './routes.js';
 import { serveRuntime } from './serve.js';
 import { DockerTarget } from './targets/docker.js';
 import { Engine } from './targets/engine.js';
@@ -69,7 +71,13 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
   // HAProxy may be waiting for this file.
   await parts.edge.prepare();
   await mkdir(dirname(paths.deployerSocket), { recursive: true, mode: 0o700 });
-  const stopServing = await serveRuntime({ socketPath: paths.deployerSocket, hosts, log });
+  const stopServing = await serveRuntime({
+    socketPath: paths.deployerSocket,
+    hosts,
+    route: (app) => routeApp(parts, app),
+    traffic: (app) => parts.edge.traffic(hostOf(app, config.appDomain)),
+    log,
+  });
   const reconciler = startReconciler(parts);
   return {
     deployNext: (app, lease) => deployNext(parts, app, lease),
@@ -83,6 +91,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
 function openEdge({ edge }: Config, log: Logger): Edge {
   const settings: EdgeSettings = {
     bind: edge.bind,
+    ...(edge.tlsBind === undefined ? {} : { tlsBind: edge.tlsBind }),
     statsSocket: join(dirname(edge.masterSocket), 'haproxy-stats.sock'),
     ...(process.getuid?.() === 0 ? { runAs: { uid: NOBODY, gid: NOBODY } } : {}),
   };

@@ -4,19 +4,31 @@
  */
 import { chmod, rm } from 'node:fs/promises';
 import { type FastifyBaseLogger, fastify, LogController } from 'fastify';
+import type { TrafficView } from '../src/api/deployer-client.js';
 import { toSlipwayError } from '../src/errors.js';
 import type { Logger } from '../src/log.js';
+import { checkAppName } from '../src/model/app.js';
 import type { Hosts } from './hosts.js';
 import { runningRoutes } from './running.js';
 
 export interface ServeOptions {
   readonly socketPath: string;
   readonly hosts: Hosts;
+  /** Has the edge do what an app's ledger says; what could not be done. */
+  readonly route: (app: string) => Promise<readonly string[]>;
+  /** What the edge counted for an app. */
+  readonly traffic: (app: string) => Promise<TrafficView | undefined>;
   readonly log: Logger;
 }
 
 /** Listens; the answer stops it. */
-export async function serveRuntime({ socketPath, hosts, log }: ServeOptions): Promise<() => Promise<void>> {
+export async function serveRuntime({
+  socketPath,
+  hosts,
+  route,
+  traffic,
+  log,
+}: ServeOptions): Promise<() => Promise<void>> {
   const server = fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -32,6 +44,12 @@ export async function serveRuntime({ socketPath, hosts, log }: ServeOptions): Pr
   });
 
   runningRoutes(server, hosts);
+  server.post<{ Params: { app: string } }>('/apps/:app/route', async (request) => ({
+    problems: await route(checkAppName(request.params.app)),
+  }));
+  server.get<{ Params: { app: string } }>('/apps/:app/traffic', async (request) => ({
+    traffic: (await traffic(checkAppName(request.params.app))) ?? null,
+  }));
 
   // Left by a deployer that was killed.
   await rm(socketPath, { force: true });

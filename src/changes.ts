@@ -115,6 +115,31 @@ export async function requestConfigChange(
 }
 
 /**
+ * A release that says what domains the app has now. They are in effect already, so it waits for none that is on its way: that one is
+ * left alone, and the next one names them.
+ */
+export async function requestDomainRelease(
+  tools: ChangeTools,
+  app: string,
+  description: string,
+  who: string,
+): Promise<Deployment | undefined> {
+  const { releases, live } = await tools.ledger.read(app);
+  const base = await newestStanding(tools.store, app, releases, live);
+  if (base === undefined || base.number !== live) return undefined;
+  return startRelease(tools, app, who, 'config', {
+    headline: `Domains of ${app}: ${description}`,
+    lines: [],
+    draft: (deploymentId) => ({
+      ...contentOf(base),
+      kind: 'config',
+      deploymentId,
+      description: `domains: ${description}`,
+    }),
+  });
+}
+
+/**
  * The release that serves, or the newest that is to: on the live one's image a config change would take back the code that
  * is being rolled out.
  */

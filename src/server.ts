@@ -10,6 +10,7 @@ import {
 import { appRoutes } from './api/apps.js';
 import { limitBodyTime } from './api/body-deadline.js';
 import { buildRoutes } from './api/builds.js';
+import { domainRoutes } from './api/domains.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
@@ -76,6 +77,7 @@ export function buildServer(
       appRoutes(api, tools, turns);
       buildRoutes(api, tools, times);
       releaseRoutes(api, tools, turns);
+      domainRoutes(api, tools, turns);
       runtimeRoutes(api, tools);
       tokenRoutes(api, tools);
     },

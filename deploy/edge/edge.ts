@@ -4,6 +4,7 @@
  * taking them (invariant 5).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TrafficView } from '../../src/api/deployer-client.js';
 import { SlipwayError } from '../../src/errors.js';
 import type { Logger } from '../../src/log.js';
 import { Turns } from '../../src/turns.js';
@@ -95,9 +96,20 @@ export class Edge {
       const file = await this.#parts.file.writeCertificate(name, pem);
       // A HAProxy with a configuration of others gets ours first.
       await this.#converge();
-      await this.#tables.load(file, pem);
+      try {
+        await this.#tables.load(file, pem);
+      } catch (error) {
+        await this.#parts.file.removeCertificate(file);
+        throw error;
+      }
       return file;
     });
+  }
+
+  /** The file of a certificate that was added under this name, while it is there. */
+  async certificateFile(name: string): Promise<string | undefined> {
+    const file = this.#parts.file.certificateFile(name);
+    return (await this.#parts.file.readCertificate(file)) === undefined ? undefined : file;
   }
 
   /** Removes the files of certificates that are in no use. */
@@ -132,6 +144,11 @@ export class Edge {
       { host, servers: names },
       'HAProxy holds on to servers that were taken out of service',
     );
+  }
+
+  /** What went through the backend of this host; undefined when there is none. */
+  traffic(host: string): Promise<TrafficView | undefined> {
+    return this.#parts.haproxy.traffic(host);
   }
 
   /** Servers that run but that the state does not want: what a killed deployer was about to retire. */

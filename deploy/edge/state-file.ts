@@ -76,11 +76,19 @@ export class EdgeStateFile {
     return readText(join(dirname(this.#configFile), file));
   }
 
-  /** Also when it is there already: from now on it counts as used for a while. The name to give it by. */
+  certificateFile(name: string): string {
+    return `${CERTIFICATE_DIRECTORY}/${name}.pem`;
+  }
+
+  /** Also when it is there already: from now on it counts as used for a while. Answers with the file. */
   async writeCertificate(name: string, pem: string): Promise<string> {
-    const file = `${CERTIFICATE_DIRECTORY}/${name}.pem`;
+    const file = this.certificateFile(name);
     await this.#replace(join(dirname(this.#configFile), file), pem);
     return file;
+  }
+
+  async removeCertificate(file: string): Promise<void> {
+    await rm(join(dirname(this.#configFile), file), { force: true });
   }
 
   /** Private keys that nobody needs any more. */

@@ -25,6 +25,24 @@ export interface RunningView {
   readonly silent: readonly { readonly host: string; readonly reason: string }[];
 }
 
+/** What the edge counted for an app. */
+export interface TrafficView {
+  /** The edge counts from its start, or from when it was reloaded last. */
+  readonly since: string;
+  readonly requests: number;
+  /** By the class of their status. */
+  readonly responses: Readonly<Record<'1xx' | '2xx' | '3xx' | '4xx' | '5xx', number>>;
+  /** From the clients and to them. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Requests and tunnels now. */
+  readonly underWay: number;
+  /** Connections to containers that were not made, answers that broke off, and what was tried again. */
+  readonly failures: { readonly connections: number; readonly responses: number; readonly retries: number };
+  /** Averages of the last requests: until a server was free, until it was connected, until its answer began, in all. */
+  readonly averageMs: Readonly<Record<'queue' | 'connect' | 'response' | 'total', number>>;
+}
+
 const ANSWER_MS = 10_000;
 
 export class DeployerClient {
@@ -38,7 +56,9 @@ export class DeployerClient {
 
   /** The app's containers. Throws `unavailable` when no deployer answers. */
   async processes(app: string): Promise<RunningView> {
-    const running = (await readJson(await this.#get(`/apps/${app}/ps`))) as Partial<RunningView> | null;
+    const running = (await readJson(
+      await this.#ask('GET', `/apps/${app}/ps`),
+    )) as Partial<RunningView> | null;
     if (Array.isArray(running?.processes) && Array.isArray(running.silent)) return running as RunningView;
     throw silent(new Error('no list of processes'));
   }
@@ -48,7 +68,8 @@ export class DeployerClient {
     app: string,
     options: { readonly lines: number; readonly follow: boolean },
   ): Promise<IncomingMessage> {
-    const answer = await this.#get(
+    const answer = await this.#ask(
+      'GET',
       `/apps/${app}/logs?lines=${options.lines}&follow=${options.follow ? '1' : '0'}`,
     );
     // What is followed may be silent for hours.
@@ -56,10 +77,28 @@ export class DeployerClient {
     return answer;
   }
 
+  /** Undefined when nothing of the app is at the edge. */
+  async traffic(app: string): Promise<TrafficView | undefined> {
+    const { traffic } = ((await readJson(await this.#ask('GET', `/apps/${app}/traffic`))) ?? {}) as {
+      traffic?: TrafficView | null;
+    };
+    return traffic ?? undefined;
+  }
+
+  /** Has the edge do what the ledger says for the app. What could not be done, for people. Throws as `processes` does. */
+  async route(app: string): Promise<string[]> {
+    const { problems } = ((await readJson(await this.#ask('POST', `/apps/${app}/route`))) ?? {}) as {
+      problems?: unknown;
+    };
+    if (Array.isArray(problems)) return problems.map(String);
+    throw silent(new Error('no list of problems'));
+  }
+
   /** Silence of `answerMs`, before the answer or in it, ends it. */
-  #get(path: string): Promise<IncomingMessage> {
+  #ask(method: 'GET' | 'POST', path: string): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const asked = request({ socketPath: this.#socketPath, path, timeout: this.#answerMs }, (answer) => {
+      const options = { socketPath: this.#socketPath, method, path, timeout: this.#answerMs };
+      const asked = request(options, (answer) => {
         if (answer.statusCode === 200) resolve(answer);
         else readError(answer).then(reject, (cause: unknown) => reject(silent(cause)));
       });

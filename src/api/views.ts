@@ -73,6 +73,7 @@ export interface ReleaseView {
   readonly image: ReleaseWithOutcome['image'];
   readonly commit: string;
   readonly config: readonly string[];
+  readonly domains?: readonly string[];
   readonly build: string;
   readonly rollbackOf?: number;
   readonly createdAt: string;
@@ -99,6 +100,7 @@ export function releaseView(release: ReleaseWithOutcome, live: number | undefine
     image: release.image,
     commit: release.source,
     config: Object.keys(release.config).sort(),
+    ...(release.domains === undefined ? {} : { domains: release.domains }),
     build: release.deploymentId,
     ...(release.rollbackOf === undefined ? {} : { rollbackOf: release.rollbackOf }),
     createdAt: release.createdAt,
@@ -136,8 +138,13 @@ export function appView(
   };
 }
 
+/** The name that every app has without asking for one. */
+export function appHost({ appDomain }: Pick<Config, 'appDomain'>, app: string): string {
+  return `${app}.${appDomain}`;
+}
+
 /** Where an app answers. */
 export function appUrl(config: Pick<Config, 'appDomain' | 'edge'>, app: string): string {
   const port = config.edge.bind.split(':')[1] ?? '80';
-  return `http://${app}.${config.appDomain}${port === '80' ? '' : `:${port}`}`;
+  return `http://${appHost(config, app)}${port === '80' ? '' : `:${port}`}`;
 }

@@ -7,6 +7,7 @@ import { appCommands } from './commands/apps.js';
 import { localBuildCommands } from './commands/build.js';
 import { buildCommands } from './commands/builds.js';
 import { configCommands } from './commands/config.js';
+import { domainCommands } from './commands/domains.js';
 import { imageCommands } from './commands/images.js';
 import { gitCommands, loginCommands } from './commands/login.js';
 import { releaseCommands } from './commands/releases.js';
@@ -33,6 +34,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'builds', commands: buildCommands },
   { title: 'releases', commands: releaseCommands },
   { title: 'config', commands: configCommands },
+  { title: 'domains', commands: domainCommands },
   { title: 'what runs', commands: runtimeCommands },
   { title: 'tokens', commands: tokenCommands },
   { title: 'for git', commands: gitCommands },

@@ -6,14 +6,17 @@
  *   releases/<n>.json    immutable
  *   outcomes/<n>.json    how it ended; written once
  *   live                 the number of the release that serves
+ *
+ * and those of edge-documents.ts.
  */
 import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
 import type { AppSettings } from '../model/app.js';
 import type { Outcome, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
 import type { Documents } from './documents.js';
+import { type EdgeDocuments, readEdge } from './edge-documents.js';
 
-export interface AppState {
+export interface AppState extends EdgeDocuments {
   readonly settings: AppSettings;
   /** Config var → ciphertext. */
   readonly config: Readonly<Record<string, string>>;
@@ -52,6 +55,7 @@ const release: z.ZodType<Release> = z.object({
     }),
   ),
   hosts: z.array(text).exactOptional(),
+  domains: z.array(text).exactOptional(),
   deploymentId: text,
   rollbackOf: z.int().positive().exactOptional(),
   createdAt: text,
@@ -109,6 +113,7 @@ export function parseApp(documents: Documents): AppState {
   return {
     settings: found,
     config: read(CONFIG_PATH, config) ?? {},
+    ...readEdge(read),
     releases,
     ...(liveNumber === undefined ? {} : { live: liveNumber }),
     head,

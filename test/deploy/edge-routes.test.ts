@@ -321,6 +321,20 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
     expect((await getTls('one.test', made.certificate)).body).toBe('one');
   });
 
+  it('counts the requests of an app', async () => {
+    const traffic = async (): Promise<[number, number, number]> => {
+      const { requests, responses, bytesOut } = (await test.edge.traffic('two.localhost'))!;
+      return [requests, responses['2xx'], bytesOut];
+    };
+    const before = await traffic();
+    for (let count = 0; count < 5; count += 1) await get('two.localhost');
+    const after = await traffic();
+    expect(after.slice(0, 2)).toEqual([before[0] + 5, before[1] + 5]);
+    expect(after[2]).toBeGreaterThan(before[2]);
+    expect(Date.parse((await test.edge.traffic('one.localhost'))!.since)).toBeLessThanOrEqual(Date.now());
+    expect(await test.edge.traffic('nobody.localhost')).toBeUndefined();
+  });
+
   it('corrects tables that somebody has changed by hand', async () => {
     await set('one', { domains: ['one.test'] });
     for (const command of [
