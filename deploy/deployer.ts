@@ -16,6 +16,9 @@ import { LOCAL_HOST } from '../src/model/host.js';
 import { DeploymentStore } from '../src/records/deployments.js';
 import { RegistryClient } from '../src/registry/client.js';
 import { Turns } from '../src/turns.js';
+import { accountKey } from './acme/account.js';
+import { startCertificates } from './acme/certificates.js';
+import { AcmeClient } from './acme/client.js';
 import type { EdgeSettings } from './edge/config.js';
 import { Edge } from './edge/edge.js';
 import { Haproxy } from './edge/haproxy.js';
@@ -71,10 +74,17 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
   // HAProxy may be waiting for this file.
   await parts.edge.prepare();
   await mkdir(dirname(paths.deployerSocket), { recursive: true, mode: 0o700 });
+  const certificates = startCertificates({
+    ...parts,
+    acme: new AcmeClient({
+      ...config.acme,
+      accountKey: await accountKey(join(dirname(config.edge.configFile), 'acme-account.pem')),
+    }),
+  });
   const stopServing = await serveRuntime({
     socketPath: paths.deployerSocket,
     hosts,
-    route: (app) => routeApp(parts, app),
+    route: (app) => routeApp(parts, app).finally(() => certificates.ring()),
     traffic: (app) => parts.edge.traffic(hostOf(app, config.appDomain)),
     log,
   });
@@ -82,7 +92,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
   return {
     deployNext: (app, lease) => deployNext(parts, app, lease),
     close: async () => {
-      await Promise.all([reconciler.close(), stopServing(), parts.retirements.close()]);
+      await Promise.all([reconciler.close(), certificates.close(), stopServing(), parts.retirements.close()]);
       registry.close();
     },
   };
