@@ -16,18 +16,24 @@ import type { Deployment } from '../src/model/deployment.js';
 import { DeploymentStore } from '../src/records/deployments.js';
 import { RegistryClient } from '../src/registry/client.js';
 import { Turns } from '../src/turns.js';
+import { accountKey } from './acme/account.js';
+import { startCertificates } from './acme/certificates.js';
+import { AcmeClient } from './acme/client.js';
 import type { EdgeSettings } from './edge/config.js';
 import { Edge } from './edge/edge.js';
 import { Haproxy } from './edge/haproxy.js';
 import { EdgeStateFile } from './edge/state-file.js';
+import { edgeRoutes } from './edge-routes.js';
 import { HostCredentials } from './hosts/credentials.js';
 import { LedgerHosts, type OpeningParts } from './hosts/open.js';
 import { hostRoutes } from './hosts/routes.js';
+import { hostOf } from './names.js';
 import { platformId } from './platform-id.js';
 import { type ReconcileParts, reconcileApp } from './reconcile.js';
 import { startReconciler } from './reconciler.js';
 import { Retirements } from './retire.js';
 import { rollOut } from './rollout.js';
+import { routeApp } from './routes.js';
 import { serveRuntime } from './serve.js';
 
 /** Debian's `nobody` and `nogroup`. */
@@ -64,17 +70,30 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
   // HAProxy may be waiting for this file.
   await parts.edge.prepare();
   await mkdir(dirname(paths.deployerSocket), { recursive: true, mode: 0o700 });
+  const certificates = startCertificates({
+    ...parts,
+    acme: new AcmeClient({
+      ...config.acme,
+      accountKey: await accountKey(join(dirname(config.edge.configFile), 'acme-account.pem')),
+    }),
+  });
   const stopServing = await serveRuntime({
     socketPath: paths.deployerSocket,
     hosts,
-    more: (server) => hostRoutes(server, hosts, opening),
+    more: (server) => {
+      hostRoutes(server, hosts, opening);
+      edgeRoutes(server, {
+        route: (app) => routeApp(parts, app).finally(() => certificates.ring()),
+        traffic: (app) => parts.edge.traffic(hostOf(app, config.appDomain)),
+      });
+    },
     log,
   });
   const reconciler = startReconciler(parts);
   return {
     deployNext: (app, lease) => deployNext(parts, app, lease),
     close: async () => {
-      await Promise.all([reconciler.close(), stopServing(), parts.retirements.close()]);
+      await Promise.all([reconciler.close(), certificates.close(), stopServing(), parts.retirements.close()]);
       await hosts.close();
       registry.close();
     },
@@ -95,6 +114,7 @@ async function openingParts(config: Config, git: Git, log: Logger): Promise<Open
 function openEdge({ edge }: Config, log: Logger): Edge {
   const settings: EdgeSettings = {
     bind: edge.bind,
+    ...(edge.tlsBind === undefined ? {} : { tlsBind: edge.tlsBind }),
     statsSocket: join(dirname(edge.masterSocket), 'haproxy-stats.sock'),
     ...(process.getuid?.() === 0 ? { runAs: { uid: NOBODY, gid: NOBODY } } : {}),
   };

@@ -15,6 +15,7 @@ import { type DeployerParts, serversOfContainers } from './parts.js';
 import { hostsOf } from './placement.js';
 import { type Plan, plan } from './plan.js';
 import { retire } from './retire.js';
+import { routeApp } from './routes.js';
 import type { Container } from './targets/container.js';
 
 export interface ReconcileParts extends DeployerParts {
@@ -32,15 +33,18 @@ export async function reconcileAll(parts: ReconcileParts, signal: AbortSignal): 
   const apps = new Set(await ledger.listApps());
   const { containers, silent } = await lookAround(hosts, undefined, { signal });
   for (const { app } of containers) apps.add(app);
-  for (const { app } of (await edge.state()).apps) apps.add(app);
+  const { apps: served, routes = [] } = await edge.state();
+  for (const { app } of [...served, ...routes]) apps.add(app);
   const failures: unknown[] = [];
   for (const app of apps) {
     signal.throwIfAborted();
+    await routeApp(parts, app).catch((error: unknown) => failures.push(error));
     await reconcileApp(parts, app, signal, silent).catch((error: unknown) => failures.push(error));
   }
   signal.throwIfAborted();
   if (failures.length > 0) throw failures[0];
   await retireLeftovers(parts, signal);
+  await edge.forgetCertificates();
   for (const error of silent.values()) throw error;
 }
 
@@ -178,6 +182,8 @@ async function bringDown(
 ): Promise<void> {
   const known = (await parts.edge.state()).apps.some((entry) => entry.app === app);
   if (known) await parts.edge.change((state) => withoutApp(state, app), fence);
+  // What was destroyed gives its domains free.
+  await routeApp(parts, app);
   await retire(parts, app, containers, signal);
 }
 

@@ -41,7 +41,7 @@ export function startReconciler(parts: ReconcileParts, intervalMs: number = INTE
 }
 
 /** Rung by who knows that a pass is worth while; also heard by who listens later. */
-class Bell {
+export class Bell {
   #rung = new AbortController();
 
   ring(): void {

@@ -3,15 +3,21 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { SlipwayError } from '../src/errors.js';
 
-export type PortName = 'web' | 'registry' | 'edge';
+export type PortName = 'web' | 'registry' | 'edge' | 'edgeTls';
 
-const DEFAULT_PORTS: Readonly<Record<PortName, number>> = { web: 7070, registry: 5000, edge: 8080 };
+const DEFAULT_PORTS: Readonly<Record<PortName, number>> = {
+  web: 7070,
+  registry: 5000,
+  edge: 8080,
+  edgeTls: 8443,
+};
 
 /** The variable that takes the choice from us. */
 const PORT_VARIABLE: Readonly<Record<PortName, string>> = {
   web: 'SLIPWAY_LISTEN',
   registry: 'SLIPWAY_REGISTRY',
   edge: 'SLIPWAY_EDGE_BIND',
+  edgeTls: 'SLIPWAY_EDGE_TLS_BIND',
 };
 
 /**

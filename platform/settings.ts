@@ -32,6 +32,7 @@ export async function settle(
   if (!env.SLIPWAY_LISTEN) filled.SLIPWAY_LISTEN = await loopback('web');
   if (own.registry) filled.SLIPWAY_REGISTRY = await loopback('registry');
   if (own.edge && !env.SLIPWAY_EDGE_BIND) filled.SLIPWAY_EDGE_BIND = await loopback('edge');
+  if (own.edge && !env.SLIPWAY_EDGE_TLS_BIND) filled.SLIPWAY_EDGE_TLS_BIND = await loopback('edgeTls');
   if (own.redis) filled.SLIPWAY_REDIS_URL = `unix://${paths.run}/redis.sock`;
   // Base images that somebody has put into the local registry are found there, also without the internet.
   if (own.registry && !env.SLIPWAY_MIRRORS) filled.SLIPWAY_MIRRORS = `docker.io=${filled.SLIPWAY_REGISTRY}`;

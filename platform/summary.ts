@@ -8,6 +8,9 @@ export function summary(platform: Platform): string[] {
     `Slipway is up. Data: ${config.home}`,
     `  API and git   ${url}`,
     `  apps          ${platform.appUrl('<app>')}`,
+    ...(config.edge.tlsBind === undefined
+      ? []
+      : [`  with HTTPS    ${config.edge.tlsBind}, for domains with a certificate`]),
     `  registry      ${config.registry.host}`,
     '',
     ...(adminToken?.isNew

@@ -198,6 +198,27 @@ export async function requestConfigChange(
   });
 }
 
+/**
+ * A release that says what domains the app has now. They are in effect already, so it waits for none that is on its way: that one is
+ * left alone, and the next one names them.
+ */
+export async function requestDomainRelease(
+  tools: ChangeTools,
+  app: string,
+  description: string,
+  who: string,
+): Promise<Deployment | undefined> {
+  const state = await tools.ledger.read(app);
+  const base = await newestStanding(tools.store, app, state);
+  if (base === undefined || base.number !== state.live) return undefined;
+  return startRelease(tools, app, who, {
+    kind: 'domains',
+    headline: `Domains of ${app}: ${description}`,
+    content: contentOf(base),
+    description: `domains: ${description}`,
+  });
+}
+
 function describeConfigChange(changes: Readonly<Record<string, string | null>>): string {
   const set = Object.keys(changes).filter((name) => changes[name] !== null);
   const unset = Object.keys(changes).filter((name) => changes[name] === null);

@@ -64,7 +64,11 @@ export interface Config {
     readonly configFile: string;
     /** What HAProxy binds for the apps' traffic, `host:port`. */
     readonly bind: string;
+    /** The same for HTTPS. Without it there is none. */
+    readonly tlsBind?: string;
   };
+  /** Where certificates are fetched (RFC 8555), and what the CA writes to. */
+  readonly acme: { readonly directory: string; readonly email?: string };
   /** An app answers at `<app>.<appDomain>`. */
   readonly appDomain: string;
   readonly deployBranch: string;
@@ -156,6 +160,11 @@ const environment = z.object({
   SLIPWAY_EDGE_SOCKET: z.string().optional(),
   SLIPWAY_EDGE_CONFIG: z.string().optional(),
   SLIPWAY_EDGE_BIND: hostPort.default('127.0.0.1:8080'),
+  SLIPWAY_EDGE_TLS_BIND: hostPort.optional(),
+  SLIPWAY_ACME_DIRECTORY: z
+    .url({ protocol: /^https$/, error: 'must be an https:// URL' })
+    .default('https://acme-v02.api.letsencrypt.org/directory'),
+  SLIPWAY_ACME_EMAIL: z.email().optional(),
   SLIPWAY_APP_DOMAIN: z
     .string()
     .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'must be a domain in lower case')
@@ -240,6 +249,11 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       masterSocket: values.SLIPWAY_EDGE_SOCKET ?? join(run, 'haproxy-master.sock'),
       configFile: values.SLIPWAY_EDGE_CONFIG ?? join(home, 'edge', 'haproxy.cfg'),
       bind: values.SLIPWAY_EDGE_BIND,
+      ...(values.SLIPWAY_EDGE_TLS_BIND === undefined ? {} : { tlsBind: values.SLIPWAY_EDGE_TLS_BIND }),
+    },
+    acme: {
+      directory: values.SLIPWAY_ACME_DIRECTORY,
+      ...(values.SLIPWAY_ACME_EMAIL === undefined ? {} : { email: values.SLIPWAY_ACME_EMAIL }),
     },
     appDomain: values.SLIPWAY_APP_DOMAIN,
     deployBranch: values.SLIPWAY_DEPLOY_BRANCH,

@@ -96,6 +96,7 @@ const NAMES: Readonly<Record<Deployment['kind'], string>> = {
   scale: 'change of scale',
   resources: 'change of limits',
   placement: 'change of placement',
+  domains: 'change of domains',
   restart: 'restart',
   stop: 'stop',
   start: 'start',

@@ -10,6 +10,7 @@ import {
 import { appRoutes } from './api/apps.js';
 import { limitBodyTime } from './api/body-deadline.js';
 import { buildRoutes } from './api/builds.js';
+import { domainRoutes } from './api/domains.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
 import { formationRoutes } from './api/formation.js';
 import { hostRoutes } from './api/hosts.js';
@@ -78,6 +79,7 @@ export function buildServer(
       appRoutes(api, tools, turns);
       buildRoutes(api, tools, times);
       releaseRoutes(api, tools, turns);
+      domainRoutes(api, tools, turns);
       formationRoutes(api, tools, turns);
       runtimeRoutes(api, tools);
       hostRoutes(api, tools, turns);

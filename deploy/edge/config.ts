@@ -2,15 +2,18 @@
  * The edge's state as a configuration of HAProxy 2.6 or later. Pure. The text is all that HAProxy needs: one that
  * starts alone, with no deployer anywhere, serves the right servers.
  *
- * A backend is called as the host that it answers to, so one rule finds it. Hosts are in lower case, so those in
- * capitals are ours.
+ * A backend is called as the host that it answers to, so one rule finds it; a domain leads there by a table (tables.ts). Hosts are
+ * in lower case, so those in capitals are ours.
  */
 import { createHash } from 'node:crypto';
 import type { EdgeApp, EdgeServer, EdgeState } from './state.js';
+import { CERTIFICATES, CHALLENGES, DOMAINS, MAINTENANCE, SECURED } from './tables.js';
 
 export interface EdgeSettings {
   /** `host:port` for the apps' traffic. */
   readonly bind: string;
+  /** The same for HTTPS. Without it there is none. */
+  readonly tlsBind?: string;
   /** HAProxy makes this socket; over it a new worker takes the listening sockets from the old one. */
   readonly statsSocket: string;
   /** Numeric user and group of the workers, when HAProxy is started by root. */
@@ -23,8 +26,10 @@ const UNKNOWN_HOST = 'UNKNOWN_HOST';
  * passes on to the new worker, over a listener that only that one has by then.
  */
 const SUCCESSOR = 'SUCCESSOR';
+/** The same for what came over TLS, which the old worker has taken off: the new one must know. */
+const SUCCESSOR_TLS = 'SUCCESSOR_TLS';
 /** Backends that are not an app's. */
-export const OWN_BACKENDS: ReadonlySet<string> = new Set([UNKNOWN_HOST, SUCCESSOR]);
+export const OWN_BACKENDS: ReadonlySet<string> = new Set([UNKNOWN_HOST, SUCCESSOR, SUCCESSOR_TLS]);
 /**
  * Idle connections to a server are kept and reused; both settings are needed on servers that are added while it runs. Many app
  * servers close an idle connection after 5 s, so most are gone by then: a request could meet that end half-way.
@@ -78,7 +83,7 @@ function renderFrame(state: EdgeState, settings: EdgeSettings, withServers: bool
     ...DEFAULTS,
     ...frontend(settings),
     ...unknownHost(),
-    ...successorBackend(settings),
+    ...successorBackends(settings),
     ...state.apps.flatMap((app) => backend(withServers ? app : { ...app, servers: [] })),
     '',
   ].join('\n');
@@ -88,6 +93,8 @@ function globalSection({ statsSocket, runAs }: EdgeSettings): string[] {
   return [
     'global',
     `  ${DESCRIPTION}`,
+    // Names of other files are relative to this one, whatever its directory is called.
+    '  default-path config',
     `  stats socket ${quote(statsSocket)} mode 600 level admin expose-fd listeners`,
     ...(runAs === undefined ? [] : [`  uid ${runAs.uid}`, `  gid ${runAs.gid}`]),
     // A worker that was replaced ends with its last connection, or now.
@@ -125,23 +132,74 @@ const DEFAULTS: readonly string[] = [
   '',
 ];
 
-function frontend({ bind, statsSocket }: EdgeSettings): string[] {
+const CHALLENGE_PATH = '/.well-known/acme-challenge/';
+/** While people are at work somewhere, nobody knows for how long. */
+const MAINTENANCE_RETRY_SECONDS = 60;
+
+function frontend({ bind, tlsBind, statsSocket }: EdgeSettings): string[] {
+  const tls =
+    tlsBind === undefined
+      ? []
+      : // Without a certificate for a name there is no connection: none of another app is shown instead.
+        [
+          `  bind ${tlsBind} ssl crt-list ${CERTIFICATES} strict-sni alpn h2,http/1.1 ssl-min-ver TLSv1.2`,
+          `  bind ${successor(statsSocket)}-tls accept-proxy name ${SUCCESSOR_TLS}`,
+        ];
   return [
     'frontend apps',
     `  bind ${bind}`,
+    ...tls,
     `  bind ${successor(statsSocket)} accept-proxy`,
+    `  acl tls ssl_fc`,
+    `  acl tls so_name -m str ${SUCCESSOR_TLS}`,
     `  http-request deny deny_status 400 if { req.hdr_cnt(host) gt 1 } || { req.hdr(host),length gt ${HOST_BYTES} }`,
     '  http-request disable-l7-retry unless { method GET HEAD OPTIONS }',
     '  http-request set-var(txn.host) req.hdr(host),field(1,:),rtrim(.),lower',
+    ...findBackend(),
     // This is the outermost proxy: what a client says of itself here is not to be believed.
     '  http-request set-header x-forwarded-for %[src]',
-    '  http-request set-header x-forwarded-proto http',
+    '  http-request set-header x-forwarded-proto http unless tls',
+    '  http-request set-header x-forwarded-proto https if tls',
     '  http-request set-header x-forwarded-host %[req.hdr(host)]',
     '  http-request set-header x-forwarded-port %[dst_port]',
+    ...answers(tlsBind),
+    ...(tls.length === 0 ? [] : [`  use_backend ${SUCCESSOR_TLS} if { stopping } tls`]),
     `  use_backend ${SUCCESSOR} if { stopping }`,
-    '  use_backend %[var(txn.host)]',
+    '  use_backend %[var(txn.backend)]',
     `  default_backend ${UNKNOWN_HOST}`,
     '',
+  ];
+}
+
+/** By the domain itself, else by the wildcard that stands for it, else it is an app's own host or nobody's. */
+function findBackend(): string[] {
+  const unlessFound = 'unless { var(txn.backend) -m found }';
+  return [
+    '  http-request set-var(txn.name) var(txn.host)',
+    `  http-request set-var(txn.backend) var(txn.name),map_str(${DOMAINS})`,
+    `  http-request set-var(txn.name) var(txn.host),regsub(^[a-z0-9_-]+,*) ${unlessFound}`,
+    `  http-request set-var(txn.backend) var(txn.name),map_str(${DOMAINS}) ${unlessFound}`,
+    `  http-request set-var(txn.name) var(txn.host) ${unlessFound}`,
+    `  http-request set-var(txn.backend) var(txn.host) ${unlessFound}`,
+  ];
+}
+
+/**
+ * What the edge says itself, in front of every app. A worker that is being replaced has the tables of its time, so it leaves that to
+ * its successor. A challenge that is not ours is the app's own affair.
+ */
+function answers(tlsBind: string | undefined): string[] {
+  const port = tlsBind?.split(':').at(-1);
+  const redirect = `  http-request redirect code 308 location https://%[var(txn.host)]${port === '443' ? '' : `:${port}`}%[pathq]`;
+  const token = `path,regsub(^${CHALLENGE_PATH},)`;
+  return [
+    `  http-request set-var(txn.challenge) ${token},map_str(${CHALLENGES}) if { path_beg ${CHALLENGE_PATH} }`,
+    '  http-request return status 200 content-type text/plain lf-string "%[var(txn.challenge)]" if { var(txn.challenge) -m found } !{ stopping }',
+    ...(tlsBind === undefined
+      ? []
+      : [`${redirect} if !tls { var(txn.name),map_str(${SECURED}) -m found } !{ stopping }`]),
+    `  http-request set-var(txn.page) var(txn.backend),map_str(${MAINTENANCE})`,
+    `  http-request return status 503 ${TEXT} lf-string "%[var(txn.page),b64dec]\\n" hdr retry-after ${MAINTENANCE_RETRY_SECONDS} hdr cache-control no-store hdr x-content-type-options nosniff if { var(txn.page) -m found } !{ stopping }`,
   ];
 }
 
@@ -153,8 +211,16 @@ function unknownHost(): string[] {
   ];
 }
 
-function successorBackend({ statsSocket }: EdgeSettings): string[] {
-  return [`backend ${SUCCESSOR}`, `  server next ${successor(statsSocket)} send-proxy-v2`, ''];
+function successorBackends({ statsSocket, tlsBind }: EdgeSettings): string[] {
+  const address = successor(statsSocket);
+  return [
+    `backend ${SUCCESSOR}`,
+    `  server next ${address} send-proxy-v2`,
+    '',
+    ...(tlsBind === undefined
+      ? []
+      : [`backend ${SUCCESSOR_TLS}`, `  server next ${address}-tls send-proxy-v2`, '']),
+  ];
 }
 
 /** An abstract socket: workers that gave up root's rights reach it too. Its name is unique to this edge. */

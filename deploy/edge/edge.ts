@@ -4,13 +4,23 @@
  * taking them (invariant 5).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TrafficView } from '../../src/api/deployer-client.js';
 import { SlipwayError } from '../../src/errors.js';
 import type { Logger } from '../../src/log.js';
 import { Turns } from '../../src/turns.js';
 import { type EdgeSettings, frameHash, renderEdge } from './config.js';
 import type { Haproxy, RunningServer } from './haproxy.js';
+import { HaproxyTables } from './haproxy-tables.js';
 import type { EdgeState } from './state.js';
 import type { EdgeStateFile } from './state-file.js';
+import {
+  CERTIFICATES,
+  type EdgeTables,
+  MAP_NAMES,
+  renderCertificates,
+  renderMap,
+  tablesOf,
+} from './tables.js';
 
 export interface EdgeParts {
   readonly haproxy: Haproxy;
@@ -32,10 +42,17 @@ const CONVERGE_ROUNDS = 6;
 
 export class Edge {
   readonly #parts: EdgeParts;
+  readonly #tables: HaproxyTables;
   readonly #turns = new Turns();
 
   constructor(parts: EdgeParts) {
     this.#parts = parts;
+    this.#tables = new HaproxyTables(parts.haproxy);
+  }
+
+  /** Whether it speaks HTTPS. */
+  get speaksTls(): boolean {
+    return this.#parts.settings.tlsBind !== undefined;
   }
 
   state(): Promise<EdgeState> {
@@ -67,9 +84,41 @@ export class Edge {
     await this.#turns.take('', () => this.#converge());
   }
 
-  /** Writes the configuration file, for a HAProxy that is not there yet. */
+  /** Writes the files, for a HAProxy that is not there yet. */
   async prepare(): Promise<void> {
-    await this.#turns.take('', async () => this.#writeConfig(await this.#parts.file.read()));
+    await this.#turns.take('', async () => this.#writeFiles(await this.#parts.file.read()));
+  }
+
+  /**
+   * Makes the file of a certificate that a state is to name, and has HAProxy try it: with one that it cannot read it would not start
+   * again. Throws `invalid_config`. `name` says which content it is.
+   */
+  async addCertificate(name: string, pem: string): Promise<string> {
+    return this.#turns.take('', async () => {
+      const file = await this.#parts.file.writeCertificate(name, pem);
+      // A HAProxy with a configuration of others gets ours first.
+      await this.#converge();
+      try {
+        await this.#tables.load(file, pem);
+      } catch (error) {
+        await this.#parts.file.removeCertificate(file);
+        throw error;
+      }
+      return file;
+    });
+  }
+
+  /** The file of a certificate that was added under this name, while it is there. */
+  async certificateFile(name: string): Promise<string | undefined> {
+    const file = this.#parts.file.certificateFile(name);
+    return (await this.#parts.file.readCertificate(file)) === undefined ? undefined : file;
+  }
+
+  /** Removes the files of certificates that are in no use. */
+  async forgetCertificates(): Promise<void> {
+    const { routes = [] } = await this.state();
+    const used = routes.flatMap(({ certificates }) => certificates.map(({ file }) => file));
+    await this.#parts.file.removeCertificates(new Set(used));
   }
 
   /**
@@ -115,6 +164,11 @@ export class Edge {
     }
   }
 
+  /** What went through the backend of this host; undefined when there is none. */
+  traffic(host: string): Promise<TrafficView | undefined> {
+    return this.#parts.haproxy.traffic(host);
+  }
+
   /** Servers that run but that the state does not want: what a killed deployer was about to retire. */
   async leftovers(): Promise<{ host: string; names: string[] }[]> {
     const state = await this.state();
@@ -125,13 +179,13 @@ export class Edge {
     const { haproxy, settings, log } = this.#parts;
     for (let round = 1; round <= CONVERGE_ROUNDS; round += 1) {
       const state = await this.#parts.file.read();
-      await this.#writeConfig(state);
+      const tables = await this.#writeFiles(state);
       if ((await haproxy.loaded())?.frame !== frameHash(state, settings)) {
         log.info({ generation: state.generation }, 'reloading the edge');
         await haproxy.reload();
       }
       // What was changed is looked at once more: a command may have been lost with its connection.
-      else if ((await this.#convergeServers(state)) === 0) return;
+      else if ((await this.#convergeServers(state)) + (await this.#convergeTables(tables)) === 0) return;
     }
     throw new SlipwayError('edge_unavailable', 'the edge (HAProxy) does not become what it should be', {
       temporary: true,
@@ -158,12 +212,44 @@ export class Edge {
     return changes;
   }
 
-  async #writeConfig(state: EdgeState): Promise<void> {
+  /** How many entries had to be changed. */
+  async #convergeTables({ maps, certificates }: EdgeTables): Promise<number> {
+    const running = await this.#tables.read();
+    let changes = 0;
+    // Before a name is sent on to HTTPS its certificate is there.
+    if (this.speaksTls) {
+      changes += await this.#tables.changeCertificates(running, certificates, async (file) => {
+        const pem = await this.#parts.file.readCertificate(file);
+        if (pem !== undefined) return pem;
+        throw new SlipwayError('edge_unavailable', `${file} was removed`, { temporary: true });
+      });
+    }
+    for (const name of MAP_NAMES) changes += await this.#tables.changeMap(name, running, maps[name]);
+    return changes;
+  }
+
+  async #writeFiles(state: EdgeState): Promise<EdgeTables> {
     const { file, settings } = this.#parts;
-    await file.writeConfig(renderEdge(state, settings));
+    const tables = tablesOf(await this.#withoutLost(state));
+    const maps = MAP_NAMES.map((name): [string, string] => [name, renderMap(tables.maps[name])]);
+    const texts = new Map([...maps, [CERTIFICATES, renderCertificates(tables.certificates)]]);
+    await file.write(renderEdge(state, settings), texts);
     // A process that slept between reading and writing may just have put an older text there.
     const now = await file.read();
-    if (now.generation !== state.generation) await this.#writeConfig(now);
+    return now.generation === state.generation ? tables : this.#writeFiles(now);
+  }
+
+  /** Without certificates whose file somebody removed: HAProxy would not start. The reconciler makes the file again. */
+  async #withoutLost(state: EdgeState): Promise<EdgeState> {
+    const { file, log } = this.#parts;
+    const routes = (state.routes ?? []).map(async (route) => {
+      const there = await Promise.all(
+        route.certificates.map(async (one) => (await file.readCertificate(one.file)) !== undefined),
+      );
+      if (there.includes(false)) log.warn({ app: route.app }, 'the file of a certificate is lost');
+      return { ...route, certificates: route.certificates.filter((_, index) => there[index]) };
+    });
+    return { ...state, routes: await Promise.all(routes) };
   }
 
   /** Also in workers that are being replaced: what they began they end. */

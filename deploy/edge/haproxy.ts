@@ -4,6 +4,7 @@
  */
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TrafficView } from '../../src/api/deployer-client.js';
 import { SlipwayError } from '../../src/errors.js';
 import { OWN_BACKENDS, parseDescription, serverOptions } from './config.js';
 import type { EdgeServer } from './state.js';
@@ -77,6 +78,16 @@ export class Haproxy {
   /** The apps' backends with their servers, by host. */
   async backends(): Promise<Map<string, RunningServer[]>> {
     return parseStat(await this.command(`@1 ${SHOW_SERVERS}`, STAT_HEADER));
+  }
+
+  /** What went through the app's backend since the current worker started; undefined when there is none. */
+  async traffic(backend: string): Promise<TrafficView | undefined> {
+    const [info, stat] = await Promise.all([
+      this.command('@1 show info', /^Uptime_sec: \d+$/m),
+      this.command(`@1 show stat ${backend} 2 -1`, /^# pxname,svname|No such proxy/),
+    ]);
+    const seconds = Number(/^Uptime_sec: (\d+)$/m.exec(info)?.[1]);
+    return parseTraffic(stat, backend, new Date(Date.now() - seconds * 1000).toISOString());
   }
 
   /** The same of a worker that is being replaced. Empty when it has ended meanwhile. */
@@ -198,14 +209,53 @@ export function parseProcesses(text: string): Processes {
   return { old, reloads, failed };
 }
 
+/** Times are averages over the last 1024 requests. */
+export function parseTraffic(csv: string, backend: string, since: string): TrafficView | undefined {
+  const cell = statRows(csv).find((one) => one('pxname') === backend && one('type') === '1');
+  if (cell === undefined) return undefined;
+  const number = (name: string): number => Number(cell(name));
+  return {
+    since,
+    requests: number('req_tot'),
+    responses: {
+      '1xx': number('hrsp_1xx'),
+      '2xx': number('hrsp_2xx'),
+      '3xx': number('hrsp_3xx'),
+      '4xx': number('hrsp_4xx'),
+      '5xx': number('hrsp_5xx'),
+    },
+    bytesIn: number('bin'),
+    bytesOut: number('bout'),
+    underWay: number('scur') + number('qcur'),
+    failures: {
+      connections: number('econ'),
+      responses: number('eresp'),
+      retries: number('wretr'),
+    },
+    averageMs: {
+      queue: number('qtime'),
+      connect: number('ctime'),
+      response: number('rtime'),
+      total: number('ttime'),
+    },
+  };
+}
+
+type Cell = (name: string) => string;
+
 /** CSV with a header line (management guide, 9.1). Rows of type 1 are backends, of type 2 servers. */
-export function parseStat(csv: string): Map<string, RunningServer[]> {
+function statRows(csv: string): Cell[] {
   const [header = '', ...rows] = csv.split('\n').filter((line) => line !== '');
   const columns = header.replace(/^# /, '').split(',');
-  const backends = new Map<string, RunningServer[]>();
-  for (const row of rows) {
+  return rows.map((row) => {
     const cells = row.split(',');
-    const cell = (name: string): string => cells[columns.indexOf(name)] ?? '';
+    return (name) => cells[columns.indexOf(name)] ?? '';
+  });
+}
+
+export function parseStat(csv: string): Map<string, RunningServer[]> {
+  const backends = new Map<string, RunningServer[]>();
+  for (const cell of statRows(csv)) {
     const backend = cell('pxname');
     if (OWN_BACKENDS.has(backend)) continue;
     const servers = backends.get(backend) ?? [];

@@ -4,13 +4,17 @@
  * it: its next generation exists already.
  */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { syncDirectory } from '../../src/durable.js';
 import { isErrno, SlipwayError } from '../../src/errors.js';
 import { type EdgeState, EMPTY_EDGE } from './state.js';
 
 /** Older ones are for people who want to see what changed. */
 const KEPT = 10;
+const CERTIFICATE_DIRECTORY = 'certificates';
+/** Another deployer may be about to name a certificate whose file it has just made. */
+const UNUSED_MS = 60 * 60_000;
 
 export class EdgeStateFile {
   readonly #configFile: string;
@@ -57,14 +61,60 @@ export class EdgeStateFile {
     return true;
   }
 
-  /** Replaces HAProxy's configuration in one step. Does nothing when it says the same already. */
-  async writeConfig(text: string): Promise<void> {
-    if ((await readText(this.#configFile)) === text) return;
+  /**
+   * Replaces HAProxy's configuration and the tables beside it, by name, each in one step and the tables first: a HAProxy that starts
+   * needs them. What says the same already is left.
+   */
+  async write(config: string, tables: ReadonlyMap<string, string>): Promise<void> {
     const directory = dirname(this.#configFile);
+    for (const [name, text] of tables) await this.#makeEqual(join(directory, name), text);
+    await this.#makeEqual(this.#configFile, config);
+  }
+
+  /** `file` is relative to the configuration, as HAProxy sees it. Undefined when there is none. */
+  readCertificate(file: string): Promise<string | undefined> {
+    return readText(join(dirname(this.#configFile), file));
+  }
+
+  certificateFile(name: string): string {
+    return `${CERTIFICATE_DIRECTORY}/${name}.pem`;
+  }
+
+  /** Also when it is there already: from now on it counts as used for a while. Answers with the file. */
+  async writeCertificate(name: string, pem: string): Promise<string> {
+    const file = this.certificateFile(name);
+    await this.#replace(join(dirname(this.#configFile), file), pem);
+    return file;
+  }
+
+  async removeCertificate(file: string): Promise<void> {
+    await rm(join(dirname(this.#configFile), file), { force: true });
+  }
+
+  /** Private keys that nobody needs any more. */
+  async removeCertificates(used: ReadonlySet<string>): Promise<void> {
+    const directory = join(dirname(this.#configFile), CERTIFICATE_DIRECTORY);
+    const names = await readdir(directory).catch((error: unknown) => {
+      if (isErrno(error, 'ENOENT')) return [];
+      throw error;
+    });
+    for (const name of names) {
+      if (used.has(`${CERTIFICATE_DIRECTORY}/${name}`)) continue;
+      const { mtimeMs } = await stat(join(directory, name)).catch(() => ({ mtimeMs: Date.now() }));
+      if (Date.now() - mtimeMs > UNUSED_MS) await rm(join(directory, name), { force: true });
+    }
+  }
+
+  async #makeEqual(path: string, text: string): Promise<void> {
+    if ((await readText(path)) !== text) await this.#replace(path, text);
+  }
+
+  async #replace(path: string, text: string): Promise<void> {
+    const directory = dirname(path);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const staged = await this.#stage(directory, text);
     try {
-      await rename(staged, this.#configFile);
+      await rename(staged, path);
     } finally {
       await rm(staged, { force: true });
     }
@@ -119,13 +169,4 @@ async function readText(path: string): Promise<string | undefined> {
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
   });
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }

@@ -1,4 +1,7 @@
-/** What the edge should do: which host goes to which servers. Pure values; generations order them. */
+/**
+ * What the edge should do: which host goes to which servers, and by what other names an app is known. Pure values; generations order
+ * them. A rollout owns an app's servers, the app's ledger its route: neither change touches the other's.
+ */
 
 export interface EdgeServer {
   /** Unique within its app; see `serverName`. */
@@ -17,11 +20,35 @@ export interface EdgeApp {
   readonly servers: readonly EdgeServer[];
 }
 
+/** A certificate whose file the edge has; see `EdgeStateFile`. */
+export interface EdgeCertificate {
+  /** Relative to the configuration: `certificates/hello-3fa9….pem`. Other content is another file. */
+  readonly file: string;
+  /** What it is made out to, wildcards among them. */
+  readonly names: readonly string[];
+}
+
+/** What people have set for an app, beside what runs. */
+export interface EdgeRoute {
+  readonly app: string;
+  /** The app's own host: the name of its backend. */
+  readonly host: string;
+  /** Other names that it answers to; `*.example.com` is any one label in front of `example.com`. */
+  readonly domains: readonly string[];
+  readonly certificates: readonly EdgeCertificate[];
+  /** What everybody is told instead of an answer of the app. */
+  readonly maintenance?: string;
+}
+
 export interface EdgeState {
   /** Counts the changes. Of two states the one with the higher generation holds. */
   readonly generation: number;
   /** By app name. */
   readonly apps: readonly EdgeApp[];
+  /** By app name. Apps for which nothing is set have none. */
+  readonly routes?: readonly EdgeRoute[];
+  /** ACME's questions under way (RFC 8555, 8.3): token → what is answered. */
+  readonly challenges?: Readonly<Record<string, string>>;
 }
 
 export const EMPTY_EDGE: EdgeState = { generation: 0, apps: [] };
@@ -38,6 +65,7 @@ export function withApp(state: EdgeState, wanted: EdgeApp): EdgeState {
   if (now !== undefined && JSON.stringify(now) === JSON.stringify(next)) return state;
   const others = state.apps.filter((entry) => entry.app !== wanted.app);
   return {
+    ...state,
     generation: state.generation + 1,
     apps: [...others, next].sort((a, b) => compare(a.app, b.app)),
   };
@@ -46,7 +74,34 @@ export function withApp(state: EdgeState, wanted: EdgeApp): EdgeState {
 /** The next state, in which nobody knows the app. */
 export function withoutApp(state: EdgeState, app: string): EdgeState {
   const apps = state.apps.filter((entry) => entry.app !== app);
-  return apps.length === state.apps.length ? state : { generation: state.generation + 1, apps };
+  return apps.length === state.apps.length ? state : { ...state, generation: state.generation + 1, apps };
+}
+
+/** The next state, in which this is set for the app. A domain that another app has already is left out: who comes first keeps it. */
+export function withRoute(state: EdgeState, wanted: EdgeRoute): EdgeState {
+  const routes = state.routes ?? [];
+  const others = routes.filter((route) => route.app !== wanted.app);
+  const taken = new Set(others.flatMap(({ domains }) => domains));
+  const next = { ...wanted, domains: wanted.domains.filter((domain) => !taken.has(domain)) };
+  const now = routes.find((route) => route.app === wanted.app);
+  const isEmpty = next.domains.length + next.certificates.length === 0 && next.maintenance === undefined;
+  if (isEmpty ? now === undefined : JSON.stringify(now) === JSON.stringify(next)) return state;
+  return {
+    ...state,
+    generation: state.generation + 1,
+    routes: [...others, ...(isEmpty ? [] : [next])].sort((a, b) => compare(a.app, b.app)),
+  };
+}
+
+/** The next state, in which this question is answered, or no more when there is no answer. */
+export function withChallenge(state: EdgeState, token: string, answer: string | undefined): EdgeState {
+  const { [token]: now, ...others } = state.challenges ?? {};
+  if (now === answer) return state;
+  return {
+    ...state,
+    generation: state.generation + 1,
+    challenges: answer === undefined ? others : { ...others, [token]: answer },
+  };
 }
 
 function compare(a: string, b: string): number {

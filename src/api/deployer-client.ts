@@ -26,6 +26,24 @@ export interface RunningView {
   readonly silent: readonly { readonly host: string; readonly reason: string }[];
 }
 
+/** What the edge counted for an app. */
+export interface TrafficView {
+  /** The edge counts from its start, or from when it was reloaded last. */
+  readonly since: string;
+  readonly requests: number;
+  /** By the class of their status. */
+  readonly responses: Readonly<Record<'1xx' | '2xx' | '3xx' | '4xx' | '5xx', number>>;
+  /** From the clients and to them. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Requests and tunnels now. */
+  readonly underWay: number;
+  /** Connections to containers that were not made, answers that broke off, and what was tried again. */
+  readonly failures: { readonly connections: number; readonly responses: number; readonly retries: number };
+  /** Averages of the last requests: until a server was free, until it was connected, until its answer began, in all. */
+  readonly averageMs: Readonly<Record<'queue' | 'connect' | 'response' | 'total', number>>;
+}
+
 const ANSWER_MS = 10_000;
 /** Time to connect, to ask a registry, and to try another port. */
 const HOST_MS = 90_000;
@@ -59,6 +77,24 @@ export class DeployerClient {
     // What is followed may be silent for hours.
     if (options.follow) answer.setTimeout(0);
     return answer;
+  }
+
+  /** Undefined when nothing of the app is at the edge. */
+  async traffic(app: string): Promise<TrafficView | undefined> {
+    const { traffic } = ((await readJson(await this.#get(`/apps/${app}/traffic`))) ?? {}) as {
+      traffic?: TrafficView | null;
+    };
+    return traffic ?? undefined;
+  }
+
+  /** Has the edge do what the ledger says for the app. What could not be done, for people. Throws as `processes` does. */
+  async route(app: string): Promise<string[]> {
+    const { problems } = ((await readJson(await this.#post(`/apps/${app}/route`, {}, this.#answerMs))) ??
+      {}) as {
+      problems?: unknown;
+    };
+    if (Array.isArray(problems)) return problems.map(String);
+    throw silent(new Error('no list of problems'));
   }
 
   async hosts(): Promise<readonly HostStatus[]> {

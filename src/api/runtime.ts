@@ -24,6 +24,11 @@ export function runtimeRoutes(api: FastifyInstance, tools: ApiTools): void {
     return { processes: processes.map((each) => servingView(each, state)), silent };
   });
 
+  api.get<{ Params: AppParams }>('/apps/:app/metrics', async (request) => {
+    const app = await requireApp(tools, request, request.params.app);
+    return { metrics: (await tools.deployer.traffic(app)) ?? null };
+  });
+
   // HEAD would follow to say nothing.
   api.get<{ Params: AppParams; Querystring: { lines?: Query; follow?: Query } }>(
     '/apps/:app/logs',

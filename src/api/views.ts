@@ -80,6 +80,7 @@ export interface ReleaseView {
   readonly processes: ReleaseWithOutcome['processes'];
   readonly releasePhase?: readonly string[];
   readonly hosts: readonly string[];
+  readonly domains?: readonly string[];
   readonly build: string;
   readonly rollbackOf?: number;
   readonly createdAt: string;
@@ -113,6 +114,7 @@ export function releaseView(release: ReleaseWithOutcome, live: number | undefine
     processes: release.processes,
     ...(release.releasePhase === undefined ? {} : { releasePhase: release.releasePhase }),
     hosts: release.hosts ?? [LOCAL_HOST],
+    ...(release.domains === undefined ? {} : { domains: release.domains }),
     build: release.deploymentId,
     ...(release.rollbackOf === undefined ? {} : { rollbackOf: release.rollbackOf }),
     createdAt: release.createdAt,
@@ -154,8 +156,13 @@ export function appView(
   };
 }
 
+/** The name that every app has without asking for one. */
+export function appHost({ appDomain }: Pick<Config, 'appDomain'>, app: string): string {
+  return `${app}.${appDomain}`;
+}
+
 /** Where an app answers. */
 export function appUrl(config: Pick<Config, 'appDomain' | 'edge'>, app: string): string {
   const port = config.edge.bind.split(':')[1] ?? '80';
-  return `http://${app}.${config.appDomain}${port === '80' ? '' : `:${port}`}`;
+  return `http://${appHost(config, app)}${port === '80' ? '' : `:${port}`}`;
 }

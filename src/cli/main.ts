@@ -7,6 +7,7 @@ import { appCommands } from './commands/apps.js';
 import { localBuildCommands } from './commands/build.js';
 import { buildCommands } from './commands/builds.js';
 import { configCommands } from './commands/config.js';
+import { domainCommands } from './commands/domains.js';
 import { formationCommands } from './commands/formation.js';
 import { hostCommands } from './commands/hosts.js';
 import { imageCommands } from './commands/images.js';
@@ -35,6 +36,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'builds', commands: buildCommands },
   { title: 'releases', commands: releaseCommands },
   { title: 'config', commands: configCommands },
+  { title: 'domains', commands: domainCommands },
   { title: 'what runs', commands: [...runtimeCommands, ...formationCommands] },
   { title: 'hosts', commands: hostCommands },
   { title: 'tokens', commands: tokenCommands },

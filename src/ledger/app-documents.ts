@@ -10,6 +10,8 @@
  *   outcomes/<n>.json    how it ended; written once
  *   marks/<n>.json       why somebody called it bad
  *   live                 the number of the release that serves
+ *
+ * and those of edge-documents.ts.
  */
 import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
@@ -18,8 +20,9 @@ import type { Placement } from '../model/host.js';
 import { type Formation, NO_FORMATION, type ResourceSettings } from '../model/process.js';
 import type { Mark, Outcome, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
 import type { Documents } from './documents.js';
+import { type EdgeDocuments, readEdge } from './edge-documents.js';
 
-export interface AppState {
+export interface AppState extends EdgeDocuments {
   readonly settings: AppSettings;
   /** Config var → ciphertext. */
   readonly config: Readonly<Record<string, string>>;
@@ -76,6 +79,7 @@ const release: z.ZodType<Release> = z.object({
     'scale',
     'resources',
     'placement',
+    'domains',
     'restart',
     'stop',
     'start',
@@ -96,6 +100,7 @@ const release: z.ZodType<Release> = z.object({
   ),
   releasePhase: z.array(text).exactOptional(),
   hosts: z.array(text).exactOptional(),
+  domains: z.array(text).exactOptional(),
   deploymentId: text,
   rollbackOf: z.int().positive().exactOptional(),
   createdAt: text,
@@ -169,6 +174,7 @@ export function parseApp(documents: Documents): AppState {
     formation: read(FORMATION_PATH, formation) ?? NO_FORMATION,
     ...(placed === undefined ? {} : { placement: placed }),
     ...(locked === undefined ? {} : { lock: locked }),
+    ...readEdge(read),
     releases,
     ...(liveNumber === undefined ? {} : { live: liveNumber }),
     head,

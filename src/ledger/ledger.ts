@@ -155,6 +155,7 @@ export class Ledger {
         number,
         createdAt: this.#now(),
         createdBy: oneLine(who),
+        ...(state.domains.length === 0 ? {} : { domains: state.domains }),
       };
       return {
         files: { [releasePath(number)]: toDocument(release) },
@@ -291,6 +292,27 @@ export class Ledger {
     return Object.fromEntries(
       Object.entries(config).map(([name, ciphertext]) => [name, this.#vault.unseal(app, name, ciphertext)]),
     );
+  }
+
+  /** Encrypts what only this platform may read of the app, bound to that name. */
+  seal(app: string, name: string, plaintext: string): string {
+    return this.#vault.seal(app, name, plaintext);
+  }
+
+  unseal(app: string, name: string, ciphertext: string): string {
+    return this.#vault.unseal(app, name, ciphertext);
+  }
+
+  /** Changes settings that no release has to carry out; `decide` may be asked several times. See edge-settings.ts. */
+  async changeSettings(
+    app: string,
+    who: string,
+    decide: (state: AppState) => Omit<DocumentChange, 'who' | 'keeps'> | undefined,
+  ): Promise<AppState> {
+    return this.#changeExisting(app, (state) => {
+      const change = decide(state);
+      return change === undefined ? undefined : { ...change, who };
+    });
   }
 
   async #changeExisting(

@@ -7,6 +7,7 @@ export type ChangeKind =
   | 'scale'
   | 'resources'
   | 'placement'
+  | 'domains'
   | 'restart'
   | 'stop'
   | 'start';
@@ -57,6 +58,8 @@ export interface Release {
   readonly releasePhase?: readonly string[];
   /** Names of the hosts that its containers are spread over, sorted. A release from before there were any has none: `local`. */
   readonly hosts?: readonly string[];
+  /** The app's domains when it was made, for who reads it later; they are the app's, and no rollback brings them back. */
+  readonly domains?: readonly string[];
   /** The deployment that made it; at most one release per deployment. */
   readonly deploymentId: string;
   /** For a rollback: the number that was brought back. */

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
@@ -14,6 +13,8 @@ import {
   withApp,
   withoutApp,
 } from '../../deploy/edge/state.js';
+import { EdgeStateFile } from '../../deploy/edge/state-file.js';
+import { MAP_NAMES, renderMap, tablesOf } from '../../deploy/edge/tables.js';
 import { temporaryDirectory } from '../support/directories.js';
 import { HAPROXY_MISSING } from './support/edge.js';
 
@@ -53,7 +54,11 @@ describe('the configuration of HAProxy', () => {
   it.skipIf(HAPROXY_MISSING !== undefined)('is accepted without a warning', async () => {
     const path = join(await temporaryDirectory(), 'haproxy.cfg');
     for (const candidate of [EMPTY_EDGE, state]) {
-      await writeFile(path, renderEdge(candidate, { ...settings, runAs: { uid: 65534, gid: 65534 } }));
+      const { maps } = tablesOf(candidate);
+      await new EdgeStateFile(path).write(
+        renderEdge(candidate, { ...settings, runAs: { uid: 65534, gid: 65534 } }),
+        new Map(MAP_NAMES.map((name) => [name, renderMap(maps[name])])),
+      );
       const { stdout, stderr } = await run('/usr/sbin/haproxy', ['-c', '-f', path]);
       expect(stdout + stderr).toBe('Configuration file is valid\n');
     }

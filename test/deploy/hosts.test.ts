@@ -151,7 +151,10 @@ describe.skipIf(missing !== undefined)('a rollout over three hosts', () => {
     const talking = await world.image({ script: `echo listening; ${server('seen')}` });
     await world.rollOut(await world.release('seen', talking, { scale: 3, hosts: ABC }));
     const socketPath = `${await temporaryDirectory()}/deployer.sock`;
-    const stop = await serveRuntime({ ...world.parts, socketPath });
+    const stop = await serveRuntime({
+      ...world.parts,
+      socketPath,
+    });
     const client = new DeployerClient(socketPath, 20_000);
     const logs = async (): Promise<string> => {
       let text = '';

@@ -1,53 +1,70 @@
-/** A certificate authority for a test, made by openssl: certificates for an engine on the loopback address and for its clients. */
-import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+/** Certificates made by openssl, signed by themselves or by a CA of the test's own. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { temporaryDirectory } from './directories.js';
 
-const run = promisify(execFile);
-
-/** Paths of PEM files. */
-export interface CertificateFiles {
-  readonly ca: string;
-  readonly cert: string;
+export interface MadeCertificate {
+  readonly certificate: string;
   readonly key: string;
 }
 
-export class TestAuthority {
-  readonly #directory: string;
-
-  private constructor(directory: string) {
-    this.#directory = directory;
-  }
-
-  static async make(): Promise<TestAuthority> {
-    const authority = new TestAuthority(await temporaryDirectory());
-    const name = ['-subj', '/CN=a test', '-days', '2', '-nodes'];
-    const files = ['-keyout', authority.#path('ca.key'), '-out', authority.#path('ca.pem')];
-    await run('openssl', ['req', '-x509', ...EC, ...name, ...files]);
-    return authority;
-  }
-
-  /** For `server` the certificate names 127.0.0.1. */
-  async certificate(kind: 'server' | 'client'): Promise<CertificateFiles> {
-    const [key, request, cert, extensions] = ['key', 'csr', 'pem', 'ext'].map((end) =>
-      this.#path(`${kind}.${end}`),
-    ) as [string, string, string, string];
-    await writeFile(
-      extensions,
-      `extendedKeyUsage=${kind}Auth\n${kind === 'server' ? 'subjectAltName=IP:127.0.0.1\n' : ''}`,
-    );
-    await run('openssl', ['req', ...EC, '-nodes', '-subj', `/CN=${kind}`, '-keyout', key, '-out', request]);
-    const by = ['-CA', this.#path('ca.pem'), '-CAkey', this.#path('ca.key'), '-CAcreateserial'];
-    const what = ['-in', request, '-out', cert, '-days', '2', '-extfile', extensions];
-    await run('openssl', ['x509', '-req', ...by, ...what]);
-    return { ca: this.#path('ca.pem'), cert, key };
-  }
-
-  #path(name: string): string {
-    return join(this.#directory, name);
-  }
+export interface CertificateOptions {
+  /** Below 0: it has expired. */
+  readonly days?: number;
+  /** As `-newkey` takes it. */
+  readonly newKey?: readonly string[];
+  readonly subject?: string;
+  /** Signed by this one instead of by itself. */
+  readonly signedBy?: MadeCertificate;
+  /** It may sign others. */
+  readonly ca?: boolean;
+  /** `-sha1`. */
+  readonly digest?: string;
 }
 
-const EC = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+const P256 = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+
+export async function makeCertificate(
+  names: readonly string[],
+  {
+    days = 30,
+    newKey = P256,
+    subject = '/CN=test',
+    signedBy,
+    ca = false,
+    digest = '-sha256',
+  }: CertificateOptions = {},
+): Promise<MadeCertificate> {
+  const directory = await temporaryDirectory();
+  const [key, cert, request] = ['key.pem', 'cert.pem', 'request.pem'].map((name) =>
+    join(directory, name),
+  ) as [string, string, string];
+  const extensions = join(directory, 'extensions');
+  const alternative =
+    names.length === 0 ? '' : `subjectAltName=${names.map((name) => `DNS:${name}`).join(',')}\n`;
+  writeFileSync(extensions, `${alternative}basicConstraints=${ca ? 'critical,CA:TRUE' : 'CA:FALSE'}\n`);
+  const openssl = (...args: readonly string[]): void => void execFileSync('openssl', args, { stdio: 'pipe' });
+  openssl('req', '-new', ...newKey, '-nodes', '-subj', subject, '-keyout', key, '-out', request);
+  const signing = [
+    'x509',
+    '-req',
+    '-in',
+    request,
+    '-out',
+    cert,
+    '-days',
+    String(days),
+    '-extfile',
+    extensions,
+    digest,
+  ];
+  if (signedBy === undefined) openssl(...signing, '-signkey', key);
+  else {
+    const [signer, signerKey] = [join(directory, 'signer.pem'), join(directory, 'signer-key.pem')];
+    writeFileSync(signer, signedBy.certificate);
+    writeFileSync(signerKey, signedBy.key);
+    openssl(...signing, '-CA', signer, '-CAkey', signerKey, '-CAcreateserial');
+  }
+  return { certificate: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
+}

@@ -1,5 +1,5 @@
 /** What runs, and what it writes. */
-import type { RunningView } from '../../api/deployer-client.js';
+import type { RunningView, TrafficView } from '../../api/deployer-client.js';
 import { shortTime, table } from '../output.js';
 import { type Command, EXIT } from '../usage.js';
 
@@ -66,4 +66,36 @@ const logs: Command = {
   },
 };
 
-export const runtimeCommands: readonly Command[] = [processes, logs];
+const metrics: Command = {
+  name: 'metrics',
+  usage: '',
+  help: 'Show what the edge counted of the requests to an app.',
+  examples: ['slipway metrics -a hello'],
+  args: { min: 0, max: 0 },
+  async run(invocation) {
+    const app = await invocation.app();
+    const client = await invocation.client();
+    const { metrics: found } = await client.get<{ metrics: TrafficView | null }>(`/v1/apps/${app}/metrics`);
+    invocation.output.result(
+      found,
+      found === null ? [`nothing of ${app} is at the edge`] : trafficLines(found),
+    );
+    return EXIT.done;
+  },
+};
+
+function trafficLines(traffic: TrafficView): string[] {
+  const { since, requests, responses, bytesIn, bytesOut, underWay, failures, averageMs } = traffic;
+  return [
+    `since      ${shortTime(since)}`,
+    `requests   ${requests}, ${underWay} under way`,
+    `answers    ${Object.entries(responses)
+      .map(([status, count]) => `${status} ${count}`)
+      .join(', ')}`,
+    `bytes      ${bytesIn} in, ${bytesOut} out`,
+    `failures   ${failures.connections} connections, ${failures.responses} answers broken off; ${failures.retries} tried again`,
+    `on average ${averageMs.total} ms: ${averageMs.queue} waiting, ${averageMs.connect} to connect, ${averageMs.response} until the answer begins`,
+  ];
+}
+
+export const runtimeCommands: readonly Command[] = [processes, logs, metrics];

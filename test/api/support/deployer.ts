@@ -9,7 +9,8 @@ export class ScriptedDeployer {
   readonly #server: Server;
   /** Paths that were asked for. */
   readonly asked: string[] = [];
-  script: DeployerScript = (_request, response) => json(response, 200, { processes: [], silent: [] });
+  script: DeployerScript = (_request, response) =>
+    json(response, 200, { processes: [], silent: [], problems: [] });
 
   constructor(socketPath: string) {
     this.#socketPath = socketPath;

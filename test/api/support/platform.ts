@@ -68,6 +68,7 @@ export class Platform {
     const config = loadConfig({
       SLIPWAY_HOME: home,
       SLIPWAY_EDGE_BIND: '127.0.0.1:8080',
+      SLIPWAY_EDGE_TLS_BIND: '127.0.0.1:8443',
       SLIPWAY_URL: 'http://slipway.test:7070',
     });
     this.home = home;

@@ -19,8 +19,9 @@ export interface TestEdge {
   readonly settings: EdgeSettings;
   readonly masterSocket: string;
   readonly configFile: string;
-  /** Where the apps answer. */
+  /** Where the apps answer, and where over TLS. */
   readonly port: number;
+  readonly tlsPort: number;
   /** Another deployer's edge over the same files and the same HAProxy. */
   another(): Edge;
   kill(): Promise<void>;
@@ -33,12 +34,13 @@ export const HAPROXY_MISSING: string | undefined = existsSync('/usr/sbin/haproxy
   : 'haproxy is not installed';
 
 export async function startEdge(): Promise<TestEdge> {
-  const home = await mkdtemp(join(tmpdir(), 'se-'));
-  const port = await freePort();
+  const home = await mkdtemp(join(tmpdir(), 's e-'));
+  const [port, tlsPort] = [await freePort(), await freePort()];
   const masterSocket = join(home, 'master.sock');
   const configFile = join(home, 'haproxy.cfg');
   const settings: EdgeSettings = {
     bind: `127.0.0.1:${port}`,
+    tlsBind: `127.0.0.1:${tlsPort}`,
     statsSocket: join(home, 'stats.sock'),
     // As the deployer does: workers that have given up root's rights must manage all the same.
     ...(globalThis.process.getuid?.() === 0 ? { runAs: { uid: 65_534, gid: 65_534 } } : {}),
@@ -87,6 +89,7 @@ export async function startEdge(): Promise<TestEdge> {
     masterSocket,
     configFile,
     port,
+    tlsPort,
     another,
     // SIGTERM to the master ends the workers with it; SIGKILL would leave them.
     kill: () => end('SIGTERM'),

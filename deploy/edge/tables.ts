@@ -1,0 +1,73 @@
+/**
+ * What the edge looks up in files beside its configuration, and in a running HAProxy in tables that are changed without a reload:
+ * which app a domain is of, which certificates there are, who is being maintained. Pure. Keys and values hold no blank and no line
+ * end: domains are checked, what people write is base64.
+ */
+import { isCovered } from '../../src/model/domain.js';
+import type { EdgeRoute, EdgeState } from './state.js';
+
+/** File names, relative to the configuration. HAProxy knows its tables by them. */
+export const DOMAINS = 'domains.map';
+export const SECURED = 'secured.map';
+export const MAINTENANCE = 'maintenance.map';
+export const CHALLENGES = 'challenges.map';
+export const CERTIFICATES = 'certificates.list';
+
+export type MapName = typeof DOMAINS | typeof SECURED | typeof MAINTENANCE | typeof CHALLENGES;
+export const MAP_NAMES: readonly MapName[] = [DOMAINS, SECURED, MAINTENANCE, CHALLENGES];
+
+export type EdgeMap = ReadonlyMap<string, string>;
+
+export interface EdgeTables {
+  readonly maps: Readonly<Record<MapName, EdgeMap>>;
+  readonly certificates: readonly CertificateEntry[];
+}
+
+/** A line of HAProxy's crt-list. */
+export interface CertificateEntry {
+  readonly file: string;
+  /** It is shown for these names only: what else it is made out to may be another app's. */
+  readonly names: readonly string[];
+}
+
+export function tablesOf(state: EdgeState): EdgeTables {
+  const routes = state.routes ?? [];
+  const entries = routes.flatMap(certificateEntries);
+  const maintained = routes.flatMap(({ host, maintenance }): [string, string][] =>
+    maintenance === undefined ? [] : [[host, Buffer.from(maintenance).toString('base64')]],
+  );
+  return {
+    maps: {
+      [DOMAINS]: sorted(routes.flatMap(({ host, domains }) => domains.map((domain) => [domain, host]))),
+      [SECURED]: sorted(entries.flatMap(({ names }) => names.map((name) => [name, '1']))),
+      [MAINTENANCE]: sorted(maintained),
+      [CHALLENGES]: sorted(Object.entries(state.challenges ?? {})),
+    },
+    certificates: entries,
+  };
+}
+
+/** A certificate that covers none of the app's names is not shown to anybody. */
+function certificateEntries({ host, domains, certificates }: EdgeRoute): CertificateEntry[] {
+  const own = [host, ...domains];
+  return certificates.flatMap(({ file, names }) => {
+    const covered = own.filter((domain) => isCovered(domain, names)).sort();
+    return covered.length === 0 ? [] : [{ file, names: covered }];
+  });
+}
+
+export function renderMap(map: EdgeMap): string {
+  return [...map].map(([key, value]) => `${key} ${value}\n`).join('');
+}
+
+export function renderEntry({ file, names }: CertificateEntry): string {
+  return [file, ...names].join(' ');
+}
+
+export function renderCertificates(entries: readonly CertificateEntry[]): string {
+  return entries.map((entry) => `${renderEntry(entry)}\n`).join('');
+}
+
+function sorted(pairs: [string, string][]): EdgeMap {
+  return new Map(pairs.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+}
