@@ -9,6 +9,7 @@ import { SlipwayError, toSlipwayError } from './errors.js';
 import type { Ledger, ReleaseDraft } from './ledger/ledger.js';
 import { BuildLog } from './logs/log-writer.js';
 import { type Deployment, isFinal } from './model/deployment.js';
+import { imageGone } from './model/image-gone.js';
 import { lastGoodBefore, type ReleaseWithOutcome } from './model/release.js';
 import type { Queues } from './queue/queues.js';
 import type { DeploymentStore } from './records/deployments.js';
@@ -83,6 +84,7 @@ function rollbackTarget(
       hint: `choose a release that did; ${list}`,
     });
   }
+  if (target.gone) throw imageGone(app, target.number);
   return target;
 }
 

@@ -6,12 +6,16 @@
  *   releases/<n>.json    immutable
  *   outcomes/<n>.json    how it ended; written once
  *   live                 the number of the release that serves
+ *   retention.json       how many good releases stay, where that is not the platform's number
+ *   pins/<n>.json        who wants a release to stay
+ *   gone                 numbers of the releases that were let go
  */
 import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
 import type { AppSettings } from '../model/app.js';
-import type { Outcome, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
+import type { Outcome, Pin, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
 import type { Documents } from './documents.js';
+import { parseNumbers } from './number-ranges.js';
 
 export interface AppState {
   readonly settings: AppSettings;
@@ -20,6 +24,8 @@ export interface AppState {
   /** By number, the oldest first. */
   readonly releases: readonly ReleaseWithOutcome[];
   readonly live?: number;
+  /** How many good releases stay; absent: the platform's number. */
+  readonly keep?: number;
   /** The ledger commit that says all this. */
   readonly head: string;
 }
@@ -65,11 +71,16 @@ const outcome: z.ZodType<Outcome> = z.object({
   containersOf: z.array(text).exactOptional(),
 });
 const live = z.coerce.number().int().positive();
+const retention: z.ZodType<{ readonly keep: number }> = z.object({ keep: z.int().positive() });
+const pin: z.ZodType<Pin> = z.object({ at: text, by: text });
 
 export const SETTINGS_PATH = 'app.json';
 export const CONFIG_PATH = 'config.json';
 export const LIVE_PATH = 'live';
 export const releasePath = (number: number): string => `releases/${number}.json`;
+export const RETENTION_PATH = 'retention.json';
+export const GONE_PATH = 'gone';
+export const pinPath = (number: number): string => `pins/${number}.json`;
 export const outcomePath = (number: number): string => `outcomes/${number}.json`;
 
 /** One property per line, so that `git diff` of the ledger reads well. */
@@ -90,6 +101,16 @@ export function parseApp(documents: Documents): AppState {
       hint: 'correct the document with a commit on top, or update Slipway',
     });
   };
+  const gone = parseNumbers(files.get(GONE_PATH) ?? '');
+  /** What retention has to say of a release. */
+  const retained = (found: ReleaseWithOutcome): ReleaseWithOutcome => {
+    const pinned = read(pinPath(found.number), pin);
+    return {
+      ...found,
+      ...(pinned === undefined ? {} : { pinned }),
+      ...(gone.has(found.number) ? { gone: true } : {}),
+    };
+  };
   const releases = [...files.keys()]
     .filter((path) => /^releases\/\d+\.json$/.test(path))
     .flatMap((path): ReleaseWithOutcome[] => {
@@ -98,7 +119,9 @@ export function parseApp(documents: Documents): AppState {
       const ended = read(outcomePath(found.number), outcome);
       return [ended === undefined ? found : { ...found, outcome: ended }];
     })
+    .map(retained)
     .sort((a, b) => a.number - b.number);
+  const keep = read(RETENTION_PATH, retention)?.keep;
   const liveNumber = read(LIVE_PATH, live);
   const found = read(SETTINGS_PATH, settings);
   if (found === undefined) {
@@ -111,6 +134,7 @@ export function parseApp(documents: Documents): AppState {
     config: read(CONFIG_PATH, config) ?? {},
     releases,
     ...(liveNumber === undefined ? {} : { live: liveNumber }),
+    ...(keep === undefined ? {} : { keep }),
     head,
   };
 }

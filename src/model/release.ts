@@ -63,8 +63,17 @@ export interface Outcome {
   readonly containersOf?: readonly string[];
 }
 
+/** A person's wish that a release stays, however old it gets. */
+export interface Pin {
+  readonly at: string;
+  readonly by: string;
+}
+
 export interface ReleaseWithOutcome extends Release {
   readonly outcome?: Outcome;
+  readonly pinned?: Pin;
+  /** Retention has let it go: its image may be anywhere or nowhere. */
+  readonly gone?: boolean;
 }
 
 /** `v12` or `12` → 12. Anything else → undefined. */
