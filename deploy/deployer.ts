@@ -27,6 +27,7 @@ import { startReconciler } from './reconciler.js';
 import { Retirements } from './retire.js';
 import { rollOut } from './rollout.js';
 import { serveRuntime } from './serve.js';
+import { sweepRoutes } from './sweep-images.js';
 import { DockerTarget } from './targets/docker.js';
 import { Engine } from './targets/engine.js';
 
@@ -49,6 +50,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
     engine: new Engine(config.dockerHost),
     platform: await platformId(config.home),
     registry: config.registry,
+    freeBytes: config.pullFreeBytes,
   });
   const hosts = oneHost(target);
   const parts: ReconcileParts = {
@@ -69,7 +71,12 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
   // HAProxy may be waiting for this file.
   await parts.edge.prepare();
   await mkdir(dirname(paths.deployerSocket), { recursive: true, mode: 0o700 });
-  const stopServing = await serveRuntime({ socketPath: paths.deployerSocket, hosts, log });
+  const stopServing = await serveRuntime({
+    socketPath: paths.deployerSocket,
+    hosts,
+    more: (server) => sweepRoutes(server, { ...parts, keepReleases: config.keepReleases }),
+    log,
+  });
   const reconciler = startReconciler(parts);
   return {
     deployNext: (app, lease) => deployNext(parts, app, lease),

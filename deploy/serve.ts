@@ -3,7 +3,7 @@
  * other side is src/api/deployer-client.ts.
  */
 import { chmod, rm } from 'node:fs/promises';
-import { type FastifyBaseLogger, fastify, LogController } from 'fastify';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { toSlipwayError } from '../src/errors.js';
 import type { Logger } from '../src/log.js';
 import type { Hosts } from './hosts.js';
@@ -12,11 +12,18 @@ import { runningRoutes } from './running.js';
 export interface ServeOptions {
   readonly socketPath: string;
   readonly hosts: Hosts;
+  /** What else is answered. */
+  readonly more?: (server: FastifyInstance) => void;
   readonly log: Logger;
 }
 
 /** Listens; the answer stops it. */
-export async function serveRuntime({ socketPath, hosts, log }: ServeOptions): Promise<() => Promise<void>> {
+export async function serveRuntime({
+  socketPath,
+  hosts,
+  more,
+  log,
+}: ServeOptions): Promise<() => Promise<void>> {
   const server = fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -32,6 +39,7 @@ export async function serveRuntime({ socketPath, hosts, log }: ServeOptions): Pr
   });
 
   runningRoutes(server, hosts);
+  more?.(server);
 
   // Left by a deployer that was killed.
   await rm(socketPath, { force: true });

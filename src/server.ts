@@ -13,6 +13,7 @@ import { buildRoutes } from './api/builds.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
+import { retentionRoutes } from './api/retention.js';
 import { runtimeRoutes } from './api/runtime.js';
 import { tokenRoutes } from './api/tokens.js';
 import { type ApiTools, authenticate } from './api/tools.js';
@@ -76,6 +77,7 @@ export function buildServer(
       appRoutes(api, tools, turns);
       buildRoutes(api, tools, times);
       releaseRoutes(api, tools, turns);
+      retentionRoutes(api, tools, turns);
       runtimeRoutes(api, tools);
       tokenRoutes(api, tools);
     },

@@ -25,7 +25,24 @@ export interface RunningView {
   readonly silent: readonly { readonly host: string; readonly reason: string }[];
 }
 
+/** What a sweep of the hosts' images did, or would do. */
+export interface HostSweep {
+  readonly host: string;
+  readonly images: number;
+  /** Counted once where images share it, as far as the engine tells. */
+  readonly bytes: number;
+  readonly apps: readonly { readonly app: string; readonly images: number; readonly bytes: number }[];
+  /** Why it could not be asked; it is swept when it is back. */
+  readonly silent?: string;
+}
+
+export interface HostsSweep {
+  readonly hosts: readonly HostSweep[];
+}
+
 const ANSWER_MS = 10_000;
+/** An engine removes many gigabytes in one call. */
+const SWEEP_MS = 10 * 60_000;
 
 export class DeployerClient {
   readonly #socketPath: string;
@@ -56,10 +73,28 @@ export class DeployerClient {
     return answer;
   }
 
+  /** Removes the images of no kept release from all hosts. Throws `unavailable` when no deployer answers. */
+  async sweepImages({ dryRun, app }: { dryRun: boolean; app?: string }): Promise<HostsSweep> {
+    const query = new URLSearchParams({
+      'dry-run': dryRun ? '1' : '0',
+      ...(app === undefined ? {} : { app }),
+    });
+    const path = `/image-sweeps?${query}`;
+    const swept = (await readJson(
+      await this.#get(path, { method: 'POST', answerMs: SWEEP_MS }),
+    )) as Partial<HostsSweep> | null;
+    if (Array.isArray(swept?.hosts)) return swept as HostsSweep;
+    throw silent(new Error('no report of a sweep'));
+  }
+
   /** Silence of `answerMs`, before the answer or in it, ends it. */
-  #get(path: string): Promise<IncomingMessage> {
+  #get(
+    path: string,
+    { method = 'GET', answerMs = this.#answerMs }: { method?: string; answerMs?: number } = {},
+  ): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const asked = request({ socketPath: this.#socketPath, path, timeout: this.#answerMs }, (answer) => {
+      const options = { socketPath: this.#socketPath, method, path, timeout: answerMs };
+      const asked = request(options, (answer) => {
         if (answer.statusCode === 200) resolve(answer);
         else readError(answer).then(reject, (cause: unknown) => reject(silent(cause)));
       });

@@ -71,7 +71,7 @@ export function releaseRoutes(api: FastifyInstance, tools: ApiTools, turns: Turn
   });
 }
 
-function releaseNumber(text: string): number {
+export function releaseNumber(text: string): number {
   const number = parseReleaseNumber(text);
   if (number !== undefined) return number;
   throw new SlipwayError('bad_request', `${JSON.stringify(text.slice(0, 20))} is not a release`, {

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { ChangeTools } from '../changes.js';
 import type { Config } from '../config.js';
 import { SlipwayError } from '../errors.js';
+import type { RetentionParts } from '../housekeeping/retention/parts.js';
 import type { Identity, PlatformLedger } from '../ledger/platform.js';
 import { isAppName } from '../model/app.js';
 import type { DeployerClient } from './deployer-client.js';
@@ -11,6 +12,7 @@ export interface ApiTools extends ChangeTools {
   readonly config: Config;
   readonly platform: PlatformLedger;
   readonly deployer: DeployerClient;
+  readonly retention: RetentionParts;
 }
 
 const identities = new WeakMap<FastifyRequest, Identity>();

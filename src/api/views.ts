@@ -79,6 +79,10 @@ export interface ReleaseView {
   readonly createdBy: string;
   readonly endedAt?: string;
   readonly reason?: string;
+  /** By whom: it stays, however old it gets. */
+  readonly pinnedBy?: string;
+  /** Retention has let it go: no rollback to it. */
+  readonly gone?: boolean;
 }
 
 /** `live` is the number of the release that is live now; a release that was and is no more says so. */
@@ -105,6 +109,8 @@ export function releaseView(release: ReleaseWithOutcome, live: number | undefine
     createdBy: release.createdBy,
     ...(outcome === undefined ? {} : { endedAt: outcome.at }),
     ...(outcome?.reason === undefined ? {} : { reason: outcome.reason }),
+    ...(release.pinned === undefined ? {} : { pinnedBy: release.pinned.by }),
+    ...(release.gone ? { gone: true } : {}),
   };
 }
 

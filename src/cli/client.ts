@@ -47,6 +47,10 @@ export class ApiClient {
     return this.#json('PATCH', path, body);
   }
 
+  put<T>(path: string, body: unknown = {}): Promise<T> {
+    return this.#json('PUT', path, body);
+  }
+
   delete<T>(path: string): Promise<T> {
     return this.#json('DELETE', path);
   }

@@ -10,6 +10,7 @@ import { configCommands } from './commands/config.js';
 import { imageCommands } from './commands/images.js';
 import { gitCommands, loginCommands } from './commands/login.js';
 import { releaseCommands } from './commands/releases.js';
+import { retentionCommands } from './commands/retention.js';
 import { runtimeCommands } from './commands/runtime.js';
 import { tokenCommands } from './commands/tokens.js';
 import { loadCredentials } from './credentials.js';
@@ -32,6 +33,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'apps', commands: appCommands },
   { title: 'builds', commands: buildCommands },
   { title: 'releases', commands: releaseCommands },
+  { title: 'what is kept', commands: retentionCommands },
   { title: 'config', commands: configCommands },
   { title: 'what runs', commands: runtimeCommands },
   { title: 'tokens', commands: tokenCommands },

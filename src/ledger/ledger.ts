@@ -129,6 +129,24 @@ export class Ledger {
     await syncDirectory(this.#directory);
   }
 
+  /** What the ledgers of destroyed apps say that still lie in `.trash`. One that cannot be read is passed over. */
+  async listDestroyed(): Promise<AppState[]> {
+    const trash = join(this.#directory, '.trash');
+    const names = await readdir(trash).catch((thrown: unknown) => {
+      if (isErrno(thrown, 'ENOENT')) return [];
+      throw thrown;
+    });
+    const states: AppState[] = [];
+    for (const name of names.sort()) {
+      const ref = new DocumentRef(this.#git, join(trash, name), this.#clock, this.#fast);
+      try {
+        const documents = await ref.read();
+        if (documents !== undefined) states.push(parseApp(documents));
+      } catch {}
+    }
+    return states;
+  }
+
   /** From memory unless the ledger moved. Throws `not_found`. */
   async read(app: string): Promise<AppState> {
     const documents = isAppName(app) ? await this.#ref(app).read() : undefined;

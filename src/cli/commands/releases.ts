@@ -18,7 +18,9 @@ const releases: Command = {
     );
     const rows = list.map((release) => [
       release.version,
-      release.state,
+      [release.state, release.pinnedBy === undefined ? [] : 'pinned', release.gone ? 'gone' : []]
+        .flat()
+        .join(', '),
       release.description,
       release.commit.slice(0, 7),
       shortTime(release.createdAt),
