@@ -10,6 +10,7 @@ import { configCommands } from './commands/config.js';
 import { imageCommands } from './commands/images.js';
 import { gitCommands, loginCommands } from './commands/login.js';
 import { releaseCommands } from './commands/releases.js';
+import { restoreCommands } from './commands/restore.js';
 import { retentionCommands } from './commands/retention.js';
 import { runtimeCommands } from './commands/runtime.js';
 import { tokenCommands } from './commands/tokens.js';
@@ -37,6 +38,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'config', commands: configCommands },
   { title: 'what runs', commands: runtimeCommands },
   { title: 'tokens', commands: tokenCommands },
+  { title: 'the platform itself', commands: restoreCommands },
   { title: 'for git', commands: gitCommands },
 ];
 

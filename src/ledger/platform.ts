@@ -17,12 +17,16 @@ export class PlatformLedger {
 
   constructor(paths: Pick<HomePaths, 'platformRepository'>, git: Git, clock: Clock = systemClock) {
     const gitDir = paths.platformRepository;
-    this.tokens = new Tokens(new DocumentRef(git, gitDir, clock), () => createRepository(git, gitDir), clock);
+    this.tokens = new Tokens(
+      new DocumentRef(git, gitDir, clock),
+      () => createPlatformRepository(git, gitDir),
+      clock,
+    );
   }
 }
 
 /** The repository appears whole: several processes may start on an empty home at the same time. */
-async function createRepository(git: Git, gitDir: string): Promise<void> {
+export async function createPlatformRepository(git: Git, gitDir: string): Promise<void> {
   if (await repositoryExists(gitDir)) return;
   await makeDirectory(dirname(gitDir));
   const temporary = `${gitDir}.${randomBytes(6).toString('hex')}`;

@@ -47,6 +47,11 @@ const COMMANDS = [
   'releases',
   'releases:info',
   'rollback',
+  'retention',
+  'retention:set',
+  'retention:run',
+  'releases:pin',
+  'releases:unpin',
   'config',
   'config:get',
   'config:set',
@@ -56,6 +61,7 @@ const COMMANDS = [
   'tokens:create',
   'tokens:list',
   'tokens:revoke',
+  'restore',
   'git:credential',
 ];
 
@@ -71,6 +77,7 @@ const WITHOUT_APP = [
   'tokens:create',
   'tokens:list',
   'tokens:revoke',
+  'restore',
   'git:credential',
 ];
 
