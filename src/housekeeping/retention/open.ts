@@ -1,5 +1,6 @@
 /** The parts of a sweep, with the platform's policy. */
 import { type Config, homePaths } from '../../config.js';
+import { markGarbage } from './garbage.js';
 import { ImageGate } from './image-gate.js';
 import type { RetentionParts } from './parts.js';
 
@@ -11,6 +12,7 @@ export function retentionParts(
     ...parts,
     registryHost: config.registry.host,
     gate: new ImageGate(homePaths(config.home).run),
+    onRemoved: () => markGarbage(homePaths(config.home).run),
     policy: { keepReleases: config.keepReleases, keepRecordsMs: config.keepRecordsMs },
   };
 }

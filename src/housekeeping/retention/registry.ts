@@ -72,6 +72,7 @@ export async function sweepRegistry(
       const removal = await registry.deleteManifest(place, digest, signal);
       if (removal === 'refused') return answer('refused');
       if (removal === 'absent') continue;
+      await parts.onRemoved?.();
     }
     images += 1;
     for (const [blob, bytes] of blobs) if (!kept.has(blob)) freed.set(blob, bytes);
