@@ -1,6 +1,7 @@
 /** Whether a disk has room for what is about to begin: better refused with a reason now than broken off half-way. */
 import { statfs } from 'node:fs/promises';
 import { SlipwayError } from './errors.js';
+import { formatBytes } from './format-bytes.js';
 
 export interface RoomWish {
   /** A directory on the disk. */
@@ -21,16 +22,4 @@ export async function checkRoom({ path, neededBytes, doing, hint }: RoomWish): P
     `there is too little room to ${doing}: ${formatBytes(free)} are free, ${formatBytes(neededBytes)} are needed`,
     { where: path, hint, temporary: true },
   );
-}
-
-/** `0 B`, `12 kB`, `3.4 GB`: as disks are sold. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }

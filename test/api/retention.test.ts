@@ -93,12 +93,12 @@ describe('retention', () => {
     expect([pinned.code, pinned.err]).toEqual([1, expect.stringContaining('its image was let go')]);
   });
 
-  test('rollback without a number passes over what was let go', async () => {
+  test('rollback without a number goes to the last good release or nowhere', async () => {
     await live('default', 3);
     await platform.ledger.setKeep('default', 1, 'alice');
     await platform.ledger.letGo('default', 1);
     const answer = await platform.call('POST', '/v1/apps/default/rollback', { body: {} });
-    expect([answer.status, answer.body.code]).toEqual([404, 'no_release']);
+    expect([answer.status, answer.body.code]).toEqual([409, 'release_unusable']);
   });
 
   test('a release is pinned and unpinned', async () => {

@@ -240,13 +240,17 @@ describe('finding the command', () => {
 
 describe('with --json', () => {
   test('every command prints one JSON value to stdout, and nothing else', async () => {
-    platform.deployer.script = (request, response) =>
-      request.url?.includes('/ps') ? json(response, 200, []) : void response.end('line\n');
+    platform.deployer.script = ({ url = '' }, response) => {
+      if (url.includes('/ps')) json(response, 200, { processes: [], silent: [] });
+      else if (url.includes('/image-sweeps')) json(response, 200, { hosts: [] });
+      else response.end('line\n');
+    };
     const { id } = (await platform.store.list('hello'))[0]!;
     const waiting = await platform.push('hello', 'FROM waiting');
     const token = await terminal.run(['tokens:create', 'x', '--apps', 'hello', '--json']);
     await writeFile(join(terminal.directory, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n');
     const image = `${registry.host}/made:1`;
+    terminal.env = { ...terminal.env, SLIPWAY_HOME: join(terminal.home, 'restored') };
     const runs: string[][] = [
       ['apps:create', 'made'],
       ['apps:list'],
@@ -260,6 +264,12 @@ describe('with --json', () => {
       ['releases', '-a', 'hello'],
       ['releases:info', 'v1', '-a', 'hello'],
       ['rollback', '--detach', '-a', 'hello'],
+      ['retention', '-a', 'hello'],
+      ['retention:set', '--keep', '3', '-a', 'hello'],
+      ['retention:run', '--dry-run', '-a', 'hello'],
+      ['releases:pin', 'v1', '-a', 'hello'],
+      ['releases:unpin', 'v1', '-a', 'hello'],
+      ['restore', platform.home, '--dry-run'],
       ['config', '-a', 'hello'],
       ['config:set', 'A=b', '--detach', '-a', 'hello'],
       ['config:get', 'A', '-a', 'hello'],
@@ -316,6 +326,7 @@ test('starts without a heavy module: only builtins and small files of this proje
   expect([...seen].filter((path) => !path.startsWith('src/cli/')).sort()).toEqual([
     'src/clock.ts',
     'src/errors.ts',
+    'src/format-bytes.ts',
     'src/logs/seconds.ts',
     'src/model/app.ts',
     'src/root.ts',

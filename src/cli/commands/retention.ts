@@ -1,7 +1,7 @@
 /** What is kept of an app, and letting the rest go. */
 import type { HostSweep, HostsSweep } from '../../api/deployer-client.js';
 import type { RetentionView } from '../../api/retention.js';
-import { formatBytes } from '../../disk-room.js';
+import { formatBytes } from '../../format-bytes.js';
 import type { AppSweep } from '../../housekeeping/retention/parts.js';
 import { checkAppName } from '../../model/app.js';
 import type { ApiClient } from '../client.js';
@@ -26,7 +26,7 @@ const show: Command = {
 
 const set: Command = {
   name: 'retention:set',
-  usage: '--keep N | --default',
+  usage: '--keep N',
   help: 'Choose how many good releases of an app are kept, beside pinned ones and what runs.',
   examples: ['slipway retention:set --keep 20 -a hello', 'slipway retention:set --default -a hello'],
   args: { min: 0, max: 0 },
