@@ -6,6 +6,7 @@ import { AppRepositories } from '../src/git/app-repository.js';
 import { Git } from '../src/git/git.js';
 import { startChores } from '../src/housekeeping/chores.js';
 import { tidyRepositories } from '../src/housekeeping/repositories.js';
+import { sweepDestroyed } from '../src/housekeeping/retention/destroyed.js';
 import { retentionParts } from '../src/housekeeping/retention/open.js';
 import { Sweeper } from '../src/housekeeping/retention/sweep.js';
 import { emptyTrash, TRASH_KEPT_MS } from '../src/housekeeping/trash.js';
@@ -37,7 +38,8 @@ await live('janitor', async ({ config, log }) => {
     intervalMs: config.reconcileIntervalMs,
   });
   const registry = RegistryClient.fromConfig(config, log);
-  const sweeper = new Sweeper(retentionParts(config, { ledger, store, repositories, registry }), log);
+  const parts = retentionParts(config, { ledger, store, repositories, registry });
+  const sweeper = new Sweeper(parts, log);
   const deployer = new DeployerClient(paths.deployerSocket);
   const chores = startChores(
     [
@@ -50,8 +52,11 @@ await live('janitor', async ({ config, log }) => {
         name: 'trash',
         everyMs: HOUR_MS,
         run: async (signal) => {
-          for (const directory of [paths.appRepositories, paths.deployments])
-            await emptyTrash(directory, TRASH_KEPT_MS, signal);
+          await emptyTrash(paths.deployments, TRASH_KEPT_MS, signal);
+          await emptyTrash(paths.appRepositories, TRASH_KEPT_MS, signal, async (name) => {
+            const destroyed = await ledger.readDestroyed(name);
+            if (destroyed !== undefined) await sweepDestroyed(parts, destroyed, signal);
+          });
         },
       },
       { name: 'retention', everyMs: HOUR_MS, firstMs: SETTLED_MS, run: (signal) => sweeper.sweepAll(signal) },

@@ -6,7 +6,7 @@
  * An app exists exactly if its ledger ref does.
  */
 import { readdir, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Clock, systemClock } from '../clock.js';
 import type { HomePaths } from '../config.js';
 import { makeDirectory, syncDirectory } from '../durable.js';
@@ -136,15 +136,19 @@ export class Ledger {
       if (isErrno(thrown, 'ENOENT')) return [];
       throw thrown;
     });
-    const states: AppState[] = [];
-    for (const name of names.sort()) {
-      const ref = new DocumentRef(this.#git, join(trash, name), this.#clock, this.#fast);
-      try {
-        const documents = await ref.read();
-        if (documents !== undefined) states.push(parseApp(documents));
-      } catch {}
+    const states = await Promise.all(names.sort().map((name) => this.readDestroyed(name)));
+    return states.filter((state) => state !== undefined);
+  }
+
+  /** The same of one, by its name in `.trash`; undefined when it cannot be read. */
+  async readDestroyed(name: string): Promise<AppState | undefined> {
+    const gitDir = join(this.#directory, '.trash', basename(name));
+    try {
+      const documents = await new DocumentRef(this.#git, gitDir, this.#clock, this.#fast).read();
+      return documents === undefined ? undefined : parseApp(documents);
+    } catch {
+      return undefined;
     }
-    return states;
   }
 
   /** From memory unless the ledger moved. Throws `not_found`. */

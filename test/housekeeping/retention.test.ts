@@ -2,13 +2,16 @@
 import { randomBytes } from 'node:crypto';
 import { access, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { homePaths } from '../../src/config.js';
 import { AppRepositories } from '../../src/git/app-repository.js';
+import { sweepDestroyed } from '../../src/housekeeping/retention/destroyed.js';
 import { ImageGate } from '../../src/housekeeping/retention/image-gate.js';
 import type { RetentionParts } from '../../src/housekeeping/retention/parts.js';
 import { Sweeper, sweepApp } from '../../src/housekeeping/retention/sweep.js';
+import { emptyTrash } from '../../src/housekeeping/trash.js';
 import { Ledger } from '../../src/ledger/ledger.js';
 import { Vault } from '../../src/ledger/vault.js';
 import { createLogger } from '../../src/log.js';
@@ -96,6 +99,18 @@ async function push(made: MadeImage, tags: readonly string[], name = app): Promi
 
 /** A push that was built and released, as builder and deployer leave it. Undefined: it is waiting for its rollout. */
 async function release(made: MadeImage, outcome?: OutcomeState, name = app): Promise<number> {
+  const written = await writeRelease(made, name);
+  await push(made, [`git-${source.slice(0, 12)}`, written.id, `v${written.number}`], name);
+  await endRelease(written, outcome, name);
+  return written.number;
+}
+
+interface Written {
+  readonly id: string;
+  readonly number: number;
+}
+
+async function writeRelease(made: MadeImage, name = app): Promise<Written> {
   const options = { detach: false, noCache: false, buildOnly: false };
   const ref = { ref: 'refs/heads/main', oldOid: '0'.repeat(40), newOid: source, options };
   const { id } = await parts.store.create(name, { kind: 'push', who: 'alice', push: ref });
@@ -106,7 +121,6 @@ async function release(made: MadeImage, outcome?: OutcomeState, name = app): Pro
     { image: { repository: `apps/${name}`, digest: made.digest } },
   );
   const { number } = await parts.ledger.appendRelease(name, draft, 'alice');
-  await push(made, [`git-${source.slice(0, 12)}`, id, `v${number}`], name);
   const built = {
     type: 'built',
     at: clock.now(),
@@ -115,11 +129,14 @@ async function release(made: MadeImage, outcome?: OutcomeState, name = app): Pro
     steps: { cached: 0, total: 1 },
   } as const;
   await parts.store.append(name, id, built, { type: 'release', at: clock.now(), claim, number });
-  if (outcome === undefined) return number;
+  return { id, number };
+}
+
+async function endRelease({ id, number }: Written, outcome?: OutcomeState, name = app): Promise<void> {
+  if (outcome === undefined) return;
   await parts.ledger.recordOutcome(name, number, { state: outcome, at: new Date().toISOString() });
   const rollout = (await parts.store.claim(name, id, 'rollout', 'deployer'))?.token ?? '';
   await parts.store.end(name, id, { state: outcome, claim: rollout });
-  return number;
 }
 
 const isThere = async (made: MadeImage, name = app): Promise<boolean> =>
@@ -351,6 +368,44 @@ describe('whatever releases share', () => {
   });
 });
 
+it('builds that go on all the time lose no image to sweeps that go on all the time', async () => {
+  let building = 3;
+  // Few images, so that the same ones are let go and built again over and over.
+  const builder = async (): Promise<void> => {
+    const gate = new ImageGate(homePaths(home).run);
+    for (let build = 0; build < 8; build += 1) {
+      const made = image(`image ${Math.floor(Math.random() * 4)}`);
+      let written: Written;
+      {
+        await using _pushing = await gate.push(app);
+        await push(made, []);
+        await sleep(20);
+        written = await writeRelease(made);
+      }
+      expect(await isThere(made)).toBe(true);
+      await endRelease(written, 'live');
+    }
+    building -= 1;
+  };
+  let removed = 0;
+  const sweeper = async (): Promise<void> => {
+    while (building > 0) {
+      const { images } = (await sweep()).registry;
+      removed += images;
+      await sleep(5);
+    }
+  };
+  await Promise.all([builder(), builder(), builder(), sweeper(), sweeper()]);
+  const last = (await sweep()).registry;
+  removed += last.images;
+  const state = await parts.ledger.read(app);
+  const kept = keptReleases(state, parts.policy.keepReleases);
+  for (const { number, image: wanted } of state.releases)
+    if (kept.has(number))
+      expect([number, await isThere({ ...image(''), digest: wanted.digest })]).toEqual([number, true]);
+  expect(removed).toBeGreaterThan(0);
+});
+
 describe('a sweep of the records', () => {
   it('removes what ended long ago and made no kept release, with its pin, and nothing that is open', async () => {
     for (const content of ['one', 'two', 'three']) await release(image(content), 'live');
@@ -369,6 +424,37 @@ describe('a sweep of the records', () => {
     expect(left).toEqual([waiting.id, ...before.slice(0, 2).map(({ id }) => id)]);
     expect(await readdir(join(homePaths(home).deployments, app))).toHaveLength(3);
     expect([...(await parts.repositories.pins(app)).keys()]).toEqual([]);
+  });
+});
+
+describe('a destroyed app', () => {
+  it('takes its images along when it leaves the trash, but for what a new app of its name needs', async () => {
+    const [own, shared, waiting] = [image('own'), image('shared'), image('waiting')];
+    for (const made of [own, shared]) await release(made, 'live');
+    await release(waiting);
+    await parts.ledger.destroyApp(app, 'alice');
+    await parts.store.setAside(app);
+    const [name = ''] = await readdir(join(homePaths(home).appRepositories, '.trash'));
+    await parts.ledger.createApp(app, { deployBranch: 'main' }, 'alice');
+    source = await commitFile(parts.repositories.path(app), 'Dockerfile', 'FROM scratch\n');
+    await release(shared, 'live');
+    const swept: string[] = [];
+    const empty = (keepMs: number): Promise<void> =>
+      emptyTrash(homePaths(home).appRepositories, keepMs, signal, async (each) => {
+        swept.push(each);
+        const destroyed = await parts.ledger.readDestroyed(each);
+        await sweepDestroyed(parts, destroyed!, signal);
+      });
+    await empty(DAY_MS);
+    expect([swept, await isThere(own)]).toEqual([[], true]);
+    await empty(0);
+    expect(swept).toEqual([name]);
+    expect(await Promise.all([own, shared, waiting].map((made) => isThere(made)))).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    expect(await readdir(join(homePaths(home).appRepositories, '.trash'))).toEqual([]);
   });
 });
 

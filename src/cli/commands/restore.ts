@@ -4,7 +4,7 @@ import type { Command } from '../usage.js';
 const restore: Command = {
   name: 'restore',
   usage: 'DIR',
-  help: 'Rebuild a platform in an empty SLIPWAY_HOME, from a mirror of its repositories and its registry.',
+  help: 'Rebuild a platform in an empty SLIPWAY_HOME from a mirror and its registry.',
   notes: [
     'DIR has git/apps/*.git and git/platform.git as a home has, or apps/*.git and platform.git of `git clone --mirror`.',
     'Images are looked for in SLIPWAY_REGISTRY, or in the directory of a registry that the platform starts itself.',

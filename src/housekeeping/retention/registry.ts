@@ -2,6 +2,7 @@
  * Removes an app's images from the registry that nothing needs any more. Only what the platform's own records name is ever removed: never a
  * tag or an image of somebody else, and nothing that a tag of somebody else names (the caches of the builders are such).
  */
+import { SlipwayError } from '../../errors.js';
 import { type Deployment, isFinal } from '../../model/deployment.js';
 import { imageRepository } from '../../model/image-repository.js';
 import type { Release } from '../../model/release.js';
@@ -139,12 +140,20 @@ async function isNeededNow(
   digest: Digest,
 ): Promise<boolean> {
   const [state, open, newest] = await Promise.all([
-    parts.ledger.read(app),
+    readIfThere(parts, app),
     parts.store.open(app),
     parts.store.list(app, { limit: NEWEST }),
   ]);
   const wanted = wantedImages(parts, app, [...open, ...newest]);
   return needs(app, [state, ...otherApps], wanted).has(digest);
+}
+
+/** Of an app that is destroyed nothing is needed. */
+async function readIfThere({ ledger }: RetentionParts, app: string): Promise<RetentionState> {
+  return ledger.read(app).catch((thrown: unknown) => {
+    if (thrown instanceof SlipwayError && thrown.code === 'not_found') return { releases: [] };
+    throw thrown;
+  });
 }
 
 /** What tags name that no build of this app has given. */

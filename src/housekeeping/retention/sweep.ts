@@ -48,14 +48,15 @@ export function keptOf(state: RetentionState, platformKeep: number): AppSweep['k
 }
 
 /** One whose ledger cannot be read needs only images of its own repository, which is left alone then. */
-async function statesOf({ ledger }: RetentionParts, but: string): Promise<RetentionState[]> {
+export async function statesOf({ ledger }: RetentionParts, but?: string): Promise<RetentionState[]> {
   const states: RetentionState[] = [];
-  for (const app of await ledger.listApps())
-    if (app !== but)
-      await ledger.read(app).then(
-        (state) => states.push(state),
-        () => undefined,
-      );
+  for (const app of await ledger.listApps()) {
+    if (app === but) continue;
+    await ledger.read(app).then(
+      (state) => states.push(state),
+      () => undefined,
+    );
+  }
   return states;
 }
 
