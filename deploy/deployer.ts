@@ -35,6 +35,7 @@ import { Retirements } from './retire.js';
 import { rollOut } from './rollout.js';
 import { routeApp } from './routes.js';
 import { serveRuntime } from './serve.js';
+import { sweepRoutes } from './sweep-images.js';
 
 /** Debian's `nobody` and `nogroup`. */
 const NOBODY = 65_534;
@@ -82,6 +83,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
     hosts,
     more: (server) => {
       hostRoutes(server, hosts, opening);
+      sweepRoutes(server, { ...parts, keepReleases: config.keepReleases });
       edgeRoutes(server, {
         route: (app) => routeApp(parts, app).finally(() => certificates.ring()),
         traffic: (app) => parts.edge.traffic(hostOf(app, config.appDomain)),
@@ -107,8 +109,8 @@ async function openingParts(config: Config, git: Git, log: Logger): Promise<Open
   const book = new PlatformLedger(paths, git).hosts;
   const credentials = new HostCredentials(paths.hostCredentials, `slipway-${platform}`);
   await credentials.sweep();
-  const { dockerHost, registry } = config;
-  return { book, credentials, dockerHost, platform, registry, runDirectory: paths.run, log };
+  const { dockerHost, registry, pullFreeBytes } = config;
+  return { book, credentials, dockerHost, platform, registry, pullFreeBytes, runDirectory: paths.run, log };
 }
 
 function openEdge({ edge }: Config, log: Logger): Edge {

@@ -6,6 +6,7 @@ import type { AppState } from './ledger/app-documents.js';
 import { configDifference, differingNames } from './ledger/config-differences.js';
 import { refuseLocked } from './model/app.js';
 import type { Deployment } from './model/deployment.js';
+import { imageGone } from './model/image-gone.js';
 import { declaredBy, type Formation, formed } from './model/process.js';
 import { lastGoodBefore, type ReleaseProcess, type ReleaseWithOutcome } from './model/release.js';
 import {
@@ -151,6 +152,7 @@ function rollbackTarget(
       hint: `choose a release that did; ${list}`,
     });
   }
+  if (target.gone) throw imageGone(app, target.number);
   if (target.bad !== undefined) {
     const { reason, by } = target.bad;
     throw new SlipwayError(

@@ -82,6 +82,14 @@ export interface Config {
   readonly shareCacheMounts: boolean;
   /** CIDRs that a RUN may reach although they are the host's own. */
   readonly buildNetworkAllow: readonly string[];
+  /** Good releases of an app that stay, where the app has no number of its own. */
+  readonly keepReleases: number;
+  /** How long journals and logs stay that no kept release came from, and images that were built only, in ms. */
+  readonly keepRecordsMs: number;
+  /** Bytes that must be free below the home for a build to begin. */
+  readonly buildFreeBytes: number;
+  /** Bytes that must be free where an engine on this machine keeps its images for a pull to begin. */
+  readonly pullFreeBytes: number;
   /** How often the reconciler compares what was accepted with what ended, in ms. */
   readonly reconcileIntervalMs: number;
   /** How long a job's lease lasts without renewal, in ms. */
@@ -92,6 +100,7 @@ export interface Config {
 
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
+const DAY_MS = 24 * 60 * 60_000;
 
 /** Docs: README, "Settings". Each can be overridden by `SLIPWAY_LIMIT_<NAME>`, for example SLIPWAY_LIMIT_STEP_TIMEOUT_MS. */
 export const DEFAULT_LIMITS: Limits = {
@@ -182,6 +191,10 @@ const environment = z.object({
     .default(5 * GiB),
   SLIPWAY_SHARE_CACHE_MOUNTS: z.enum(['0', '1']).default('0'),
   SLIPWAY_BUILD_NETWORK_ALLOW: list,
+  SLIPWAY_KEEP_RELEASES: positive.default(10),
+  SLIPWAY_KEEP_RECORDS_DAYS: positive.default(30),
+  SLIPWAY_BUILD_FREE_BYTES: z.coerce.number().int().nonnegative().default(GiB),
+  SLIPWAY_PULL_FREE_BYTES: z.coerce.number().int().nonnegative().default(GiB),
   SLIPWAY_RECONCILE_INTERVAL_MS: positive.default(60_000),
   SLIPWAY_LEASE_MS: positive.min(1000).default(10_000),
   SLIPWAY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -262,6 +275,10 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     remoteCacheBytes: values.SLIPWAY_REMOTE_CACHE_BYTES,
     shareCacheMounts: values.SLIPWAY_SHARE_CACHE_MOUNTS === '1',
     buildNetworkAllow: values.SLIPWAY_BUILD_NETWORK_ALLOW,
+    keepReleases: values.SLIPWAY_KEEP_RELEASES,
+    keepRecordsMs: values.SLIPWAY_KEEP_RECORDS_DAYS * DAY_MS,
+    buildFreeBytes: values.SLIPWAY_BUILD_FREE_BYTES,
+    pullFreeBytes: values.SLIPWAY_PULL_FREE_BYTES,
     reconcileIntervalMs: values.SLIPWAY_RECONCILE_INTERVAL_MS,
     leaseMs: values.SLIPWAY_LEASE_MS,
     logLevel: values.SLIPWAY_LOG_LEVEL,

@@ -15,12 +15,14 @@ import { HookServer } from './git/hook-server.js';
 import type { AppDirectory } from './git/push.js';
 import { smartHttp } from './git/smart-http.js';
 import { checkGitVersion } from './git/version.js';
+import { retentionParts } from './housekeeping/retention/open.js';
 import { Ledger } from './ledger/ledger.js';
 import { PlatformLedger } from './ledger/platform.js';
 import { Vault } from './ledger/vault.js';
 import { createLogger, type Logger } from './log.js';
 import { Queues } from './queue/queues.js';
 import { DeploymentStore } from './records/deployments.js';
+import { RegistryClient } from './registry/client.js';
 import { buildServer } from './server.js';
 
 /** How long requests under way may take when the process is asked to stop; pushes are only watched, so they are let go. */
@@ -41,6 +43,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   const platform = new PlatformLedger(paths, git);
   const store = new DeploymentStore(config.home);
   const queues = new Queues(config.redisUrl, { log });
+  const registry = RegistryClient.fromConfig(config, log);
   const apps = appDirectory(ledger);
   const acceptance = new Acceptance({
     store,
@@ -72,6 +75,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
       queues,
       limits: config.limits,
       deployer: new DeployerClient(paths.deployerSocket),
+      retention: retentionParts(config, { ledger, store, repositories, registry }),
     },
     (instance) =>
       smartHttp(instance, {
@@ -108,6 +112,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     const late = setTimeout(() => server.server.closeAllConnections(), STOP_MS);
     await server.close();
     clearTimeout(late);
+    registry.close();
     await queues.close();
   };
 }

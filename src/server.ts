@@ -16,6 +16,7 @@ import { formationRoutes } from './api/formation.js';
 import { hostRoutes } from './api/hosts.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
+import { retentionRoutes } from './api/retention.js';
 import { runtimeRoutes } from './api/runtime.js';
 import { tokenRoutes } from './api/tokens.js';
 import { type ApiTools, authenticate } from './api/tools.js';
@@ -81,6 +82,7 @@ export function buildServer(
       releaseRoutes(api, tools, turns);
       domainRoutes(api, tools, turns);
       formationRoutes(api, tools, turns);
+      retentionRoutes(api, tools, turns);
       runtimeRoutes(api, tools);
       hostRoutes(api, tools, turns);
       tokenRoutes(api, tools);

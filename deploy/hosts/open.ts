@@ -20,6 +20,8 @@ export interface OpeningParts {
   readonly dockerHost: string;
   readonly platform: string;
   readonly registry: RegistryConfig;
+  /** What must be free before an engine on this machine pulls. */
+  readonly pullFreeBytes: number;
   /** Where the sockets of SSH connections lie. */
   readonly runDirectory: string;
   readonly log: Logger;
@@ -87,10 +89,14 @@ export class LedgerHosts implements Hosts {
 
 export async function openHost(parts: OpeningParts, place: HostPlace): Promise<OpenHost> {
   const { name, pullPort } = place;
-  const { platform, registry } = parts;
+  const { platform, registry, pullFreeBytes: freeBytes } = parts;
   const { engine, close } = await openEngine(parts, place);
   const seen = pullPort === undefined ? registry : { ...registry, host: `127.0.0.1:${pullPort}` };
-  return { name, target: new DockerTarget({ host: name, engine, platform, registry: seen }), close };
+  return {
+    name,
+    target: new DockerTarget({ host: name, engine, platform, registry: seen, freeBytes }),
+    close,
+  };
 }
 
 async function openEngine(

@@ -5,7 +5,8 @@
  */
 import type Docker from 'dockerode';
 import type { RegistryConfig } from '../../src/config.js';
-import { SlipwayError } from '../../src/errors.js';
+import { checkRoom } from '../../src/disk-room.js';
+import { isErrno, SlipwayError } from '../../src/errors.js';
 import type { ReleaseImage } from '../../src/model/release.js';
 import { type Address, containerName, LABELS, networkName } from '../names.js';
 import type { Container, ContainerEvent, ContainerSpec, Inspection } from './container.js';
@@ -21,6 +22,7 @@ import {
 import { type CallOptions, type Engine, refusalOf, statusOf } from './engine.js';
 import type { EngineRequest } from './engine-api.js';
 import { EVENT_FILTER, parseEvents } from './events.js';
+import { type HeldImage, type HeldOptions, heldImages } from './held-images.js';
 import { ensureNetwork, freeAddress, freePort, type Network } from './network.js';
 import { splitOutput } from './output.js';
 import { pullImage } from './pull.js';
@@ -29,6 +31,8 @@ import { pullImage } from './pull.js';
 const ADDRESS_ATTEMPTS = 5;
 const TAKEN = /address already in use|port is already allocated/i;
 const EVENTS_TIMEOUT_MS = 10_000;
+/** Layers of many gigabytes are removed file by file. */
+const REMOVE_IMAGE_MS = 5 * 60_000;
 /** What a stop takes beyond the grace: the kill and the clean-up after it. */
 const STOP_MARGIN_MS = 20_000;
 
@@ -40,6 +44,8 @@ export interface TargetOptions {
   readonly registry: RegistryConfig;
   /** Per container; unlimited when absent. */
   readonly memoryBytes?: number;
+  /** That must be free on this machine's engine for a pull to begin; by default nothing is checked. */
+  readonly freeBytes?: number;
 }
 
 export class DockerTarget {
@@ -48,14 +54,16 @@ export class DockerTarget {
   readonly #platform: string;
   readonly #registry: RegistryConfig;
   readonly #memoryBytes: number | undefined;
+  readonly #freeBytes: number;
   #looking: Promise<Network> | undefined;
 
-  constructor({ host, engine, platform, registry, memoryBytes }: TargetOptions) {
+  constructor({ host, engine, platform, registry, memoryBytes, freeBytes = 0 }: TargetOptions) {
     this.host = host;
     this.engine = engine;
     this.#platform = platform;
     this.#registry = registry;
     this.#memoryBytes = memoryBytes;
+    this.#freeBytes = freeBytes;
   }
 
   /** Throws `engine_unavailable` when the engine does not answer. */
@@ -70,12 +78,34 @@ export class DockerTarget {
   /** The image is here after this. False when it was already. Throws `image_not_found`, `registry_…`, `engine_…`. */
   async pull(image: ReleaseImage, options: { signal?: AbortSignal } = {}): Promise<boolean> {
     if ((await this.#findImage(image)) !== undefined) return false;
+    await this.#checkRoom(options);
     await pullImage(this.engine, this.reference(image), this.#registry, options.signal);
     return true;
   }
 
   async has(image: ReleaseImage): Promise<boolean> {
     return (await this.#findImage(image)) !== undefined;
+  }
+
+  /** Images of the platform's registry that are here. */
+  async heldImages(options: HeldOptions): Promise<HeldImage[]> {
+    return heldImages(this.engine, (image) => this.reference(image), options);
+  }
+
+  /** False when a container uses it, or it is not here. Layers that other images have stay. */
+  async removeImage(image: ReleaseImage, options: CallOptions = {}): Promise<boolean> {
+    try {
+      await this.engine.call(
+        'remove an image',
+        (api, signal) => api.bytes({ method: 'DELETE', path: `/images/${this.reference(image)}`, signal }),
+        { ...options, timeoutMs: REMOVE_IMAGE_MS },
+      );
+      return true;
+    } catch (error) {
+      const status = statusOf(error);
+      if (status === 404 || status === 409) return false;
+      throw error;
+    }
   }
 
   /** `127.0.0.1:5000/apps/hello@sha256:…`: never a tag (invariant 4). */
@@ -304,6 +334,29 @@ export class DockerTarget {
       if (statusOf(error) === 404) return undefined;
       throw error;
     }
+  }
+
+  /**
+   * Throws `disk_full`. The engine does not tell how much room there is where it keeps its images: only on this machine that can be
+   * looked at. Elsewhere a pull that finds no room ends as `disk_full` too.
+   */
+  async #checkRoom(options: CallOptions): Promise<void> {
+    if (this.#freeBytes === 0 || this.engine.remoteHost !== undefined) return;
+    const { DockerRootDir: path } = await this.engine.call(
+      'say where it keeps its images',
+      (api, signal) => api.json<{ DockerRootDir?: string }>({ path: '/info', signal }),
+      options,
+    );
+    if (path === undefined) return;
+    await checkRoom({
+      path,
+      neededBytes: this.#freeBytes,
+      doing: 'pull an image',
+      hint: 'free some space where the engine keeps its images (slipway retention:run, docker system df), or lower SLIPWAY_PULL_FREE_BYTES; then try again',
+    }).catch((error: unknown) => {
+      // An engine behind a forwarded socket, or in a container, has a file system of its own.
+      if (!isErrno(error, 'ENOENT') && !isErrno(error, 'EACCES')) throw error;
+    });
   }
 
   async #create(name: string, body: Docker.ContainerCreateOptions): Promise<string> {

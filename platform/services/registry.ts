@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../../src/config.js';
 import { SlipwayError } from '../../src/errors.js';
+import { collectGarbage } from './registry-garbage.js';
 import { type Service, type ServiceContext, startProgram } from './service.js';
 
 const CHECK_TIMEOUT_MS = 5000;
@@ -12,6 +13,7 @@ export async function startRegistry(context: ServiceContext, port: number): Prom
   const address = `127.0.0.1:${port}`;
   const config = join(context.paths.run, 'registry.yml');
   writeFileSync(config, registryConfig(context.paths.registry, address), { mode: 0o600 });
+  await collectGarbage(context, config);
   return startProgram(context, {
     name: 'registry',
     address,

@@ -44,11 +44,28 @@ export interface TrafficView {
   readonly averageMs: Readonly<Record<'queue' | 'connect' | 'response' | 'total', number>>;
 }
 
+/** What a sweep of the hosts' images did, or would do. */
+export interface HostSweep {
+  readonly host: string;
+  readonly images: number;
+  /** Counted once where images share it, as far as the engine tells. */
+  readonly bytes: number;
+  readonly apps: readonly { readonly app: string; readonly images: number; readonly bytes: number }[];
+  /** Why it could not be asked; it is swept when it is back. */
+  readonly silent?: string;
+}
+
+export interface HostsSweep {
+  readonly hosts: readonly HostSweep[];
+}
+
 const ANSWER_MS = 10_000;
 /** Time to connect, to ask a registry, and to try another port. */
 const HOST_MS = 90_000;
 /** apt may be silent for as long. */
 const PREPARATION_MS = 10 * 60_000;
+/** An engine removes many gigabytes in one call. */
+const SWEEP_MS = 10 * 60_000;
 
 export class DeployerClient {
   readonly #socketPath: string;
@@ -77,6 +94,18 @@ export class DeployerClient {
     // What is followed may be silent for hours.
     if (options.follow) answer.setTimeout(0);
     return answer;
+  }
+
+  /** Removes the images of no kept release from all hosts. Throws `unavailable` when no deployer answers. */
+  async sweepImages({ dryRun, app }: { dryRun: boolean; app?: string }): Promise<HostsSweep> {
+    const query = new URLSearchParams({
+      'dry-run': dryRun ? '1' : '0',
+      ...(app === undefined ? {} : { app }),
+    });
+    const path = `/image-sweeps?${query}`;
+    const swept = (await readJson(await this.#post(path, {}, SWEEP_MS))) as Partial<HostsSweep> | null;
+    if (Array.isArray(swept?.hosts)) return swept as HostsSweep;
+    throw silent(new Error('no report of a sweep'));
   }
 
   /** Undefined when nothing of the app is at the edge. */

@@ -140,7 +140,7 @@ async function commitsBetween(
   return { added: added.slice(0, COMMITS_LIMIT), removed: removed.slice(0, COMMITS_LIMIT), more };
 }
 
-function releaseNumber(text: string): number {
+export function releaseNumber(text: string): number {
   const number = parseReleaseNumber(text);
   if (number !== undefined) return number;
   throw new SlipwayError('bad_request', `${JSON.stringify(text.slice(0, 20))} is not a release`, {

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Config } from '../config.js';
 import { SlipwayError } from '../errors.js';
 import type { AppRepositories } from '../git/app-repository.js';
+import type { RetentionParts } from '../housekeeping/retention/parts.js';
 import type { Identity, PlatformLedger } from '../ledger/platform.js';
 import { isAppName } from '../model/app.js';
 import type { ChangeTools } from '../next-release.js';
@@ -14,6 +15,7 @@ export interface ApiTools extends ChangeTools {
   /** What the apps' commits say. */
   readonly history: Pick<AppRepositories, 'subjects'>;
   readonly deployer: DeployerClient;
+  readonly retention: RetentionParts;
 }
 
 const identities = new WeakMap<FastifyRequest, Identity>();

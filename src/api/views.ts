@@ -89,6 +89,10 @@ export interface ReleaseView {
   readonly reason?: string;
   /** Why somebody called it bad. */
   readonly bad?: ReleaseWithOutcome['bad'];
+  /** By whom: it stays, however old it gets. */
+  readonly pinnedBy?: string;
+  /** Retention has let it go: no rollback to it. */
+  readonly gone?: boolean;
 }
 
 /** `live` is the number of the release that is live now; a release that was and is no more says so. */
@@ -122,6 +126,8 @@ export function releaseView(release: ReleaseWithOutcome, live: number | undefine
     ...(outcome === undefined ? {} : { endedAt: outcome.at }),
     ...(outcome?.reason === undefined ? {} : { reason: outcome.reason }),
     ...(release.bad === undefined ? {} : { bad: release.bad }),
+    ...(release.pinned === undefined ? {} : { pinnedBy: release.pinned.by }),
+    ...(release.gone ? { gone: true } : {}),
   };
 }
 

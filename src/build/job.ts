@@ -3,10 +3,13 @@
  * over to the deployer. Steps 4 to 6 of a push's way (ARCHITECTURE.md).
  */
 
+import { homePaths } from '../config.js';
+import { checkRoom } from '../disk-room.js';
 import { excerpt } from '../dockerfile/excerpt.js';
 import { supersededBy, supersedeOlder } from '../endings.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import { checkFastForward } from '../git/fast-forward.js';
+import { ImageGate } from '../housekeeping/retention/image-gate.js';
 import type { HostBook } from '../ledger/hosts.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { seconds } from '../logs/seconds.js';
@@ -113,6 +116,12 @@ class BuildJob {
     if (push === undefined) throw new SlipwayError('internal', `build ${id} has no commit`);
     // A push that cannot go live is not worth a build.
     await checkFastForward(this.#tools.repositories, app, push);
+    await checkRoom({
+      path: this.#tools.builderStore.directory,
+      neededBytes: config.buildFreeBytes,
+      doing: 'build',
+      hint: 'free some space or give SLIPWAY_HOME a larger disk (or lower SLIPWAY_BUILD_FREE_BYTES), then push again; see: slipway retention:run --dry-run',
+    });
     const facts = await commitFacts(
       this.#tools.objects.reader(this.#tools.repositories.path(app)),
       push.newOid,
@@ -142,6 +151,8 @@ class BuildJob {
     await log.body(`${total} ${total === 1 ? 'step' : 'steps'}, ${cached} cached: ${built.image.digest}`);
 
     await log.headline('Pushing the image');
+    // Until a record names the image, nothing of the app is removed from the registry.
+    await using _gate = await new ImageGate(homePaths(config.home).run).push(app, signal);
     const { result: pushed, event } = await this.#phase('push', signal, async () =>
       pushBuiltImage(config, registry, built, app, signal, await uploads?.finished()),
     );

@@ -52,7 +52,7 @@ export class ApiClient {
     return this.#json('PATCH', path, body);
   }
 
-  put<T>(path: string, body: unknown): Promise<T> {
+  put<T>(path: string, body: unknown = {}): Promise<T> {
     return this.#json('PUT', path, body);
   }
 

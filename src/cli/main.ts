@@ -13,6 +13,8 @@ import { hostCommands } from './commands/hosts.js';
 import { imageCommands } from './commands/images.js';
 import { gitCommands, loginCommands } from './commands/login.js';
 import { releaseCommands } from './commands/releases.js';
+import { restoreCommands } from './commands/restore.js';
+import { retentionCommands } from './commands/retention.js';
 import { runtimeCommands } from './commands/runtime.js';
 import { tokenCommands } from './commands/tokens.js';
 import { loadCredentials } from './credentials.js';
@@ -35,11 +37,13 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'apps', commands: appCommands },
   { title: 'builds', commands: buildCommands },
   { title: 'releases', commands: releaseCommands },
+  { title: 'what is kept', commands: retentionCommands },
   { title: 'config', commands: configCommands },
   { title: 'domains', commands: domainCommands },
   { title: 'what runs', commands: [...runtimeCommands, ...formationCommands] },
   { title: 'hosts', commands: hostCommands },
   { title: 'tokens', commands: tokenCommands },
+  { title: 'the platform itself', commands: restoreCommands },
   { title: 'for git', commands: gitCommands },
 ];
 

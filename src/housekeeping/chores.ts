@@ -5,6 +5,8 @@ import type { Logger } from '../log.js';
 export interface Chore {
   readonly name: string;
   readonly everyMs: number;
+  /** How long the first time waits; by default it is at once. */
+  readonly firstMs?: number;
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -16,7 +18,7 @@ export interface Chores {
 /** Trouble with one is logged and does not keep the others waiting; it is tried again when its turn comes. */
 export function startChores(chores: readonly Chore[], log: Logger): Chores {
   const stop = new AbortController();
-  const due = new Map(chores.map((chore) => [chore, 0]));
+  const due = new Map(chores.map((chore) => [chore, Date.now() + (chore.firstMs ?? 0)]));
   const work = async (): Promise<void> => {
     while (!stop.signal.aborted && due.size > 0) {
       const [chore, at] = [...due].reduce((first, next) => (next[1] < first[1] ? next : first));

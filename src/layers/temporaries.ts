@@ -7,6 +7,7 @@ import { lstatSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTree, unmount } from '../../native/index.js';
+import { belongsToTheLiving, ownMark } from '../living.js';
 
 export class Temporaries {
   readonly #directory: string;
@@ -14,7 +15,7 @@ export class Temporaries {
 
   constructor(directory: string) {
     this.#directory = directory;
-    this.#self = startTime(process.pid).then((start) => `${process.pid}-${start ?? 0}`);
+    this.#self = ownMark();
     this.#self.catch(() => {});
   }
 
@@ -46,18 +47,6 @@ export class Temporaries {
     for (const mounted of await mountsBelow(path)) await unmount(mounted);
     await removeTree(path);
   }
-}
-
-async function belongsToTheLiving(name: string): Promise<boolean> {
-  const match = /^(\d+)-(\d+)-/.exec(name);
-  if (match?.[1] === undefined) return false;
-  return (await startTime(Number(match[1]))) === match[2];
-}
-
-/** Clock ticks after boot: field 22 of proc(5) "/proc/pid/stat". The second field may hold spaces and parentheses. */
-async function startTime(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
 }
 
 /** Mount points at and below a path, the innermost first. */

@@ -10,6 +10,9 @@
  *   outcomes/<n>.json    how it ended; written once
  *   marks/<n>.json       why somebody called it bad
  *   live                 the number of the release that serves
+ *   retention.json       how many good releases stay, where that is not the platform's number
+ *   pins/<n>.json        who wants a release to stay
+ *   gone                 numbers of the releases that were let go
  *
  * and those of edge-documents.ts.
  */
@@ -18,9 +21,10 @@ import { SlipwayError } from '../errors.js';
 import type { AppLock, AppSettings } from '../model/app.js';
 import type { Placement } from '../model/host.js';
 import { type Formation, NO_FORMATION, type ResourceSettings } from '../model/process.js';
-import type { Mark, Outcome, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
+import type { Mark, Outcome, Pin, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
 import type { Documents } from './documents.js';
 import { type EdgeDocuments, readEdge } from './edge-documents.js';
+import { parseNumbers } from './number-ranges.js';
 
 export interface AppState extends EdgeDocuments {
   readonly settings: AppSettings;
@@ -33,6 +37,8 @@ export interface AppState extends EdgeDocuments {
   /** By number, the oldest first. */
   readonly releases: readonly ReleaseWithOutcome[];
   readonly live?: number;
+  /** How many good releases stay; absent: the platform's number. */
+  readonly keep?: number;
   /** The ledger commit that says all this. */
   readonly head: string;
 }
@@ -114,6 +120,8 @@ const outcome: z.ZodType<Outcome> = z.object({
   containersOf: z.array(text).exactOptional(),
 });
 const live = z.coerce.number().int().positive();
+const retention: z.ZodType<{ readonly keep: number }> = z.object({ keep: z.int().positive() });
+const pin: z.ZodType<Pin> = z.object({ at: text, by: text });
 
 export const SETTINGS_PATH = 'app.json';
 export const CONFIG_PATH = 'config.json';
@@ -122,6 +130,9 @@ export const PLACEMENT_PATH = 'placement.json';
 export const LOCK_PATH = 'lock.json';
 export const LIVE_PATH = 'live';
 export const releasePath = (number: number): string => `releases/${number}.json`;
+export const RETENTION_PATH = 'retention.json';
+export const GONE_PATH = 'gone';
+export const pinPath = (number: number): string => `pins/${number}.json`;
 export const outcomePath = (number: number): string => `outcomes/${number}.json`;
 export const markPath = (number: number): string => `marks/${number}.json`;
 
@@ -143,6 +154,16 @@ export function parseApp(documents: Documents): AppState {
       hint: 'correct the document with a commit on top, or update Slipway',
     });
   };
+  const gone = parseNumbers(files.get(GONE_PATH) ?? '');
+  /** What retention has to say of a release. */
+  const retained = (found: ReleaseWithOutcome): ReleaseWithOutcome => {
+    const pinned = read(pinPath(found.number), pin);
+    return {
+      ...found,
+      ...(pinned === undefined ? {} : { pinned }),
+      ...(gone.has(found.number) ? { gone: true } : {}),
+    };
+  };
   const releases = [...files.keys()]
     .filter((path) => /^releases\/\d+\.json$/.test(path))
     .flatMap((path): ReleaseWithOutcome[] => {
@@ -158,8 +179,10 @@ export function parseApp(documents: Documents): AppState {
         },
       ];
     })
+    .map(retained)
     .sort((a, b) => a.number - b.number);
   const locked = read(LOCK_PATH, lock);
+  const keep = read(RETENTION_PATH, retention)?.keep;
   const liveNumber = read(LIVE_PATH, live);
   const placed = read(PLACEMENT_PATH, placement);
   const found = read(SETTINGS_PATH, settings);
@@ -177,6 +200,7 @@ export function parseApp(documents: Documents): AppState {
     ...readEdge(read),
     releases,
     ...(liveNumber === undefined ? {} : { live: liveNumber }),
+    ...(keep === undefined ? {} : { keep }),
     head,
   };
 }

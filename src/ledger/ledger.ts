@@ -6,7 +6,7 @@
  * An app exists exactly if its ledger ref does.
  */
 import { readdir, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Clock, systemClock } from '../clock.js';
 import type { HomePaths } from '../config.js';
 import { makeDirectory, syncDirectory } from '../durable.js';
@@ -15,23 +15,29 @@ import { ALL_FAST, type FastPaths } from '../fast-paths.js';
 import type { Git } from '../git/git.js';
 import { type AppLock, type AppSettings, checkAppName, checkConfigName, isAppName } from '../model/app.js';
 import { describePlacement, type Placement } from '../model/host.js';
+import { imageGone } from '../model/image-gone.js';
 import type { Formation } from '../model/process.js';
-import type { Mark, Outcome, Release } from '../model/release.js';
+import type { Mark, Outcome, Pin, Release } from '../model/release.js';
+import { dispensableReleases } from '../model/retention.js';
 import {
   type AppState,
   CONFIG_PATH,
   FORMATION_PATH,
+  GONE_PATH,
   LIVE_PATH,
   LOCK_PATH,
   markPath,
   outcomePath,
   PLACEMENT_PATH,
   parseApp,
+  pinPath,
+  RETENTION_PATH,
   releasePath,
   SETTINGS_PATH,
   toDocument,
 } from './app-documents.js';
 import { type DocumentChange, DocumentRef, type Documents, oneLine } from './documents.js';
+import { formatNumbers } from './number-ranges.js';
 import type { Vault } from './vault.js';
 
 /** What a release says before it has a number. */
@@ -129,6 +135,28 @@ export class Ledger {
     await syncDirectory(this.#directory);
   }
 
+  /** What the ledgers of destroyed apps say that still lie in `.trash`. One that cannot be read is passed over. */
+  async listDestroyed(): Promise<AppState[]> {
+    const trash = join(this.#directory, '.trash');
+    const names = await readdir(trash).catch((thrown: unknown) => {
+      if (isErrno(thrown, 'ENOENT')) return [];
+      throw thrown;
+    });
+    const states = await Promise.all(names.sort().map((name) => this.readDestroyed(name)));
+    return states.filter((state) => state !== undefined);
+  }
+
+  /** The same of one, by its name in `.trash`; undefined when it cannot be read. */
+  async readDestroyed(name: string): Promise<AppState | undefined> {
+    const gitDir = join(this.#directory, '.trash', basename(name));
+    try {
+      const documents = await new DocumentRef(this.#git, gitDir, this.#clock, this.#fast).read();
+      return documents === undefined ? undefined : parseApp(documents);
+    } catch {
+      return undefined;
+    }
+  }
+
   /** From memory unless the ledger moved. Throws `not_found`. */
   async read(app: string): Promise<AppState> {
     const documents = isAppName(app) ? await this.#ref(app).read() : undefined;
@@ -147,6 +175,8 @@ export class Ledger {
     if (keeps !== undefined && find(await this.read(app)) === undefined) await this.#checkCommit(app, keeps);
     const after = await this.#changeExisting(app, (state) => {
       if (find(state) !== undefined) return undefined;
+      const source = state.releases.find((release) => release.number === draft.rollbackOf);
+      if (source?.gone) throw imageGone(app, source.number);
       const number = (state.releases.at(-1)?.number ?? 0) + 1;
       const description = oneLine(draft.description);
       const release: Release = {
@@ -283,6 +313,61 @@ export class Ledger {
         files: { [PLACEMENT_PATH]: placement === undefined ? null : toDocument(placement) },
         message: `placement: ${describePlacement(placement)} by ${who}`,
         who,
+      };
+    });
+  }
+
+  /** How many good releases of the app stay; undefined for the platform's number. */
+  async setKeep(app: string, keep: number | undefined, who: string): Promise<void> {
+    await this.#changeExisting(app, (state) => {
+      if (state.keep === keep) return undefined;
+      return {
+        files: { [RETENTION_PATH]: keep === undefined ? null : toDocument({ keep }) },
+        message: `retention: keep ${keep === undefined ? "the platform's number of" : keep} good releases by ${who}`,
+        who,
+      };
+    });
+  }
+
+  /** Throws `not_found`, or `release_unusable` for a release that was let go. */
+  async pin(app: string, number: number, who: string): Promise<void> {
+    await this.#changeExisting(app, (state) => {
+      const release = state.releases.find((one) => one.number === number);
+      if (release === undefined) throw noRelease(app, number);
+      if (release.gone) throw imageGone(app, number);
+      if (release.pinned !== undefined) return undefined;
+      const pin: Pin = { at: this.#now(), by: oneLine(who) };
+      return { files: { [pinPath(number)]: toDocument(pin) }, message: `v${number}: pinned by ${who}`, who };
+    });
+  }
+
+  /** Throws `not_found`. */
+  async unpin(app: string, number: number, who: string): Promise<void> {
+    await this.#changeExisting(app, (state) => {
+      const release = state.releases.find((one) => one.number === number);
+      if (release === undefined) throw noRelease(app, number);
+      if (release.pinned === undefined) return undefined;
+      return { files: { [pinPath(number)]: null }, message: `v${number}: unpinned by ${who}`, who };
+    });
+  }
+
+  /**
+   * Lets the releases go that retention does not keep, decided on the newest state: of a rollback to one of them at the same
+   * time, either this or that is too late. What only they need may be removed afterwards.
+   */
+  async letGo(app: string, platformKeep: number): Promise<AppState> {
+    return this.#changeExisting(app, (state) => {
+      const going = dispensableReleases(state, platformKeep);
+      if (going.length === 0) return undefined;
+      const gone = state.releases.filter((release) => release.gone).map(({ number }) => number);
+      const named = formatNumbers(going)
+        .trim()
+        .split('\n')
+        .map((range) => `v${range.replace('-', ' to v')}`);
+      return {
+        files: { [GONE_PATH]: formatNumbers([...gone, ...going]) },
+        message: `retention: let ${named.join(', ')} go`,
+        who: 'slipway',
       };
     });
   }

@@ -20,14 +20,14 @@ export class PlatformLedger {
   constructor(paths: Pick<HomePaths, 'platformRepository'>, git: Git, clock: Clock = systemClock) {
     const gitDir = paths.platformRepository;
     const ref = new DocumentRef(git, gitDir, clock);
-    const prepare = (): Promise<void> => createRepository(git, gitDir);
+    const prepare = (): Promise<void> => createPlatformRepository(git, gitDir);
     this.tokens = new Tokens(ref, prepare, clock);
     this.hosts = new HostBook(ref, prepare, clock);
   }
 }
 
 /** The repository appears whole: several processes may start on an empty home at the same time. */
-async function createRepository(git: Git, gitDir: string): Promise<void> {
+export async function createPlatformRepository(git: Git, gitDir: string): Promise<void> {
   if (await repositoryExists(gitDir)) return;
   await makeDirectory(dirname(gitDir));
   const temporary = `${gitDir}.${randomBytes(6).toString('hex')}`;

@@ -84,6 +84,12 @@ export interface Outcome {
   readonly containersOf?: readonly string[];
 }
 
+/** A person's wish that a release stays, however old it gets. */
+export interface Pin {
+  readonly at: string;
+  readonly by: string;
+}
+
 /** A person's word that a release is bad, although it went live. */
 export interface Mark {
   readonly reason: string;
@@ -94,6 +100,9 @@ export interface Mark {
 export interface ReleaseWithOutcome extends Release {
   readonly outcome?: Outcome;
   readonly bad?: Mark;
+  readonly pinned?: Pin;
+  /** Retention has let it go: its image may be anywhere or nowhere. */
+  readonly gone?: boolean;
 }
 
 /** `v12` or `12` → 12. Anything else → undefined. */

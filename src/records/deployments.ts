@@ -7,7 +7,7 @@
  * a marker without a deployment, never a deployment that nobody finds.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../clock.js';
 import { homePaths } from '../config.js';
@@ -203,6 +203,24 @@ export class DeploymentStore {
   /** Where the outcomes of a build's steps are, or will be. */
   stepsPath(app: string, id: string): string {
     return join(this.#deploymentDirectory(app, id), 'steps');
+  }
+
+  /** Bytes that the records of a deployment take on the disk. */
+  async sizeBytes(app: string, id: string): Promise<number> {
+    const directory = this.#deploymentDirectory(app, id);
+    const names = await readdir(directory).catch(() => []);
+    const sizes = names.map(
+      async (name) => (await lstat(join(directory, name)).catch(() => undefined))?.blocks ?? 0,
+    );
+    return (await Promise.all(sizes)).reduce((sum, blocks) => sum + blocks * 512, 0);
+  }
+
+  /** Removes the records of a deployment. The journal goes last: while it is there, so does the rest the next time. */
+  async remove(app: string, id: string): Promise<void> {
+    const directory = this.#deploymentDirectory(app, id);
+    for (const path of [this.logPath(app, id), this.stepsPath(app, id)]) await rm(path, { force: true });
+    await rm(directory, { recursive: true, force: true });
+    await this.#markers.remove({ app, id });
   }
 
   /**

@@ -4,6 +4,7 @@ import { SlipwayError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { type Artifact, type ArtifactRequest, fetchArtifact, hasBlobAt } from './artifact.js';
 import { fetchBlobFrom } from './blob.js';
+import { blobsOfManifest, deleteManifestAt, listTagsAt, type Removal } from './holdings.js';
 import { asDigest, type Descriptor, type Digest, digestOf, isDigest } from './image.js';
 import {
   askInTurn,
@@ -133,6 +134,25 @@ export class RegistryClient {
   /** See `hasBlobAt`. */
   hasBlob(place: Place, digest: Digest, signal?: AbortSignal): Promise<boolean> {
     return hasBlobAt(this.#transport, place, digest, signal);
+  }
+
+  /** See `listTagsAt`. */
+  listTags(place: Place, signal?: AbortSignal): Promise<string[]> {
+    return listTagsAt(this.#transport, place, signal);
+  }
+
+  /** See `deleteManifestAt`. */
+  deleteManifest(place: Place, digest: Digest, signal?: AbortSignal): Promise<Removal> {
+    return deleteManifestAt(this.#transport, place, digest, signal);
+  }
+
+  /** See `blobsOfManifest`. */
+  blobsOf(
+    place: Place,
+    digest: Digest,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<Digest, number> | undefined> {
+    return blobsOfManifest(this.#transport, place, digest, signal);
   }
 
   /** See `pushImageTo`. */

@@ -8,7 +8,7 @@ import https from 'node:https';
 import { SlipwayError } from '../errors.js';
 import { type Asked, connectionFault } from './faults.js';
 
-export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** Read anew by each try. */
 export type UploadBody =

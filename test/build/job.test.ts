@@ -11,6 +11,7 @@ import { destroyApp, requestCancel } from '../../src/endings.js';
 import { ALL_FAST, NONE_FAST } from '../../src/fast-paths.js';
 import { AppRepositories, NO_OID } from '../../src/git/app-repository.js';
 import { ObjectPool } from '../../src/git/object-pool.js';
+import { ImageGate } from '../../src/housekeeping/retention/image-gate.js';
 import { Ledger } from '../../src/ledger/ledger.js';
 import { Vault } from '../../src/ledger/vault.js';
 import { createLogger } from '../../src/log.js';
@@ -602,5 +603,41 @@ describe('mounts of an app', () => {
     expect(log).toContain('cache mounts of another builder: /cache');
     expect(log).toMatch(new RegExp(`\\| ${word}\\n.*\\| second`));
     expect(await onMachine(caching('third'))).not.toContain(`| ${word}`);
+  });
+});
+
+describe('room and the removal of images', () => {
+  it('begins no build on a disk that is almost full, and says how much is needed where', async () => {
+    tools = { ...tools, config: { ...config, buildFreeBytes: Number.MAX_SAFE_INTEGER } };
+    const pushed = await push(QUICK);
+    await buildNext(tools, APP, never);
+    expect(await nowOf(pushed)).toMatchObject({ state: 'failed', code: 'disk_full' });
+    const log = await logOf(pushed);
+    expect(log).toContain(`${builder.store.directory}: there is too little room to build: `);
+    expect(log).toContain('SLIPWAY_BUILD_FREE_BYTES');
+    expect(log).not.toContain('Building');
+    expect(await releases()).toEqual([]);
+  });
+
+  it('pushes no image while one of the app is removed, and lets none be removed until its release is written', async () => {
+    const gate = new ImageGate(homePaths(config.home).run);
+    const removing = await gate.remove(APP);
+    const pushed = await push(QUICK);
+    const building = buildNext(tools, APP, never);
+    await until(async () => (await logOf(pushed)).includes('Pushing the image'));
+    expect(await releases()).toEqual([]);
+    await removing?.[Symbol.asyncDispose]();
+    let wasHeld = false;
+    const { ledger } = tools;
+    const append = ledger.appendRelease.bind(ledger);
+    ledger.appendRelease = async (...args) => {
+      wasHeld = (await gate.remove(APP)) === undefined;
+      return append(...args);
+    };
+    await building;
+    expect(await nowOf(pushed)).toMatchObject({ state: 'ready' });
+    expect(wasHeld).toBe(true);
+    await using free = await gate.remove(APP);
+    expect(free).toBeDefined();
   });
 });

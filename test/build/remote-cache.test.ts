@@ -242,7 +242,11 @@ describe('the remote cache', () => {
       one.build(await builder.commit({ Dockerfile: `FROM scratch\nCOPY a /${n}\n`, a: '5' }), { bounds });
     await build(1);
     const [first] = (await one.index()).steps;
+    const place = { registry: builder.registry.host, repository: 'apps/bounded' };
+    const before = await one.registry.headManifest(place, 'slipway-cache');
     await build(2);
+    // Else what is dropped would never be freed.
+    expect(await one.registry.headManifest(place, before ?? '')).toBeUndefined();
     expect((await one.index()).steps.map(({ key }) => key)).toContain(first?.key);
     await build(3);
     const left = (await one.index()).steps;

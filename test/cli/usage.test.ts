@@ -51,6 +51,11 @@ const COMMANDS = [
   'releases:mark-bad',
   'releases:mark-good',
   'rollback',
+  'retention',
+  'retention:set',
+  'retention:run',
+  'releases:pin',
+  'releases:unpin',
   'config',
   'config:get',
   'config:set',
@@ -77,6 +82,7 @@ const COMMANDS = [
   'tokens:create',
   'tokens:list',
   'tokens:revoke',
+  'restore',
   'git:credential',
 ];
 
@@ -102,6 +108,7 @@ const WITHOUT_APP = [
   'tokens:create',
   'tokens:list',
   'tokens:revoke',
+  'restore',
   'git:credential',
 ];
 
@@ -272,6 +279,7 @@ describe('with --json', () => {
       'POST /hosts/alpha/check': { name: 'alpha', good: true, findings: [] },
       'POST /hosts/alpha/remove': { name: 'alpha', containers: 0 },
       'POST /host-preparations': { done: true },
+      'POST /image-sweeps?dry-run=1&app=hello': { hosts: [] },
     };
     platform.deployer.script = ({ method, url }, response) => {
       const answer = answers[`${method} ${url}`];
@@ -283,6 +291,7 @@ describe('with --json', () => {
     const token = await terminal.run(['tokens:create', 'x', '--apps', 'hello', '--json']);
     await writeFile(join(terminal.directory, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n');
     const image = `${registry.host}/made:1`;
+    terminal.env = { ...terminal.env, SLIPWAY_HOME: join(terminal.home, 'restored') };
     const runs: string[][] = [
       ['apps:create', 'made'],
       ['apps:list'],
@@ -307,6 +316,12 @@ describe('with --json', () => {
       ['ps:restart', '--detach', '-a', 'hello'],
       ['ps:stop', '--detach', '-a', 'hello'],
       ['ps:start', '--detach', '-a', 'hello'],
+      ['retention', '-a', 'hello'],
+      ['retention:set', '--keep', '3', '-a', 'hello'],
+      ['retention:run', '--dry-run', '-a', 'hello'],
+      ['releases:pin', 'v1', '-a', 'hello'],
+      ['releases:unpin', 'v1', '-a', 'hello'],
+      ['restore', platform.home, '--dry-run'],
       ['config', '-a', 'hello'],
       ['config:set', 'A=b', '--detach', '-a', 'hello'],
       ['config:get', 'A', '-a', 'hello'],
@@ -375,6 +390,7 @@ test('starts without a heavy module: only builtins and small files of this proje
   expect([...seen].filter((path) => !path.startsWith('src/cli/')).sort()).toEqual([
     'src/clock.ts',
     'src/errors.ts',
+    'src/format-bytes.ts',
     'src/logs/seconds.ts',
     'src/model/app.ts',
     'src/model/host.ts',

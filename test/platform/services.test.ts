@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,10 @@ import { checkRedis, startRedis } from '../../platform/services/redis.js';
 import { checkRegistry, startRegistry } from '../../platform/services/registry.js';
 import type { Service, ServiceContext } from '../../platform/services/service.js';
 import { loadConfig } from '../../src/config.js';
+import { hasGarbage, markGarbage } from '../../src/housekeeping/retention/garbage.js';
+import { RegistryClient } from '../../src/registry/client.js';
+import { asDigest } from '../../src/registry/image.js';
+import { type MadeImage, makeImage } from '../registry/scripted.js';
 import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
 
@@ -77,6 +81,60 @@ describe('Redis', () => {
 });
 
 describe('the registry', () => {
+  it('frees what was removed from it before it serves again, and nothing that an image needs', async () => {
+    const port = await choosePort('registry', undefined);
+    const service = await keep(startRegistry(context, port));
+    const client = new RegistryClient({ pushAllowed: [service.address] });
+    const place = { registry: service.address, repository: 'apps/hello' };
+    const shared = Buffer.from('of both images');
+    const files = join(paths.home, 'layers');
+    mkdirSync(files);
+    const push = async (content: string): Promise<MadeImage> => {
+      const made = makeImage([shared, Buffer.from(content)]);
+      const layers = made.layers.map(({ descriptor, bytes }, index) => {
+        const file = join(files, `${content}-${index}`);
+        writeFileSync(file, bytes);
+        return { descriptor, file };
+      });
+      await client.pushImage({ ...place, layers, config: made.config, manifest: made.manifest, tags: [] });
+      return made;
+    };
+    const [kept, removed] = [await push('kept'), await push('removed')];
+    await client.deleteManifest(place, asDigest(removed.digest));
+    const own = removed.layers[1]!.descriptor.digest;
+    const again = async (): Promise<void> => {
+      await services.pop()?.stop();
+      await keep(startRegistry(context, port));
+    };
+    await again();
+    expect(await client.hasBlob(place, own)).toBe(true);
+    await markGarbage(paths.run);
+    await again();
+    expect(await client.hasBlob(place, own)).toBe(false);
+    expect(await client.headManifest(place, kept.digest)).toBe(kept.digest);
+    for (const { descriptor } of kept.layers)
+      expect(await client.hasBlob(place, descriptor.digest)).toBe(true);
+    expect(hasGarbage(paths.run)).toBe(false);
+    // What was freed can be pushed again.
+    await push('removed');
+    expect(await client.hasBlob(place, own)).toBe(true);
+    client.close();
+  });
+
+  it('that cannot be cleaned serves all the same, and is tried again', async () => {
+    const repository = join(
+      paths.registry,
+      'docker/registry/v2/repositories/apps/hello/_manifests/revisions',
+    );
+    mkdirSync(join(repository, 'sha256', '0'.repeat(64)), { recursive: true });
+    writeFileSync(join(repository, 'sha256', '0'.repeat(64), 'link'), 'damaged');
+    await markGarbage(paths.run);
+    const service = await keep(startRegistry(context, await choosePort('registry', undefined)));
+    expect((await fetch(`http://${service.address}/v2/`)).status).toBe(200);
+    expect(lines.join('')).toContain('could not free what was removed from it');
+    expect(hasGarbage(paths.run)).toBe(true);
+  });
+
   const config = (host: string) => loadConfig({ SLIPWAY_REGISTRY: host });
 
   it('is started on a loopback port, and deletes manifests when asked', async () => {

@@ -70,12 +70,20 @@ export async function exportCache(work: CacheExport): Promise<boolean> {
     // Whoever looked at the tag before it was moved here has moved it by the end of this, also where all are slow.
     const settleMs = Math.max(SETTLE_MS, 4 * (performance.now() - looked));
     await sleep(settleMs * (1 + Math.random()), signal);
-    if ((await tagged(work)) === digestOf(manifest)) return true;
+    if ((await tagged(work)) === digestOf(manifest)) {
+      if (there !== undefined) await forget(work, there.digest);
+      return true;
+    }
   }
   throw new SlipwayError('conflict', 'other builders write the build cache all the time', {
     where: formatReference(to),
     temporary: true,
   });
+}
+
+/** The index before: else the registry would keep every layer that was ever in one. Some registries remove nothing. */
+async function forget({ registry, to, signal }: CacheExport, digest: Digest): Promise<void> {
+  await registry.deleteManifest(place(to), digest, signal).catch(() => undefined);
 }
 
 function tagged({ registry, to, signal }: CacheExport): Promise<Digest | undefined> {

@@ -19,7 +19,14 @@ const releases: Command = {
     );
     const rows = list.map((release) => [
       release.version,
-      release.bad === undefined ? release.state : `${release.state}, bad`,
+      [
+        release.state,
+        release.bad === undefined ? [] : 'bad',
+        release.pinnedBy === undefined ? [] : 'pinned',
+        release.gone ? 'gone' : [],
+      ]
+        .flat()
+        .join(', '),
       describeRelease(release),
       release.commit.slice(0, 7),
       shortTime(release.createdAt),

@@ -9,6 +9,7 @@ import { DeployerClient } from '../../../src/api/deployer-client.js';
 import { type Config, homePaths, type Limits, loadConfig } from '../../../src/config.js';
 import { AppRepositories } from '../../../src/git/app-repository.js';
 import { Git } from '../../../src/git/git.js';
+import { retentionParts } from '../../../src/housekeeping/retention/open.js';
 import { Ledger } from '../../../src/ledger/ledger.js';
 import { PlatformLedger } from '../../../src/ledger/platform.js';
 import { Vault } from '../../../src/ledger/vault.js';
@@ -18,6 +19,7 @@ import type { Deployment, FinalState } from '../../../src/model/deployment.js';
 import type { Release } from '../../../src/model/release.js';
 import { Queues } from '../../../src/queue/queues.js';
 import { DeploymentStore } from '../../../src/records/deployments.js';
+import { RegistryClient } from '../../../src/registry/client.js';
 import { buildServer, type ServerTimes } from '../../../src/server.js';
 import { temporaryDirectory } from '../../support/directories.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
@@ -37,6 +39,8 @@ export type Who = 'admin' | 'alice' | 'reader' | 'nobody' | 'revoked' | 'wrong';
 export interface PlatformOptions {
   readonly limits?: Partial<Limits>;
   readonly times?: Partial<ServerTimes>;
+  /** `host:port`; by default there is none. */
+  readonly registry?: string;
 }
 
 export interface Call {
@@ -58,6 +62,7 @@ export class Platform {
   readonly redis: TestRedis;
   readonly queues: Queues;
   readonly deployer: ScriptedDeployer;
+  readonly registry: RegistryClient;
   readonly server: FastifyInstance;
   readonly tokens: Map<Who, string> = new Map();
   /** All routes of the server, as `METHOD /path/:param`. */
@@ -70,6 +75,7 @@ export class Platform {
       SLIPWAY_EDGE_BIND: '127.0.0.1:8080',
       SLIPWAY_EDGE_TLS_BIND: '127.0.0.1:8443',
       SLIPWAY_URL: 'http://slipway.test:7070',
+      ...(options.registry === undefined ? {} : { SLIPWAY_REGISTRY: options.registry }),
     });
     this.home = home;
     this.config = { ...config, limits: { ...config.limits, ...options.limits } };
@@ -83,6 +89,7 @@ export class Platform {
     this.store = new DeploymentStore(home);
     const log = createLogger('test', process.env.TEST_LOG ?? 'silent');
     this.queues = new Queues(redis.url, { log });
+    this.registry = RegistryClient.fromConfig(this.config, log);
     this.deployer = new ScriptedDeployer(this.paths.deployerSocket);
     this.server = buildServer(
       {
@@ -95,6 +102,12 @@ export class Platform {
         queues: this.queues,
         limits: this.config.limits,
         deployer: new DeployerClient(this.paths.deployerSocket),
+        retention: retentionParts(this.config, {
+          ledger: this.ledger,
+          store: this.store,
+          repositories: this.repositories,
+          registry: this.registry,
+        }),
       },
       (_instance, _options, done) => done(),
       log,
@@ -142,6 +155,7 @@ export class Platform {
     this.server.server.closeAllConnections();
     await this.server.close();
     await this.deployer.stop();
+    this.registry.close();
     await this.queues.close();
   }
 

@@ -32,6 +32,7 @@ export async function platformHosts(
     dockerHost,
     platform: PLATFORM,
     registry: { host: registryHost },
+    pullFreeBytes: 0,
     runDirectory: paths.run,
     log: createLogger('test', process.env.TEST_LOG ?? 'silent'),
   };

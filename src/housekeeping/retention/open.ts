@@ -1,0 +1,18 @@
+/** The parts of a sweep, with the platform's policy. */
+import { type Config, homePaths } from '../../config.js';
+import { markGarbage } from './garbage.js';
+import { ImageGate } from './image-gate.js';
+import type { RetentionParts } from './parts.js';
+
+export function retentionParts(
+  config: Pick<Config, 'home' | 'registry' | 'keepReleases' | 'keepRecordsMs'>,
+  parts: Pick<RetentionParts, 'ledger' | 'store' | 'repositories' | 'registry'>,
+): RetentionParts {
+  return {
+    ...parts,
+    registryHost: config.registry.host,
+    gate: new ImageGate(homePaths(config.home).run),
+    onRemoved: () => markGarbage(homePaths(config.home).run),
+    policy: { keepReleases: config.keepReleases, keepRecordsMs: config.keepRecordsMs },
+  };
+}
