@@ -369,6 +369,7 @@ describe('whatever releases share', () => {
 });
 
 it('builds that go on all the time lose no image to sweeps that go on all the time', async () => {
+  parts = { ...parts, patienceMs: 1000 };
   let building = 3;
   // Few images, so that the same ones are let go and built again over and over.
   const builder = async (): Promise<void> => {

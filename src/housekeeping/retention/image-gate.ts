@@ -43,12 +43,17 @@ export class ImageGate {
     }
   }
 
-  /** Undefined while somebody pushes an image of the app. Held for one decision and what follows of it. */
-  async remove(app: string): Promise<AsyncDisposable | undefined> {
-    const mine = await this.#place('removing', app);
-    if (!(await this.#isTaken('pushing', app))) return mine;
-    await mine[Symbol.asyncDispose]();
-    return undefined;
+  /** Undefined when somebody has pushed images of the app all this time. Held for one decision and what follows of it. */
+  async remove(app: string, patienceMs: number = 0): Promise<AsyncDisposable | undefined> {
+    const patience = Date.now() + patienceMs;
+    for (;;) {
+      const mine = await this.#place('removing', app);
+      if (!(await this.#isTaken('pushing', app))) return mine;
+      await mine[Symbol.asyncDispose]();
+      if (Date.now() >= patience) return undefined;
+      // Most of the time it is not in the way of who waits for it.
+      await sleep(4 * LOOK_MS * (1 + Math.random()));
+    }
   }
 
   async #place(side: Side, app: string): Promise<AsyncDisposable> {

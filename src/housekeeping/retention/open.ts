@@ -4,6 +4,9 @@ import { markGarbage } from './garbage.js';
 import { ImageGate } from './image-gate.js';
 import type { RetentionParts } from './parts.js';
 
+/** For an app that is built all the time. */
+const PATIENCE_MS = 10_000;
+
 export function retentionParts(
   config: Pick<Config, 'home' | 'registry' | 'keepReleases' | 'keepRecordsMs'>,
   parts: Pick<RetentionParts, 'ledger' | 'store' | 'repositories' | 'registry'>,
@@ -12,6 +15,7 @@ export function retentionParts(
     ...parts,
     registryHost: config.registry.host,
     gate: new ImageGate(homePaths(config.home).run),
+    patienceMs: PATIENCE_MS,
     onRemoved: () => markGarbage(homePaths(config.home).run),
     policy: { keepReleases: config.keepReleases, keepRecordsMs: config.keepRecordsMs },
   };

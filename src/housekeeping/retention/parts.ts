@@ -20,6 +20,8 @@ export interface RetentionParts {
   readonly registry: Pick<RegistryClient, 'listTags' | 'headManifest' | 'deleteManifest' | 'blobsOf'>;
   readonly registryHost: string;
   readonly gate: ImageGate;
+  /** How long a gap between two pushes is waited for; by default not at all. */
+  readonly patienceMs?: number;
   /** The registry has something to free now. */
   readonly onRemoved?: () => Promise<void>;
   readonly policy: RetentionPolicy;

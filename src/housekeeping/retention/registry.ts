@@ -67,7 +67,7 @@ export async function sweepRegistry(
     const blobs = await registry.blobsOf(place, digest, signal);
     if (blobs === undefined) continue;
     if (!dryRun) {
-      await using gate = await parts.gate.remove(app);
+      await using gate = await parts.gate.remove(app, parts.patienceMs);
       if (gate === undefined) return answer('busy');
       if (await isNeededNow(parts, app, others, digest)) continue;
       const removal = await registry.deleteManifest(place, digest, signal);
