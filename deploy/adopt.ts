@@ -98,8 +98,6 @@ async function doesItsWork(
     end.throwIfAborted();
     if (seen.kind === 'answered') return seen.status < 500;
     // A published port is taken by the engine's proxy, whoever listens behind it.
-    return (
-      seen.kind === 'other-protocol' || (seen.kind === 'closed' && target.engine.remoteHost === undefined)
-    );
+    return seen.kind === 'other-protocol' || (seen.kind === 'closed' && !target.publishes);
   });
 }

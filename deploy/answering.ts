@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Hosts } from './hosts.js';
 import type { Container } from './targets/container.js';
-import type { DockerTarget } from './targets/docker.js';
+import type { Target } from './targets/target.js';
 
 /** Most calls are over by then, and nothing is asked. */
 const PAUSE_MS = 1000;
@@ -13,7 +13,7 @@ const ANSWER_MS = 5000;
 
 /** Throws `engine_unavailable` when the host falls silent; the signal given to `work` is aborted then. */
 export async function whileItAnswers<T>(
-  target: DockerTarget,
+  target: Target,
   signal: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
@@ -34,7 +34,7 @@ export async function whileItAnswers<T>(
 }
 
 /** Resolves when it is told to end; throws when there is no answer. */
-async function askUntilSilent(target: DockerTarget, until: AbortSignal): Promise<void> {
+async function askUntilSilent(target: Target, until: AbortSignal): Promise<void> {
   try {
     for (;;) {
       await sleep(PAUSE_MS, undefined, { signal: until });
@@ -50,7 +50,7 @@ export async function withTargetOf<T>(
   hosts: Hosts,
   container: Pick<Container, 'host'>,
   signal: AbortSignal | undefined,
-  work: (target: DockerTarget, signal: AbortSignal) => Promise<T>,
+  work: (target: Target, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { target } = await hosts.get(container.host);
   return whileItAnswers(target, signal, (end) => work(target, end));

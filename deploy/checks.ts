@@ -8,7 +8,7 @@ import { SlipwayError } from '../src/errors.js';
 import { WEB } from './names.js';
 import { probe } from './probe.js';
 import type { Container, Inspection } from './targets/container.js';
-import type { DockerTarget } from './targets/docker.js';
+import type { Target } from './targets/target.js';
 
 /** How long a container must have lived before a port without HTTP, or no port at all, counts as healthy. */
 const SETTLED_MS = 5000;
@@ -31,7 +31,7 @@ export interface CheckOptions {
 
 /** Resolves when the container is healthy, with how that was seen. Throws `unhealthy` with what was seen last. */
 export async function checkContainer(
-  target: DockerTarget,
+  target: Target,
   container: Container,
   { host, timeoutMs, signal }: CheckOptions,
 ): Promise<string> {
@@ -69,7 +69,7 @@ export async function checkContainer(
 }
 
 interface Check {
-  readonly target: DockerTarget;
+  readonly target: Target;
   readonly container: Container;
   readonly found: Inspection;
   readonly host: string;
@@ -118,7 +118,7 @@ async function passPort(check: Check): Promise<string> {
 /** A published port is first taken by the engine's proxy, whoever listens behind it: only an answer proves something. */
 function speaksTcp({ target }: Check, kind: string): boolean {
   if (kind === 'other-protocol') return true;
-  return target.engine.remoteHost === undefined && (kind === 'closed' || kind === 'silent');
+  return !target.publishes && (kind === 'closed' || kind === 'silent');
 }
 
 /**

@@ -7,7 +7,6 @@ import { withTargetOf } from './answering.js';
 import { type Look, lookAround } from './everywhere.js';
 import type { Hosts } from './hosts.js';
 import type { Container } from './targets/container.js';
-import { logStream } from './targets/log-stream.js';
 
 export function runningRoutes(server: FastifyInstance, hosts: Hosts): void {
   server.get<{ Params: { app: string } }>('/apps/:app/ps', async (request): Promise<RunningView> => {
@@ -73,7 +72,7 @@ async function mergedLogs(
       const { target } = await hosts.get(container.host);
       return {
         prefix: `${container.instance.process}.${container.instance.number} v${container.release}: `,
-        stream: await logStream(target.engine, container.id, options),
+        stream: await target.logs(container.id, options),
       };
     }),
   );

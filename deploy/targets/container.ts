@@ -63,5 +63,6 @@ export interface Inspection {
 export interface ContainerEvent {
   readonly id: string;
   readonly app: string;
-  readonly action: 'start' | 'die' | 'oom' | 'destroy' | 'healthy' | 'unhealthy';
+  /** `moved`: a Swarm has started another one by itself. */
+  readonly action: 'start' | 'die' | 'oom' | 'destroy' | 'healthy' | 'unhealthy' | 'moved';
 }

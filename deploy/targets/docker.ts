@@ -3,6 +3,7 @@
  * repeated, by this deployer or by the one that takes over from it. Only containers that carry this platform's label
  * are seen or touched.
  */
+import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import type { RegistryConfig } from '../../src/config.js';
 import { checkRoom } from '../../src/disk-room.js';
@@ -23,9 +24,11 @@ import { type CallOptions, type Engine, refusalOf, statusOf } from './engine.js'
 import type { EngineRequest } from './engine-api.js';
 import { EVENT_FILTER, parseEvents } from './events.js';
 import { type HeldImage, type HeldOptions, heldImages } from './held-images.js';
+import { type LogStreamOptions, logStream } from './log-stream.js';
 import { ensureNetwork, freeAddress, freePort, type Network } from './network.js';
 import { splitOutput } from './output.js';
 import { pullImage } from './pull.js';
+import type { Target } from './target.js';
 
 /** Two deployers may draw the same free address at once, and a port may be anybody's. */
 const ADDRESS_ATTEMPTS = 5;
@@ -48,7 +51,7 @@ export interface TargetOptions {
   readonly freeBytes?: number;
 }
 
-export class DockerTarget {
+export class DockerTarget implements Target {
   readonly host: string;
   readonly engine: Engine;
   readonly #platform: string;
@@ -64,6 +67,10 @@ export class DockerTarget {
     this.#registry = registry;
     this.#memoryBytes = memoryBytes;
     this.#freeBytes = freeBytes;
+  }
+
+  get publishes(): boolean {
+    return this.engine.remoteHost !== undefined;
   }
 
   /** Throws `engine_unavailable` when the engine does not answer. */
@@ -111,6 +118,13 @@ export class DockerTarget {
   /** `127.0.0.1:5000/apps/hello@sha256:…`: never a tag (invariant 4). */
   reference(image: ReleaseImage): string {
     return `${this.#registry.host}/${image.repository}@${image.digest}`;
+  }
+
+  /** What the image says of itself. Throws `engine_unavailable` when it is not here. */
+  async imageConfig(image: ReleaseImage): Promise<Docker.ImageInspectInfo['Config']> {
+    const found = await this.#findImage(image);
+    if (found === undefined) throw this.#unable(`has lost the image ${this.reference(image)}`);
+    return found.Config;
   }
 
   /** The platform's containers, of one app or of all, running or not. */
@@ -239,6 +253,10 @@ export class DockerTarget {
       options,
     );
     return splitOutput(output).slice(-count);
+  }
+
+  logs(id: string, options: LogStreamOptions): Promise<Readable> {
+    return logStream(this.engine, id, options);
   }
 
   /** Runs argv in the container, as its health check. Returns the exit code and what it wrote, clipped. */

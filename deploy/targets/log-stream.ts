@@ -11,10 +11,15 @@ export interface LogStreamOptions extends CallOptions {
 }
 
 /** Ends when the container does, at once without `follow`, or when the caller destroys it. */
-export async function logStream(engine: Engine, id: string, options: LogStreamOptions): Promise<Readable> {
+export async function logStream(
+  engine: Engine,
+  id: string,
+  options: LogStreamOptions,
+  kind: 'containers' | 'tasks' = 'containers',
+): Promise<Readable> {
   const { lines, follow, ...call } = options;
   const request = {
-    path: `/containers/${id}/logs`,
+    path: `/${kind}/${id}/logs`,
     query: { stdout: true, stderr: true, timestamps: false, tail: lines, follow },
   };
   if (!follow) {

@@ -15,11 +15,7 @@ export async function pullImage(
   registry: RegistryConfig,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { host, username, password } = registry;
-  const credentials =
-    username === undefined || password === undefined
-      ? undefined
-      : JSON.stringify({ username, password, serveraddress: host });
+  const { host } = registry;
   const idle = new AbortController();
   const timer = setTimeout(() => idle.abort(), IDLE_MS);
   try {
@@ -31,7 +27,7 @@ export async function pullImage(
           method: 'POST',
           path: '/images/create',
           query: { fromImage, tag },
-          headers: credentials === undefined ? {} : { 'x-registry-auth': base64Url(credentials) },
+          headers: registryHeaders(registry),
           signal: AbortSignal.any([callSignal, idle.signal]),
         });
         return readProgress(stream, () => timer.refresh());
@@ -55,6 +51,14 @@ export async function pullImage(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** With which the engine, or each node of a Swarm, shows itself to the registry. */
+export function registryHeaders({ host, username, password }: RegistryConfig): Record<string, string> {
+  if (username === undefined || password === undefined) return {};
+  return {
+    'x-registry-auth': base64Url(JSON.stringify({ username, password, serveraddress: host })),
+  };
 }
 
 /** RFC 4648, section 5, with the padding that the engine insists on. */
