@@ -1,7 +1,10 @@
 /** A host's address as text and in parts. Pure. */
 import { SlipwayError } from '../errors.js';
 
-export type HostAddress =
+/** `swarm`: the engine there is a manager, and the host all that its Swarm has. */
+export type HostAddress = EngineAddress & { readonly swarm?: true };
+
+export type EngineAddress =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | {
@@ -13,6 +16,7 @@ export type HostAddress =
       readonly socket: string;
     };
 
+const SWARM = 'swarm+';
 const SSH_PORT = 22;
 const ENGINE_SOCKET = '/var/run/docker.sock';
 
@@ -26,6 +30,19 @@ const SOCKET_PATH = /^(?:\/[A-Za-z0-9._-]+)+$/;
 
 /** Throws `bad_request` with the forms that there are. */
 export function parseHostAddress(text: string): HostAddress {
+  const swarm = text.startsWith(SWARM);
+  const address = parseEngineAddress(swarm ? text.slice(SWARM.length) : text);
+  if (address !== undefined) return swarm ? { ...address, swarm } : address;
+  throw new SlipwayError(
+    'bad_request',
+    `${JSON.stringify(text.slice(0, 100))} is not the address of a host`,
+    {
+      hint: 'use ssh://user@host[:port][/path/of/docker.sock], tcp://host:port or unix:///path/of/docker.sock, each with swarm+ in front for the manager of a Swarm; host is a name or an IPv4 address',
+    },
+  );
+}
+
+function parseEngineAddress(text: string): EngineAddress | undefined {
   const path = text.startsWith('unix://') ? text.slice('unix://'.length) : undefined;
   if (path !== undefined && isSocketPath(path)) return { kind: 'unix', path };
   const [, kind, user, host = '', portText, socket = ENGINE_SOCKET] =
@@ -37,13 +54,11 @@ export function parseHostAddress(text: string): HostAddress {
     if (kind === 'ssh' && user !== undefined && USER.test(user) && isSocketPath(socket))
       return { kind, user, host, port, socket };
   }
-  throw new SlipwayError(
-    'bad_request',
-    `${JSON.stringify(text.slice(0, 100))} is not the address of a host`,
-    {
-      hint: 'use ssh://user@host[:port][/path/of/docker.sock], tcp://host:port or unix:///path/of/docker.sock; host is a name or an IPv4 address',
-    },
-  );
+  return undefined;
+}
+
+export function isSwarmAddress(text: string): boolean {
+  return text.startsWith(SWARM);
 }
 
 function isSocketPath(path: string): boolean {
@@ -52,6 +67,11 @@ function isSocketPath(path: string): boolean {
 
 /** In one form, so that the same address is the same text. */
 export function formatHostAddress(address: HostAddress): string {
+  return `${address.swarm ? SWARM : ''}${formatEngineAddress(address)}`;
+}
+
+/** Where the engine is reached, without what it is. */
+export function formatEngineAddress(address: EngineAddress): string {
   if (address.kind === 'unix') return `unix://${address.path}`;
   const host = address.host.toLowerCase();
   if (address.kind === 'tcp') return `tcp://${host}:${address.port}`;
