@@ -1,11 +1,13 @@
 /** The hosts that a rollout and the reconciler work on, each with the engine behind it. Where they come from is hosts/. */
 import { SlipwayError } from '../src/errors.js';
 import { LOCAL_HOST } from '../src/model/host.js';
+import type { SwarmTarget } from './swarm/target.js';
 import type { DockerTarget } from './targets/docker.js';
+import type { Target } from './targets/target.js';
 
 export interface Host {
   readonly name: string;
-  readonly target: DockerTarget;
+  readonly target: Target & (DockerTarget | SwarmTarget);
 }
 
 export interface Hosts {

@@ -1,10 +1,16 @@
-/** The containers of one release on one host: started, and found healthy. Used by the rollout and by the reconciler alike. */
+/**
+ * The containers of one release on one host: started, and found healthy. Used by the rollout and by the reconciler alike. Those of a
+ * Swarm are started in swarm/services.ts.
+ */
 import type { Release } from '../src/model/release.js';
 import { checkContainer } from './checks.js';
 import type { Host } from './hosts.js';
 import { hostOf, type Instance } from './names.js';
 import type { DeployerParts } from './parts.js';
+import { settle, throwIfFailed } from './swarm/converge.js';
+import { isSwarm } from './swarm/target.js';
 import type { Container } from './targets/container.js';
+import type { DockerTarget } from './targets/docker.js';
 
 export interface StartOptions {
   readonly signal: AbortSignal;
@@ -14,7 +20,7 @@ export interface StartOptions {
 
 export async function startInstances(
   { ledger }: Pick<DeployerParts, 'ledger'>,
-  { target }: Host,
+  target: DockerTarget,
   app: string,
   release: Release,
   instances: readonly Instance[],
@@ -47,6 +53,7 @@ export async function checkInstances(
   containers: readonly Container[],
   signal: AbortSignal,
 ): Promise<string[]> {
+  const startedAt = performance.now();
   const failed = new AbortController();
   const end = AbortSignal.any([signal, failed.signal]);
   const checks = containers.map((container) => {
@@ -55,7 +62,17 @@ export async function checkInstances(
     return checkContainer(target, container, { host, timeoutMs, signal: end });
   });
   for (const check of checks) check.catch((error: unknown) => failed.abort(error));
-  return allOrFirstError(checks);
+  if (!isSwarm(target)) return allOrFirstError(checks);
+  try {
+    const seen = await allOrFirstError(checks);
+    await settle(target, containers, startedAt, signal);
+    return seen;
+  } catch (error) {
+    signal.throwIfAborted();
+    // The Swarm knows more of a task that died: its node, and whether it could be started at all.
+    await throwIfFailed(target, containers, signal);
+    throw error;
+  }
 }
 
 /** From here on the engine restarts them. */

@@ -24,7 +24,7 @@ type Wanted = Pick<ReleaseWithOutcome, 'deploymentId' | 'outcome'>;
  * By the deployment that started it: a number alone does not say it, since an app that was destroyed and made anew counts
  * from 1 again. A release that was what ran already has those that it adopted.
  */
-export function isOf(container: Container, release: Wanted | undefined): boolean {
+export function isOf(container: Pick<Container, 'deployment'>, release: Wanted | undefined): boolean {
   if (release === undefined) return false;
   const { deploymentId, outcome } = release;
   return (

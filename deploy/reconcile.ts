@@ -16,7 +16,10 @@ import { hostsOf } from './placement.js';
 import { type Plan, plan } from './plan.js';
 import { retire } from './retire.js';
 import { routeApp } from './routes.js';
+import { mendServices } from './swarm/mend.js';
+import { isSwarm } from './swarm/target.js';
 import type { Container } from './targets/container.js';
+import type { DockerTarget } from './targets/docker.js';
 
 export interface ReconcileParts extends DeployerParts {
   /** Where the apps' repositories lie. When that is not there, nothing is taken for destroyed. */
@@ -101,11 +104,19 @@ async function bringUp(
       .filter((name) => !silent.has(name))
       .map(async (name) => {
         const here = only(planned, name);
-        serving.push(...here.keep);
         const bringsBack = (container: Container): number => serving.push(container);
-        await mend(parts, name, app, live, here, bringsBack, signal).catch((error: unknown) =>
-          failures.push(onHost(name, error)),
-        );
+        try {
+          const { target } = await parts.hosts.get(name);
+          if (isSwarm(target)) {
+            const work = (until: AbortSignal): Promise<void> =>
+              mendServices(parts, target, app, live, here.keep, bringsBack, until);
+            return await whileItAnswers(target, signal, work);
+          }
+          serving.push(...here.keep);
+          await mend(parts, target, app, live, here, bringsBack, signal);
+        } catch (error) {
+          failures.push(onHost(name, error));
+        }
       }),
   );
   signal.throwIfAborted();
@@ -126,7 +137,7 @@ async function bringUp(
 /** `onServing` gets each container that serves again, whatever comes of the others. */
 async function mend(
   parts: ReconcileParts,
-  name: string,
+  target: DockerTarget,
   app: string,
   live: ReleaseWithOutcome,
   { stopped, missing, discard }: Plan,
@@ -135,8 +146,9 @@ async function mend(
 ): Promise<void> {
   if (stopped.length + missing.length + discard.length === 0) return;
   const { log } = parts;
-  const host = await parts.hosts.get(name);
-  await whileItAnswers(host.target, signal, async (until) => {
+  const name = target.host;
+  const host = { name, target };
+  await whileItAnswers(target, signal, async (until) => {
     const gone = [...missing];
     for (const container of stopped) {
       log.info({ app, host: name, container: container.name }, 'starting a container that had stopped');
@@ -149,13 +161,13 @@ async function mend(
         { app, host: name, release: live.number, missing: gone.length },
         'making the containers of the live release anew',
       );
-      await host.target.pull(live.image, { signal: until });
+      await target.pull(live.image, { signal: until });
       const options = { signal: until, isKept: true };
-      const started = await startInstances(parts, host, app, live, gone, options);
+      const started = await startInstances(parts, target, app, live, gone, options);
       await checkInstances(parts, host, started, until);
       started.forEach(onServing);
     }
-    await Promise.all(discard.map(({ id }) => host.target.remove(id, { signal: until })));
+    await Promise.all(discard.map(({ id }) => target.remove(id, { signal: until })));
   });
 }
 

@@ -7,6 +7,7 @@ import { toSlipwayError } from '../src/errors.js';
 import { whileItAnswers } from './answering.js';
 import type { Host } from './hosts.js';
 import { type ReconcileParts, reconcileAll, reconcileApp } from './reconcile.js';
+import type { ContainerEvent } from './targets/container.js';
 
 export interface Reconciler {
   /** Resolves when nothing is under way any more. */
@@ -20,6 +21,8 @@ const FIRST_RETRY_MS = 1000;
 const UNREACHABLE_MS = 1000;
 /** How soon a new host is noticed. */
 const HOSTS_MS = 5000;
+/** After these something may be amiss. */
+const UNSETTLING: ReadonlySet<ContainerEvent['action']> = new Set(['die', 'destroy', 'moved']);
 /** The engine restarts most of what dies by itself, and a rollout removes what it has stopped. */
 const SETTLE_MS = 500;
 
@@ -135,7 +138,7 @@ async function deaths(parts: ReconcileParts, host: Host, bell: Bell, signal: Abo
         if (wasAway) bell.ring();
         wasAway = false;
         for await (const { app, action } of events) {
-          if ((action !== 'die' && action !== 'destroy') || waiting.has(app)) continue;
+          if (!UNSETTLING.has(action) || waiting.has(app)) continue;
           waiting.add(app);
           const task = attempt(parts, 'reconciling', signal, () => look(app)).finally(() => {
             waiting.delete(app);

@@ -34,6 +34,8 @@ import { redactor } from './redact.js';
 import { hasReleasePhase, runReleasePhase } from './release-phase.js';
 import { reportSuccess } from './report.js';
 import { revert, tellLastWords } from './revert.js';
+import { startServices } from './swarm/converge.js';
+import { isSwarm } from './swarm/target.js';
 import type { Container } from './targets/container.js';
 
 /** Ends the deployment in one final state, unless the lease or the claim is lost. A failure is a result, not an exception. */
@@ -207,21 +209,32 @@ class Rollout {
     return this.#phase('start', async () => {
       const { keep, stopped, missing, discard, retire: old } = await this.#plan(release);
       await this.#stillOurs();
+      const onSwarms = new Set<string>();
       const instances = [...missing, ...stopped.map(({ host, instance }) => ({ ...instance, host }))];
       const started = await this.#everywhere(release, async (host, signal) => {
+        const { target } = host;
         const isHere = (one: { readonly host: string }): boolean => one.host === host.name;
+        if (isSwarm(target)) {
+          onSwarms.add(host.name);
+          const tasks = await startServices(this.#parts, target, this.#deployment.app, release, signal);
+          this.#onHosts.note(host.name, `started ${tasks.map(nameTask).join(', ')}`);
+          return tasks;
+        }
         // One that stopped in a rollout that was cut off did not pass its checks.
         const useless = [...discard, ...stopped].filter(isHere);
-        await Promise.all(useless.map(({ id }) => host.target.remove(id, { signal })));
+        await Promise.all(useless.map(({ id }) => target.remove(id, { signal })));
         const here = instances.filter(isHere);
         if (here.length === 0) return [];
         const { app } = this.#deployment;
-        const containers = await startInstances(this.#parts, host, app, release, here, { signal });
+        const containers = await startInstances(this.#parts, target, app, release, here, { signal });
         this.#onHosts.note(host.name, `started ${here.map(nameInstance).join(', ')}`);
         return containers;
       });
       const said = instances.length === 0 ? nothingStarted(keep) : `started ${nameInstances(instances)}`;
-      return [{ containers: [...keep, ...started.flat()], old }, said];
+      return [
+        { containers: [...keep.filter(({ host }) => !onSwarms.has(host)), ...started.flat()], old },
+        said,
+      ];
     });
   }
 
@@ -422,6 +435,11 @@ class Rollout {
 
 function nameInstance({ process, number }: PlacedInstance): string {
   return `${process}.${number}`;
+}
+
+/** With the node that the Swarm has put it on. */
+function nameTask({ instance, address }: Container): string {
+  return `${nameInstance({ ...instance, host: '' })}${address === undefined ? '' : ` at ${address.host}`}`;
 }
 
 /** `web.1, web.2`, or with more than the local engine `web.1 on a, web.2 on b`. */

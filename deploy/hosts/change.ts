@@ -6,6 +6,8 @@ import { checkHostName } from '../../src/model/host.js';
 import { parseHostAddress } from '../../src/model/host-address.js';
 import { Turns } from '../../src/turns.js';
 import { onHost } from '../everywhere.js';
+import { clusterOf, refuseUnlessManager } from '../swarm/look.js';
+import { isSwarm } from '../swarm/target.js';
 import type { TlsFiles } from '../targets/engine-api.js';
 import { hintFor } from './hints.js';
 import { type EngineInfo, infoOf, registryFinding } from './look.js';
@@ -105,7 +107,7 @@ export class HostChanges {
 
   async #look(place: HostPlace): Promise<{ place: HostPlace; warnings: string[] }> {
     const direct = this.#needsForward(place) ? undefined : await this.#tryPlace(place);
-    if (direct?.seesRegistry || (direct !== undefined && !place.address.startsWith('ssh:')))
+    if (direct?.seesRegistry || (direct !== undefined && !pullsThroughSsh(place)))
       return { place, warnings: direct.seesRegistry ? [] : [direct.says] };
     for (let attempt = 1; ; attempt += 1) {
       const forwarded = { ...place, pullPort: freePullPort() };
@@ -125,13 +127,15 @@ export class HostChanges {
 
   /** What is on our loopback address is on nobody else's, whatever answers there. */
   #needsForward({ address }: HostPlace): boolean {
-    return address.startsWith('ssh:') && /^(?:127\.|localhost:)/.test(this.#parts.registry.host);
+    return pullsThroughSsh({ address }) && /^(?:127\.|localhost:)/.test(this.#parts.registry.host);
   }
 
   async #tryPlace(place: HostPlace): Promise<{ seesRegistry: boolean; says: string }> {
     const host = await openHost(this.#parts, place);
     try {
-      await this.#refuseTwin(await infoOf(host.target.engine));
+      const info = await infoOf(host.target.engine);
+      if (isSwarm(host.target)) refuseUnlessManager(info);
+      await this.#refuseTwin(identityOf(host.target, info));
       const { result, says } = await registryFinding(host);
       return { seesRegistry: result === 'good', says };
     } catch (thrown) {
@@ -141,21 +145,28 @@ export class HostChanges {
     }
   }
 
-  /** The same engine by another address. An id alone may be that of a machine that was copied. */
-  async #refuseTwin(engine: EngineInfo): Promise<void> {
-    const isSame = (other: EngineInfo): boolean =>
-      (['ID', 'Name', 'DockerRootDir'] as const).every((field) => other[field] === engine[field]);
+  /** The same engine, or another manager of the same Swarm. */
+  async #refuseTwin(identity: string): Promise<void> {
     const hosts = await this.#hosts.list();
     await Promise.all(
       hosts.map(async ({ name, target }) => {
         const other = await infoOf(target.engine, { timeoutMs: TWIN_MS }).catch(() => undefined);
-        if (other === undefined || !isSame(other)) return;
-        throw new SlipwayError('conflict', `this is the engine of ${name}`, {
+        if (other === undefined || identityOf(target, other) !== identity) return;
+        throw new SlipwayError(
+          'conflict',
+          `this is ${isSwarm(target) ? 'the Swarm' : 'the engine'} of ${name}`,
+          {
           hint: "one engine has one name: two would take each other's containers for strays",
-        });
+          },
+        );
       }),
     );
   }
+}
+
+/** An engine's id alone may be that of a machine that was copied. */
+function identityOf(target: OpenHost['target'], info: EngineInfo): string {
+  return isSwarm(target) ? `${clusterOf(info)}` : [info.ID, info.Name, info.DockerRootDir].join(' ');
 }
 
 function explained({ name }: OpenHost, thrown: unknown): SlipwayError {
@@ -167,6 +178,11 @@ function explained({ name }: OpenHost, thrown: unknown): SlipwayError {
     temporary: error.temporary,
     cause: error.cause,
   });
+}
+
+/** Not the nodes of a Swarm: an SSH connection leads to its manager only. */
+function pullsThroughSsh({ address }: Pick<HostPlace, 'address'>): boolean {
+  return address.startsWith('ssh:');
 }
 
 function freePullPort(): number {

@@ -5,6 +5,8 @@ import { toSlipwayError } from '../../src/errors.js';
 import { parseHostAddress } from '../../src/model/host-address.js';
 import { onHost } from '../everywhere.js';
 import type { Host } from '../hosts.js';
+import { nodesOf, swarmFindings } from '../swarm/look.js';
+import { isSwarm } from '../swarm/target.js';
 import { type Engine, refusalOf, statusOf } from '../targets/engine.js';
 import type { HostCredentials } from './credentials.js';
 import { hintFor } from './hints.js';
@@ -31,15 +33,29 @@ export interface EngineInfo {
   readonly ServerVersion: string;
   readonly DockerRootDir: string;
   readonly SystemTime: string;
+  readonly Swarm?: {
+    readonly ControlAvailable?: boolean;
+    readonly LocalNodeState?: string;
+    readonly Cluster?: { readonly ID?: string } | null;
+  };
 }
 
 export async function statusOfHost({ name, target }: Host): Promise<HostStatus> {
   const { engine } = target;
-  const base = { name, address: engine.dockerHost };
+  const base = { name, address: isSwarm(target) ? `swarm+${engine.dockerHost}` : engine.dockerHost };
   const options = { timeoutMs: STATUS_MS };
   try {
-    const [info, containers] = await Promise.all([infoOf(engine, options), target.list(undefined, options)]);
-    return { ...base, version: info.ServerVersion, containers: containers.length };
+    const [info, containers, nodes] = await Promise.all([
+      infoOf(engine, options),
+      target.list(undefined, options),
+      isSwarm(target) ? nodesOf(target, options) : undefined,
+    ]);
+    return {
+      ...base,
+      version: info.ServerVersion,
+      containers: containers.length,
+      ...(nodes === undefined ? {} : { nodes }),
+    };
   } catch (thrown) {
     return { ...base, problem: toSlipwayError(thrown).message };
   }
@@ -71,6 +87,7 @@ export async function reportOf(host: Host, credentials: HostCredentials): Promis
       clockFinding(info.SystemTime, asked, answered),
       await registryFinding(host),
     );
+    if (isSwarm(host.target)) findings.push(...(await swarmFindings(host.target)));
   } catch (thrown) {
     const { message, hint } = onHost(host.name, thrown);
     findings.push({

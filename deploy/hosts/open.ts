@@ -6,8 +6,9 @@ import { SlipwayError } from '../../src/errors.js';
 import type { HostBook } from '../../src/ledger/hosts.js';
 import type { Logger } from '../../src/log.js';
 import { type HostRecord, LOCAL_ADDRESS } from '../../src/model/host.js';
-import { parseHostAddress } from '../../src/model/host-address.js';
+import { formatEngineAddress, isSwarmAddress, parseHostAddress } from '../../src/model/host-address.js';
 import type { Host, Hosts } from '../hosts.js';
+import { SwarmTarget } from '../swarm/target.js';
 import { DockerTarget } from '../targets/docker.js';
 import { Engine, type EngineOptions, type Tunnel } from '../targets/engine.js';
 import type { HostCredentials } from './credentials.js';
@@ -91,6 +92,8 @@ export async function openHost(parts: OpeningParts, place: HostPlace): Promise<O
   const { name, pullPort } = place;
   const { platform, registry, pullFreeBytes: freeBytes } = parts;
   const { engine, close } = await openEngine(parts, place);
+  if (isSwarmAddress(place.address))
+    return { name, target: new SwarmTarget({ host: name, engine, platform, registry }), close };
   const seen = pullPort === undefined ? registry : { ...registry, host: `127.0.0.1:${pullPort}` };
   return {
     name,
@@ -103,10 +106,11 @@ async function openEngine(
   { credentials, dockerHost, registry, runDirectory, log }: OpeningParts,
   { name, address, pullPort, tls }: HostPlace,
 ): Promise<{ engine: Engine; close(): Promise<void> }> {
-  const engineOf = (options: EngineOptions = {}): Engine => new Engine(address, { name, ...options });
   const nothing = async (): Promise<void> => undefined;
   if (address === LOCAL_ADDRESS) return { engine: new Engine(dockerHost), close: nothing };
   const parsed = parseHostAddress(address);
+  const ofEngine = formatEngineAddress(parsed);
+  const engineOf = (options: EngineOptions = {}): Engine => new Engine(ofEngine, { name, ...options });
   if (parsed.kind === 'ssh') {
     const tunnel = new SshTunnel({
       name,

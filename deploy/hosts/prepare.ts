@@ -30,8 +30,8 @@ export async function prepareHost(
   { fingerprint, signal, onLine }: PreparationOptions,
 ): Promise<void> {
   const address = parseHostAddress(text);
-  if (address.kind !== 'ssh')
-    throw new SlipwayError('bad_request', 'only a machine that is reached by SSH can be prepared', {
+  if (address.kind !== 'ssh' || address.swarm)
+    throw new SlipwayError('bad_request', 'only one machine that is reached by SSH can be prepared', {
       hint: 'for example: slipway hosts:prepare ssh://root@10.0.0.5',
     });
   const knownHost = await confirmedHostKey(address, fingerprint, `slipway hosts:prepare ${text}`);

@@ -133,6 +133,15 @@ export class Machine {
     });
   }
 
+  /** A cable of their own: between our links a firewall of this machine may stand, such as another engine's. */
+  async connect(other: Machine): Promise<void> {
+    const [here, there] = [`to${other.#number}`, `to${this.#number}`];
+    const peer = ['peer', 'name', there, 'netns', other.#namespace];
+    await ip('link', 'add', here, 'netns', this.#namespace, 'type', 'veth', ...peer);
+    await this.#reach(other, here);
+    await other.#reach(this, there);
+  }
+
   /** Runs a command in the machine's network. */
   inside(program: string, args: readonly string[]): Promise<string> {
     return command('nsenter', [...this.network, program, ...args]);
@@ -214,6 +223,11 @@ export class Machine {
     await this.#end('SIGTERM');
     await clearAway(this.#home);
     await disconnect(this.#namespace, this.#link, this.#range);
+  }
+
+  async #reach({ address }: Machine, link: string): Promise<void> {
+    await this.inside('ip', ['link', 'set', link, 'up']);
+    await this.inside('ip', ['route', 'add', `${address}/32`, 'dev', link, 'src', this.address]);
   }
 
   get #socket(): string {

@@ -10,6 +10,8 @@ export interface HostStatus {
   readonly version?: string;
   /** Of this platform. */
   readonly containers?: number;
+  /** Of a Swarm: how many there are, and how many of them can take tasks. */
+  readonly nodes?: { readonly total: number; readonly ready: number; readonly managers: number };
   /** Why it does not answer. */
   readonly problem?: string;
 }
@@ -17,7 +19,7 @@ export interface HostStatus {
 export type HostView = HostRecord & HostStatus;
 
 export interface HostFinding {
-  readonly what: 'connection' | 'engine' | 'disk' | 'clock' | 'registry';
+  readonly what: 'connection' | 'engine' | 'disk' | 'clock' | 'registry' | 'swarm';
   /** `unknown`: it cannot be found out from here. */
   readonly result: 'good' | 'bad' | 'unknown';
   readonly says: string;

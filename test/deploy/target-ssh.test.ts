@@ -56,7 +56,7 @@ describe.skipIf(missing !== undefined)('a host by SSH', () => {
   });
   const added = async (): Promise<DockerTarget> => {
     await platform.changes.add(await wish(), 'alice');
-    return (await platform.hosts.get('alpha')).target;
+    return (await platform.hosts.get('alpha')).target as DockerTarget;
   };
   const refused = (promise: Promise<unknown>): Promise<{ code: string; message: string; hint?: string }> =>
     promise.then(

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { reportOf } from '../../deploy/hosts/look.js';
+import type { DockerTarget } from '../../deploy/targets/docker.js';
 import { Engine } from '../../deploy/targets/engine.js';
 import type { TlsView } from '../../src/api/host-views.js';
 import { homePaths } from '../../src/config.js';
@@ -65,7 +66,7 @@ describe.skipIf(missing !== undefined)('a host by TLS', () => {
     expect(warnings).toEqual([]);
     expect(host).toMatchObject({ name: 'beta', address, tls: true });
     expect(JSON.stringify(host)).not.toContain('PRIVATE KEY');
-    const { target } = await platform.hosts.get('beta');
+    const target = (await platform.hosts.get('beta')).target as DockerTarget;
     const image = await pushImage(docker, registry.host, 'apps/hello', { script: server('hello') });
     await target.pull(image);
     const instance = { process: 'web', number: 1 };

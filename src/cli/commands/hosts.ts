@@ -49,10 +49,12 @@ const add: Command = {
   help: 'Add a host (admins only). It is looked at first, and written down when it can be reached.',
   notes: [
     'ADDRESS: ssh://user@host[:port][/path/of/docker.sock], tcp://host:port, or unix:///path/of/docker.sock here.',
+    'With swarm+ in front it is a manager of a Docker Swarm, and all of its nodes are one host.',
     'By SSH the host needs a Docker Engine, and the line of `slipway hosts:key` in authorized_keys of that user.',
   ],
   examples: [
     'slipway hosts:add alpha ssh://deploy@10.0.0.5 --label zone=eu',
+    'slipway hosts:add prod swarm+ssh://deploy@10.0.0.7',
     'slipway hosts:add beta tcp://10.0.0.6:2376 --tls-ca ca.pem --tls-cert cert.pem --tls-key key.pem',
   ],
   ofApp: false,
@@ -113,6 +115,14 @@ const info: Command = {
         : [['cordoned', [`at ${cordoned.at} by ${cordoned.by}`, cordoned.reason ?? []].flat().join(': ')]]),
       ...(host.problem === undefined ? [] : [['problem', host.problem]]),
       ...(host.version === undefined ? [] : [['engine', `Docker ${host.version}`]]),
+      ...(host.nodes === undefined
+        ? []
+        : [
+            [
+              'swarm',
+              `${host.nodes.ready} of ${host.nodes.total} nodes ready, managers: ${host.nodes.managers}`,
+            ],
+          ]),
       ...(host.containers === undefined ? [] : [['containers', String(host.containers)]]),
       ...(host.pullPort === undefined
         ? []

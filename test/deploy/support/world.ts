@@ -4,9 +4,10 @@ import { deployNext } from '../../../deploy/deployer.js';
 import { Edge } from '../../../deploy/edge/edge.js';
 import { Haproxy } from '../../../deploy/edge/haproxy.js';
 import { EdgeStateFile } from '../../../deploy/edge/state-file.js';
-import type { Hosts } from '../../../deploy/hosts.js';
+import type { Host, Hosts } from '../../../deploy/hosts.js';
 import { type ReconcileParts, reconcileAll } from '../../../deploy/reconcile.js';
 import { Retirements } from '../../../deploy/retire.js';
+import { SwarmTarget } from '../../../deploy/swarm/target.js';
 import type { Container } from '../../../deploy/targets/container.js';
 import { DockerTarget } from '../../../deploy/targets/docker.js';
 import { Engine } from '../../../deploy/targets/engine.js';
@@ -35,7 +36,7 @@ import { startRegistry, type TestRegistry } from './registry.js';
 const NO_OID = '0'.repeat(40);
 export const PLATFORM = 'testtest';
 
-/** Names of hosts, each with its engine as DOCKER_HOST wants it. */
+/** Names of hosts, each with its engine as DOCKER_HOST wants it; with `swarm+` in front it is a manager. */
 type Engines = readonly (readonly [string, string])[];
 
 /** Called around each step that a deployer takes outside its own memory. */
@@ -85,8 +86,8 @@ export class World {
     return World.#around(docker, [[LOCAL_HOST, docker.host]], registry);
   }
 
-  /** With the machines as its hosts, and no local engine. It stops them when it is closed. */
-  static async over(machines: Machines): Promise<World> {
+  /** With the machines as its hosts, or with these, and no local engine. It stops them when it is closed. */
+  static async over(machines: Machines, engines?: Engines): Promise<World> {
     const [first] = machines.all as [Machine];
     const docker: TestDocker = {
       host: first.dockerHost,
@@ -100,8 +101,8 @@ export class World {
       resume: () => first.start(),
       stop: () => machines.stop(),
     };
-    const engines = machines.all.map(({ name, dockerHost }) => [name, dockerHost] as const);
-    return World.#around(docker, engines, await startRegistry(machines.ourAddress));
+    const each = machines.all.map(({ name, dockerHost }) => [name, dockerHost] as const);
+    return World.#around(docker, engines ?? each, await startRegistry(machines.ourAddress));
   }
 
   static async #around(docker: TestDocker, engines: Engines, registry: TestRegistry): Promise<World> {
@@ -158,14 +159,14 @@ export class World {
     };
   }
 
-  #targets({ step, memoryBytes }: { step?: Step; memoryBytes?: number | undefined } = {}): DockerTarget[] {
-    return this.#engines.map(([host, dockerHost]) => {
-      const engine = new Engine(dockerHost);
+  #targets({ step, memoryBytes }: { step?: Step; memoryBytes?: number | undefined } = {}): Host['target'][] {
+    return this.#engines.map(([host, address]) => {
+      const plain = new Engine(address.replace(/^swarm\+/, ''));
+      const engine = step === undefined ? plain : watched('engine', plain, step);
+      const options = { host, engine, platform: PLATFORM, registry: this.config.registry };
+      if (address.startsWith('swarm+')) return new SwarmTarget(options);
       return new DockerTarget({
-        host,
-        engine: step === undefined ? engine : watched('engine', engine, step),
-        platform: PLATFORM,
-        registry: this.config.registry,
+        ...options,
         ...(memoryBytes === undefined ? {} : { memoryBytes }),
       });
     });
@@ -299,7 +300,7 @@ export class World {
 }
 
 /** Over these targets, each by the name that its containers carry. */
-function hostsOf(targets: readonly DockerTarget[]): Hosts {
+function hostsOf(targets: readonly Host['target'][]): Hosts {
   const all = targets.map((target) => ({ name: target.host, target }));
   return {
     list: async () => all,

@@ -1,0 +1,282 @@
+/**
+ * A Docker Swarm as a target, by the engine of one of its managers. Its containers are the tasks of this platform's services; where
+ * they run, and that they run again, is the Swarm's matter. Only services that carry this platform's label are seen or touched.
+ * Services are made in services.ts.
+ */
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SlipwayError } from '../../src/errors.js';
+import type { ReleaseImage } from '../../src/model/release.js';
+import { LABELS, networkName } from '../names.js';
+import type { Container, ContainerEvent, Inspection } from '../targets/container.js';
+import { DockerTarget, type TargetOptions } from '../targets/docker.js';
+import { type CallOptions, type Engine, statusOf } from '../targets/engine.js';
+import type { EngineRequest } from '../targets/engine-api.js';
+import { type LogStreamOptions, logStream } from '../targets/log-stream.js';
+import { splitOutput } from '../targets/output.js';
+import { registryHeaders } from '../targets/pull.js';
+import type { Target } from '../targets/target.js';
+import {
+  containersOf,
+  type Node,
+  type Seen,
+  type Service,
+  type ServiceSpec,
+  type Task,
+  toInspection,
+} from './documents.js';
+import { changesBetween } from './watch.js';
+
+const POLL_MS = 300;
+const REMOVAL_MS = 60_000;
+
+export class SwarmTarget implements Target {
+  readonly host: string;
+  readonly engine: Engine;
+  /** On each node, by that node's engine. */
+  readonly publishes = true;
+  readonly platform: string;
+  /** The manager's own engine: it has the image, so that we know what it exposes and how it is checked. */
+  readonly #manager: DockerTarget;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(options: Omit<TargetOptions, 'memoryBytes'>) {
+    this.host = options.host;
+    this.engine = options.engine;
+    this.platform = options.platform;
+    this.#manager = new DockerTarget(options);
+    this.#headers = registryHeaders(options.registry);
+  }
+
+  ping(options: CallOptions): Promise<void> {
+    return this.#manager.ping(options);
+  }
+
+  /** On the manager. The nodes pull what they are to run when they are told to. */
+  pull(image: ReleaseImage, options: { signal?: AbortSignal } = {}): Promise<boolean> {
+    return this.#manager.pull(image, options);
+  }
+
+  has(image: ReleaseImage): Promise<boolean> {
+    return this.#manager.has(image);
+  }
+
+  reference(image: ReleaseImage): string {
+    return this.#manager.reference(image);
+  }
+
+  /** What the image says of itself. Throws `engine_unavailable` when the manager has lost it. */
+  imageConfig(image: ReleaseImage): ReturnType<DockerTarget['imageConfig']> {
+    return this.#manager.imageConfig(image);
+  }
+
+  async list(app?: string, options: CallOptions = {}): Promise<Container[]> {
+    const seen = await this.see(app, options);
+    return seen.services.flatMap((service) => containersOf(this.host, service, seen));
+  }
+
+  /** Throws `engine_unavailable` when the Swarm has no leader. */
+  async see(app?: string, options: CallOptions = {}): Promise<Seen> {
+    const label = [
+      `${LABELS.platform}=${this.platform}`,
+      ...(app === undefined ? [] : [`${LABELS.app}=${app}`]),
+    ];
+    const query = { filters: JSON.stringify({ label }) };
+    const [services, tasks, nodes] = await Promise.all([
+      this.#read<Service[]>('list services', { path: '/services', query }, options),
+      this.#read<Task[]>('list tasks', { path: '/tasks', query }, options),
+      this.#read<Node[]>('list nodes', { path: '/nodes' }, options),
+    ]);
+    return { services, tasks, nodes };
+  }
+
+  /** The ports that services have on the nodes, foreign ones too. */
+  async publishedPorts(options: CallOptions): Promise<Set<number>> {
+    const all = await this.#read<Service[]>('list services', { path: '/services' }, options);
+    return new Set(
+      all.flatMap(({ Spec }) => (Spec.EndpointSpec?.Ports ?? []).flatMap((port) => port.PublishedPort ?? [])),
+    );
+  }
+
+  /** False when there is one of its name already. */
+  async create(spec: ServiceSpec, options: CallOptions): Promise<boolean> {
+    try {
+      await this.#write('create a service', '/services/create', spec, options);
+      return true;
+    } catch (error) {
+      if (statusOf(error) === 409) return false;
+      throw error;
+    }
+  }
+
+  /** False when somebody else has changed it meanwhile, or it is gone. */
+  async update({ ID, Version }: Service, spec: ServiceSpec, options: CallOptions): Promise<boolean> {
+    try {
+      await this.#write('update a service', `/services/${ID}/update?version=${Version.Index}`, spec, options);
+      return true;
+    } catch (error) {
+      if (statusOf(error) === 404 || /out of sequence/.test((error as Error).message)) return false;
+      throw error;
+    }
+  }
+
+  /** The overlay network between an app's processes. Its name. */
+  async ensureNetwork(app: string, options: CallOptions): Promise<string> {
+    const name = this.#networkOf(app);
+    if ((await this.#find('inspect a network', `/networks/${name}`, options)) !== undefined) return name;
+    const body = {
+      Name: name,
+      CheckDuplicate: true,
+      Driver: 'overlay',
+      Labels: { [LABELS.platform]: this.platform, [LABELS.app]: app },
+    };
+    await this.#write('create a network', '/networks/create', body, options).catch((error: unknown) => {
+      // Another deployer was first.
+      if (statusOf(error) !== 409 && !/already exists/.test((error as Error).message)) throw error;
+    });
+    return name;
+  }
+
+  async get(id: string, options: CallOptions = {}): Promise<Container> {
+    const found = (await this.list(undefined, options)).find((container) => container.id === id);
+    if (found !== undefined) return found;
+    throw new SlipwayError('not_found', `there is no task ${id.slice(0, 12)}`);
+  }
+
+  async inspect(id: string, options: CallOptions = {}): Promise<Inspection> {
+    const task = await this.#find<Task>('inspect a task', `/tasks/${id}`, options);
+    if (task === undefined) return GONE;
+    const service = await this.#find<Service>('inspect a service', `/services/${task.ServiceID}`, options);
+    const query = { filters: JSON.stringify({ service: [task.ServiceID] }) };
+    const all = await this.#read<Task[]>('list tasks', { path: '/tasks', query }, options);
+    return toInspection(task, service, all.filter(({ Slot }) => Slot === task.Slot).length);
+  }
+
+  async events(signal: AbortSignal): Promise<AsyncIterable<ContainerEvent>> {
+    const look = (): Promise<Container[]> => this.list(undefined, { signal });
+    return changesBetween(await look(), look, signal);
+  }
+
+  async lastLines(id: string, count: number, options: CallOptions = {}): Promise<string[]> {
+    const query = { stdout: true, stderr: true, tail: count };
+    try {
+      const output = await this.engine.call(
+        'read the log of a task',
+        (api, signal) => api.bytes({ path: `/tasks/${id}/logs`, query, signal }),
+        options,
+      );
+      return splitOutput(output).slice(-count);
+    } catch (error) {
+      if (statusOf(error) === 404) return [];
+      throw error;
+    }
+  }
+
+  logs(id: string, options: LogStreamOptions): Promise<Readable> {
+    return logStream(this.engine, id, options, 'tasks');
+  }
+
+  /** Only the engine of its node reaches into a task; the Swarm itself runs the checks of images. */
+  async execute(): Promise<never> {
+    throw new SlipwayError('conflict', 'a command cannot be run in a task of a Swarm from its manager', {
+      where: this.host,
+    });
+  }
+
+  /** The Swarm has started another. */
+  async restart(): Promise<boolean> {
+    return false;
+  }
+
+  /** From its first moment on. */
+  async keep(): Promise<void> {}
+
+  /** The grace is in the service already. */
+  stop(id: string, _graceMs: number, options: CallOptions = {}): Promise<void> {
+    return this.remove(id, options);
+  }
+
+  /** The whole service of a task: none of them is of use without the others. */
+  async remove(id: string, options: CallOptions = {}): Promise<void> {
+    const task = await this.#find<Task>('inspect a task', `/tasks/${id}`, options);
+    const serviceId = task?.ServiceID ?? id;
+    const service = await this.#find<Service>('inspect a service', `/services/${serviceId}`, options);
+    const app = service?.Spec.Labels?.[LABELS.app];
+    if (app === undefined) return;
+    await this.#delete('remove a service', `/services/${serviceId}`, options);
+    for (const endsAt = performance.now() + REMOVAL_MS; performance.now() < endsAt; ) {
+      // Tasks on a node that is down never end.
+      const now = await this.see(app, options);
+      const left = now.tasks.filter((task) => task.ServiceID === serviceId && isOnReadyNode(task, now.nodes));
+      if (left.length === 0) break;
+      await sleep(POLL_MS, undefined, options.signal === undefined ? {} : { signal: options.signal });
+    }
+    await this.#removeUnusedNetwork(app, options);
+  }
+
+  /** While a node lets go of it the Swarm refuses: then the next release uses it, or the removal of the next one removes it. */
+  async #removeUnusedNetwork(app: string, options: CallOptions): Promise<void> {
+    const { services } = await this.see(app, options);
+    if (services.length > 0) return;
+    await this.#delete('remove a network', `/networks/${this.#networkOf(app)}`, options).catch(
+      () => undefined,
+    );
+  }
+
+  #networkOf(app: string): string {
+    return `${networkName(this.platform)}-${app}`;
+  }
+
+  async #delete(doing: string, path: string, options: CallOptions): Promise<void> {
+    try {
+      await this.engine.call(doing, (api, signal) => api.bytes({ method: 'DELETE', path, signal }), options);
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error;
+    }
+  }
+
+  async #write(doing: string, path: string, body: unknown, options: CallOptions): Promise<void> {
+    const headers = this.#headers;
+    await this.engine.call(
+      doing,
+      (api, signal) => api.bytes({ method: 'POST', path, body, headers, signal }),
+      options,
+    );
+  }
+
+  async #find<T>(doing: string, path: string, options: CallOptions): Promise<T | undefined> {
+    try {
+      return await this.#read<T>(doing, { path }, options);
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async #read<T>(
+    doing: string,
+    request: Pick<EngineRequest, 'path' | 'query'>,
+    options: CallOptions,
+  ): Promise<T> {
+    return this.engine.call(doing, (api, signal) => api.json<T>({ ...request, signal }), options);
+  }
+}
+
+export function isSwarm(target: Target): target is SwarmTarget {
+  return target instanceof SwarmTarget;
+}
+
+const GONE: Inspection = {
+  state: 'exited',
+  exitCode: 0,
+  outOfMemory: false,
+  error: 'the Swarm has taken the task away',
+  port: Number.NaN,
+  portIsExposed: false,
+  restarts: 0,
+};
+
+function isOnReadyNode({ NodeID, Status }: Task, nodes: readonly Node[]): boolean {
+  const isOver = ['complete', 'shutdown', 'failed', 'rejected', 'remove', 'orphaned'].includes(Status.State);
+  return !isOver && nodes.some(({ ID, Status: node }) => ID === NodeID && node.State === 'ready');
+}
