@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: a platform on a new, temporary home, and the way of a push from beginning to end. With `--hosts N` over so many
- * machines, each a network namespace with an engine. On a terminal it stays up afterwards; otherwise it stops everything, and its
+ * machines, each a network namespace with an engine; with `--swarm N` over one Swarm of so many. On a terminal it stays up afterwards; otherwise it stops everything, and its
  * exit code says whether all was as it should be.
  */
 
@@ -15,6 +15,7 @@ import { type Machines, startMachines } from './demo/machines.js';
 import { type MachinesRegistry, startMachinesRegistry } from './demo/machines-registry.js';
 import { Report } from './demo/report.js';
 import { play } from './demo/scenario.js';
+import { playOverSwarm } from './demo/swarm-scenario.js';
 import { Output } from './output.js';
 import { type Platform, startPlatform } from './platform.js';
 
@@ -38,10 +39,14 @@ async function interrupt(signal: string): Promise<void> {
 }
 
 const { positionals, values } = parseArgs({
-  options: { hosts: { type: 'string' } },
+  options: { hosts: { type: 'string' }, swarm: { type: 'string' } },
   allowPositionals: true,
 });
-const hostNames = namesOfHosts(values.hosts);
+const hostNames = namesOfHosts(
+  values.swarm === undefined ? '--hosts' : '--swarm',
+  values.swarm ?? values.hosts,
+);
+const playOverMachines = values.swarm === undefined ? playOverHosts : playOverSwarm;
 const home = mkdtempSync(join(tmpdir(), 'slipway-demo-'));
 const log = join(home, 'platform.log');
 const report = new Report();
@@ -75,7 +80,7 @@ try {
     problems: [],
   });
   const stage = { platform, report, shown: process.stdout, signal: interrupted.signal };
-  await (machines === undefined ? play(stage) : playOverHosts(stage, machines));
+  await (machines === undefined ? play(stage) : playOverMachines(stage, machines));
 } catch (thrown) {
   failed = true;
   const error = interrupted.signal.aborted
@@ -105,11 +110,11 @@ function demoEnvironment(): NodeJS.ProcessEnv {
 }
 
 /** `a`, `b`, `c`, … */
-function namesOfHosts(count: string | undefined): string[] {
+function namesOfHosts(option: string, count: string | undefined): string[] {
   if (count === undefined) return [];
   const wanted = Number(count);
   if (!Number.isInteger(wanted) || wanted < 2 || wanted > MOST_HOSTS) {
-    console.error(` !     --hosts wants a number from 2 to ${MOST_HOSTS}, not ${JSON.stringify(count)}`);
+    console.error(` !     ${option} wants a number from 2 to ${MOST_HOSTS}, not ${JSON.stringify(count)}`);
     process.exit(2);
   }
   return Array.from({ length: wanted }, (_, index) => String.fromCharCode('a'.charCodeAt(0) + index));

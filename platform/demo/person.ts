@@ -16,6 +16,13 @@ export interface BuildSummary {
   readonly phases: readonly Phase[];
 }
 
+/** Of `slipway ps --json`. */
+export interface RunningProcess {
+  readonly release: number;
+  readonly host: string;
+  readonly state: string;
+}
+
 export const APP = 'hello';
 const MESSAGE = 'message.txt';
 
@@ -89,8 +96,8 @@ export class Person {
   }
 
   /** Of `slipway ps`. */
-  async processes(): Promise<readonly { readonly release: number; readonly host: string }[]> {
-    return (await this.#asked('ps')) as { release: number; host: string }[];
+  async processes(): Promise<readonly RunningProcess[]> {
+    return (await this.#asked('ps')) as RunningProcess[];
   }
 
   async newestBuild(): Promise<BuildSummary | undefined> {
