@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ProcessResources } from '../../src/model/release.js';
 import { type Address, LABELS, WEB } from '../names.js';
 import type { Container, ContainerState, Inspection } from '../targets/container.js';
+import type { SecretReference } from './secrets.js';
 
 const NANOSECONDS_PER_MS = 1e6;
 /** A service is a DNS label. */
@@ -90,6 +91,7 @@ export interface ServiceWish {
   readonly env: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
   readonly resources?: ProcessResources;
+  readonly secrets?: readonly SecretReference[];
   readonly network: string;
   readonly graceMs: number;
   /** Of the image's HEALTHCHECK, when it has one. */
@@ -139,6 +141,7 @@ export function serviceSpec(wish: ServiceWish): ServiceSpec {
         Env: Object.entries({ ...wish.env, PORT: String(port.port) }).map(
           ([name, value]) => `${name}=${value}`,
         ),
+        ...(wish.secrets === undefined || wish.secrets.length === 0 ? {} : { Secrets: wish.secrets }),
         StopGracePeriod: wish.graceMs * NANOSECONDS_PER_MS,
         ...(healthcheck === undefined ? {} : { Healthcheck: { Interval: intervalMs * NANOSECONDS_PER_MS } }),
       },

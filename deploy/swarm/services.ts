@@ -19,6 +19,7 @@ import {
   type ServiceWish,
   serviceSpec,
 } from './documents.js';
+import { type SecretReference, secretName, secretReference, surroundingsOf } from './secrets.js';
 import type { SwarmTarget } from './target.js';
 
 const NANOSECONDS_PER_MS = 1e6;
@@ -38,7 +39,9 @@ export async function putServices(
   const { keep, misfits, missing } = planServices(target.host, release, seen);
   for (const { ID } of misfits) await target.remove(ID, options);
   const image = await target.imageConfig(release.image);
-  const env = ledger.revealConfig(app, release.config);
+  const { env, files } = surroundingsOf(ledger.revealConfig(app, release.config));
+  const secrets =
+    missing.length === 0 ? [] : await putSecrets(target, app, release.deploymentId, files, signal);
   const network = await target.ensureNetwork(app, options);
   const wishOf = (run: Run, published: number | undefined): ServiceWish => {
     const { command, resources } = processOf(release, run.process);
@@ -51,6 +54,7 @@ export async function putServices(
       image: target.reference(release.image),
       port: portOf(image, env),
       env,
+      secrets,
       network,
       graceMs: config.limits.stopGraceMs,
       ...(published === undefined ? {} : { published }),
@@ -74,6 +78,21 @@ export async function putServices(
     await target.create(serviceSpec(wishOf(run, published)), options);
   }
   return true;
+}
+
+async function putSecrets(
+  target: SwarmTarget,
+  app: string,
+  deployment: string,
+  files: ReadonlyMap<string, string>,
+  signal: AbortSignal,
+): Promise<SecretReference[]> {
+  const putting = [...files].map(async ([variable, value]) => {
+    const name = secretName(target.platform, deployment, variable);
+    const id = await target.ensureSecret({ name, app, deployment, value }, { signal });
+    return secretReference(id, name, variable);
+  });
+  return Promise.all(putting);
 }
 
 /** The release's services that are there, whether they fit or not. */

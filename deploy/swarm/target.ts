@@ -120,6 +120,33 @@ export class SwarmTarget implements Target {
     }
   }
 
+  /** Its id. */
+  async ensureSecret({ name, app, deployment, value }: SecretWish, options: CallOptions): Promise<string> {
+    const find = async (): Promise<string | undefined> => {
+      const query = { filters: JSON.stringify({ name: [name] }) };
+      const found = await this.#read<Secret[]>('list secrets', { path: '/secrets', query }, options);
+      return found.find(({ Spec }) => Spec.Name === name)?.ID;
+    };
+    const known = await find();
+    if (known !== undefined) return known;
+    const body = {
+      Name: name,
+      Labels: {
+        [LABELS.platform]: this.platform,
+        [LABELS.app]: app,
+        [LABELS.deployment]: deployment,
+      },
+      Data: Buffer.from(value).toString('base64'),
+    };
+    await this.#write('create a secret', '/secrets/create', body, options).catch((error: unknown) => {
+      // Another deployer was first.
+      if (statusOf(error) !== 409) throw error;
+    });
+    const made = await find();
+    if (made === undefined) throw this.engine.unavailable('has lost a secret that was just made');
+    return made;
+  }
+
   /** The overlay network between an app's processes. Its name. */
   async ensureNetwork(app: string, options: CallOptions): Promise<string> {
     const name = this.#networkOf(app);
@@ -211,7 +238,18 @@ export class SwarmTarget implements Target {
       if (left.length === 0) break;
       await sleep(POLL_MS, undefined, options.signal === undefined ? {} : { signal: options.signal });
     }
+    await this.#removeSecrets(service?.Spec.Labels?.[LABELS.deployment], options);
     await this.#removeUnusedNetwork(app, options);
+  }
+
+  /** Those that another service of the release still uses the Swarm does not let go. */
+  async #removeSecrets(deployment: string | undefined, options: CallOptions): Promise<void> {
+    if (deployment === undefined) return;
+    const label = [`${LABELS.platform}=${this.platform}`, `${LABELS.deployment}=${deployment}`];
+    const query = { filters: JSON.stringify({ label }) };
+    const found = await this.#read<Secret[]>('list secrets', { path: '/secrets', query }, options);
+    for (const { ID } of found)
+      await this.#delete('remove a secret', `/secrets/${ID}`, options).catch(() => undefined);
   }
 
   /** While a node lets go of it the Swarm refuses: then the next release uses it, or the removal of the next one removes it. */
@@ -264,6 +302,18 @@ export class SwarmTarget implements Target {
 
 export function isSwarm(target: Target): target is SwarmTarget {
   return target instanceof SwarmTarget;
+}
+
+export interface SecretWish {
+  readonly name: string;
+  readonly app: string;
+  readonly deployment: string;
+  readonly value: string;
+}
+
+interface Secret {
+  readonly ID: string;
+  readonly Spec: { readonly Name: string };
 }
 
 const GONE: Inspection = {

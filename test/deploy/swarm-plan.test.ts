@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Node, Seen, Service, ServiceWish, Task } from '../../deploy/swarm/documents.js';
 import { containersOf, serviceName, serviceSpec } from '../../deploy/swarm/documents.js';
+import { secretName, surroundingsOf } from '../../deploy/swarm/secrets.js';
 import { planServices, putBack } from '../../deploy/swarm/services.js';
 import { differences } from '../../deploy/swarm/watch.js';
 import type { ReleaseWithOutcome } from '../../src/model/release.js';
@@ -155,5 +156,22 @@ describe('the containers of a service', () => {
       't2 die',
       'new moved',
     ]);
+  });
+});
+
+describe('config vars in a Swarm', () => {
+  it('are variables, unless the app wants files', () => {
+    expect(surroundingsOf({ A: '1' })).toEqual({ env: { A: '1' }, files: new Map() });
+    const off = { A: '1', SLIPWAY_SECRET_FILES: '0' };
+    expect(surroundingsOf(off)).toEqual({ env: off, files: new Map() });
+    const { env, files } = surroundingsOf({ A: '1', EMPTY: '', PORT: '80', SLIPWAY_SECRET_FILES: '1' });
+    expect(env).toEqual({ A_FILE: '/run/secrets/A', EMPTY: '', PORT: '80' });
+    expect([...files]).toEqual([['A', '1']]);
+  });
+
+  it('are secrets with a name for each release and variable, which the Swarm takes', () => {
+    const names = [secretName('p', 'd1', 'A'), secretName('p', 'd1', 'B'), secretName('p', 'd2', 'A')];
+    expect(new Set(names).size).toBe(3);
+    for (const name of names) expect(name).toMatch(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/);
   });
 });

@@ -101,6 +101,23 @@ describe.skipIf(missing !== undefined)('a Swarm of three nodes as one host', () 
     expect(await running('replaced')).toEqual(['v3 web.1 running', 'v3 web.2 running']);
   });
 
+  it('gives config vars as secrets to an app that wants files, and removes them with the release', async () => {
+    await world.createApp('secret');
+    await world.ledger.setConfig('secret', { TOKEN: 'hush-hush', SLIPWAY_SECRET_FILES: '1' }, 'alice');
+    const reading = await world.image({
+      script: `trap 'exit 0' TERM; mkdir -p /www; cat "$TOKEN_FILE" > /www/index.html; httpd -f -p $PORT -h /www & wait`,
+    });
+    const deployment = await world.release('secret', reading, { scale: 2, hosts: PROD });
+    expect(await world.rollOut(deployment), await world.log(deployment)).toMatchObject({ state: 'live' });
+    await serves('secret', 'hush-hush');
+    expect(await manager.docker(['service', 'inspect', 'secret_v1_web_1_testtest'])).not.toContain(
+      'hush-hush',
+    );
+    await world.ledger.destroyApp('secret', 'alice');
+    await world.reconcile();
+    expect(await manager.docker(['secret', 'ls', '-q'])).toBe('');
+  });
+
   it('has several services where there are more instances than nodes', async () => {
     await deployed('many', 4);
     expect(await services()).toEqual(['many_v1_web_1_testtest 3/3', 'many_v1_web_4_testtest 1/1']);
