@@ -37,6 +37,7 @@ import { revert, tellLastWords } from './revert.js';
 import { startServices } from './swarm/converge.js';
 import { isSwarm } from './swarm/target.js';
 import type { Container } from './targets/container.js';
+import type { DockerTarget } from './targets/docker.js';
 
 /** Ends the deployment in one final state, unless the lease or the claim is lost. A failure is a result, not an exception. */
 export async function rollOut(
@@ -181,18 +182,27 @@ class Rollout {
   async #releasePhase(release: ReleaseWithOutcome, { releases }: AppState): Promise<void> {
     if (!hasReleasePhase({ release, releases })) return;
     await this.#stillOurs();
-    const [name = release.hosts?.[0] ?? LOCAL_HOST] = hostsOf(release);
-    const { target } = await this.#parts.hosts.get(name);
     const phase = {
       app: this.#deployment.app,
       release,
       releases,
-      target,
+      target: await this.#engineFor(release),
       log: this.#log,
       redact: this.#redact,
       signal: this.#signal,
     };
     await this.#phase('release phase', () => runReleasePhase(this.#parts, phase));
+  }
+
+  /** One that runs a single container: of the release's hosts the first, or our own where that is a Swarm. */
+  async #engineFor(release: ReleaseWithOutcome): Promise<DockerTarget> {
+    const { hosts } = this.#parts;
+    const [name = release.hosts?.[0] ?? LOCAL_HOST] = hostsOf(release);
+    for (const each of [name, LOCAL_HOST]) {
+      const { target } = await hosts.get(each);
+      if (!isSwarm(target)) return target;
+    }
+    throw new SlipwayError('internal', `${LOCAL_HOST} is a Swarm`);
   }
 
   /** Undefined when containers have to be started. */

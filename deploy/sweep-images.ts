@@ -16,6 +16,8 @@ import { dispensableReleases, imageKey, neededImages, withoutReleases } from '..
 import { whileItAnswers } from './answering.js';
 import type { Host } from './hosts.js';
 import type { DeployerParts } from './parts.js';
+import { isSwarm } from './swarm/target.js';
+import type { DockerTarget } from './targets/docker.js';
 import type { HeldImage } from './targets/held-images.js';
 
 export interface SweepParts extends Pick<DeployerParts, 'ledger' | 'store' | 'hosts' | 'turns' | 'log'> {
@@ -99,6 +101,8 @@ async function sweepHost(
   marked: Marked,
   { dryRun, signal }: ImageSweepOptions,
 ): Promise<HostSweep> {
+  // Only each node could remove its images, and the manager is all that we reach.
+  if (isSwarm(target)) return { host: name, images: 0, bytes: 0, apps: [] };
   const byApp = new Map<string, { images: number; bytes: number }>();
   const held = await target.heldImages({ signal, isWanted: (image) => marked.has(imageKey(image)) });
   for (const one of held) {
@@ -121,7 +125,7 @@ async function sweepHost(
 function remove(
   { ledger, store, turns }: SweepParts,
   app: string,
-  target: Host['target'],
+  target: DockerTarget,
   { image }: HeldImage,
   signal: AbortSignal,
 ): Promise<boolean> {

@@ -156,7 +156,7 @@ export class HostChanges {
           'conflict',
           `this is ${isSwarm(target) ? 'the Swarm' : 'the engine'} of ${name}`,
           {
-          hint: "one engine has one name: two would take each other's containers for strays",
+            hint: "one engine has one name: two would take each other's containers for strays",
           },
         );
       }),
