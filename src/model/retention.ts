@@ -29,7 +29,9 @@ export function keptReleases(
   const here = releases.filter(
     ({ number, gone, outcome }) => !gone || number === live || outcome === undefined,
   );
-  const good = here.filter(({ outcome }) => outcome?.state === 'live').sort((a, b) => b.number - a.number);
+  const good = here
+    .filter(({ outcome, bad }) => outcome?.state === 'live' && bad === undefined)
+    .sort((a, b) => b.number - a.number);
   for (const { number } of good.slice(0, Math.max(1, keep ?? platformKeep))) kept.set(number, 'newest');
   for (const { number, pinned } of here) if (pinned !== undefined) kept.set(number, 'pinned');
   for (const { number, outcome } of here) if (outcome === undefined) kept.set(number, 'open');

@@ -13,6 +13,8 @@ export interface Mirror {
   readonly secretKey: string | undefined;
   readonly platformId: string | undefined;
   readonly record: string | undefined;
+  /** What opens the hosts. */
+  readonly hosts: string | undefined;
 }
 
 /** `git/apps` and `git/platform.git` below the directory, as in a home, or `apps` and `platform.git`. Throws `not_found`. */
@@ -32,6 +34,7 @@ export async function findMirror(directory: string): Promise<Mirror> {
       secretKey: await ifThere(join(directory, 'secret.key')),
       platformId: await ifThere(join(directory, 'platform.id')),
       record: await ifThere(join(directory, 'platform.json')),
+      hosts: await ifThere(join(directory, 'hosts')),
     };
   }
   throw new SlipwayError('not_found', 'there are no repositories of a platform', {

@@ -203,6 +203,10 @@ async function write(
   }
   for (const from of [mirror.platformId, mirror.record])
     if (from !== undefined) await copyFile(from, join(home, from.slice(dirname(from).length + 1)));
+  if (mirror.hosts !== undefined) {
+    await cp(mirror.hosts, paths.hostCredentials, { recursive: true });
+    await makePrivate(paths.hostCredentials);
+  }
   if (registryData !== undefined)
     await cp(registryData, join(home, 'registry'), { recursive: true, preserveTimestamps: true });
   if (mirror.platform !== undefined) {
@@ -226,6 +230,16 @@ async function write(
       });
   }
   await rm(paths.tmp, { recursive: true, force: true });
+}
+
+/** Keys that others may read are refused by ssh. */
+async function makePrivate(directory: string): Promise<void> {
+  await chmod(directory, 0o700);
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) await makePrivate(path);
+    else await chmod(path, 0o600);
+  }
 }
 
 /** The refs of one repository that are named so or begin so, with all that they need, into another. git checks every object. */

@@ -54,6 +54,15 @@ describe('retention', () => {
     expect(dispensableReleases(state, 2)).toEqual([1, 5]);
   });
 
+  it('does not count one that is marked bad among the good', () => {
+    const bad = { reason: 'loses orders', at, by: 'alice' };
+    const state = {
+      live: 3,
+      releases: [release(1, 'live'), release(2, 'live', { bad }), release(3, 'live')],
+    };
+    expect(dispensableReleases(state, 2)).toEqual([2]);
+  });
+
   it('goes by the number of the app where it has one', () => {
     const state = { live: 3, releases: [1, 2, 3].map((number) => release(number, 'live')) };
     expect(dispensableReleases(state, 1)).toEqual([1, 2]);
@@ -127,7 +136,9 @@ describe('whatever apps share', () => {
           if (state.live !== undefined) expect(kept.get(state.live)).toBe('live');
           for (const { number, outcome, pinned } of state.releases)
             if (outcome === undefined || pinned !== undefined) expect(kept.has(number)).toBe(true);
-          const good = state.releases.filter(({ outcome, gone }) => outcome?.state === 'live' && !gone);
+          const good = state.releases.filter(
+            ({ number, outcome, gone }) => outcome?.state === 'live' && (!gone || number === state.live),
+          );
           for (const { number } of good.slice(-(state.keep ?? platformKeep)))
             expect(kept.has(number)).toBe(true);
         }

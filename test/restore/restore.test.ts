@@ -157,8 +157,13 @@ describe('restore', () => {
     await copyFile(homePaths(old).secretKey, join(mirror, 'secret.key'));
     await chmod(join(mirror, 'secret.key'), 0o600);
     await writeFile(join(mirror, 'platform.id'), 'abcdefgh\n');
+    await mkdir(join(mirror, 'hosts', 'alpha'), { recursive: true });
+    await writeFile(join(mirror, 'hosts', 'alpha', 'known_hosts'), 'alpha key\n', { mode: 0o644 });
     expect((await restore()).code).toBe(0);
     expect(await readFile(join(home, 'platform.id'), 'utf8')).toBe('abcdefgh\n');
+    const hostKey = join(home, 'hosts', 'alpha', 'known_hosts');
+    expect(await readFile(hostKey, 'utf8')).toBe('alpha key\n');
+    expect((await stat(hostKey)).mode & 0o777).toBe(0o600);
     const { ledger } = await open(home);
     expect(ledger.revealConfig('shop', (await ledger.read('shop')).config)).toEqual({
       GREETING: 'hi from shop',
