@@ -50,7 +50,7 @@ describe('domains', () => {
     await patch('shop', { add: ['taken.test'] });
     const platformsOwn = [
       'other.localhost',
-      '*.localhost',
+      '*.x.localhost',
       'a.b.localhost',
       'slipway.test',
       'nobody.localhost',

@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { nearest } from '../../src/cli/help.js';
 import { printable, table } from '../../src/cli/output.js';
+import { checkPair } from '../../src/model/certificate.js';
+import { json } from '../api/support/deployer.js';
 import { Platform } from '../api/support/platform.js';
 import { importsOf, readSources } from '../rules/sources.js';
+import { makeCertificate } from '../support/certificates.js';
 import { startRegistry, type TestRegistry } from '../support/registry.js';
 import { Terminal } from './support/terminal.js';
 
@@ -60,8 +63,20 @@ const COMMANDS = [
   'config:get',
   'config:set',
   'config:unset',
+  'domains',
+  'domains:add',
+  'domains:remove',
+  'domains:clear',
+  'certs',
+  'certs:add',
+  'certs:remove',
+  'certs:auto',
+  'maintenance',
+  'maintenance:on',
+  'maintenance:off',
   'ps',
   'logs',
+  'metrics',
   'ps:scale',
   'ps:resources',
   'ps:restart',
@@ -283,9 +298,14 @@ describe('with --json', () => {
     };
     platform.deployer.script = ({ method, url }, response) => {
       const answer = answers[`${method} ${url}`];
-      response.end(answer === undefined ? 'line\n' : `${JSON.stringify(answer)}\n`);
+      if (url?.includes('/logs')) response.end('line\n');
+      else json(response, 200, answer ?? { problems: [], traffic: null });
     };
     await platform.platform.hosts.add({ name: 'alpha', address: 'tcp://alpha.test:1', labels: {} }, 'alice');
+    const { certificate, key } = await makeCertificate(['a.test']);
+    await writeFile(join(terminal.directory, 'cert.pem'), certificate);
+    await writeFile(join(terminal.directory, 'key.pem'), key);
+    const pair = [join(terminal.directory, 'cert.pem'), join(terminal.directory, 'key.pem')];
     const { id } = (await platform.store.list('hello'))[0]!;
     const waiting = await platform.push('hello', 'FROM waiting');
     const token = await terminal.run(['tokens:create', 'x', '--apps', 'hello', '--json']);
@@ -326,6 +346,18 @@ describe('with --json', () => {
       ['config:set', 'A=b', '--detach', '-a', 'hello'],
       ['config:get', 'A', '-a', 'hello'],
       ['config:unset', 'A', '--detach', '-a', 'hello'],
+      ['domains:add', 'a.test', 'b.test', '-a', 'hello'],
+      ['domains', '-a', 'hello'],
+      ['domains:remove', 'b.test', '-a', 'hello'],
+      ['certs:add', ...pair, '-a', 'hello'],
+      ['certs', '-a', 'hello'],
+      ['certs:auto', '-a', 'hello'],
+      ['certs:remove', checkPair(certificate, key).id, '-a', 'hello'],
+      ['domains:clear', '-a', 'hello'],
+      ['maintenance:on', '-a', 'hello'],
+      ['maintenance', '-a', 'hello'],
+      ['maintenance:off', '-a', 'hello'],
+      ['metrics', '-a', 'hello'],
       ['login', await platform.url()],
       ['whoami'],
       ['ps', '-a', 'hello'],
@@ -393,6 +425,7 @@ test('starts without a heavy module: only builtins and small files of this proje
     'src/format-bytes.ts',
     'src/logs/seconds.ts',
     'src/model/app.ts',
+    'src/model/domain.ts',
     'src/model/host.ts',
     'src/model/release-diff.ts',
     'src/model/resources.ts',

@@ -172,7 +172,8 @@ const removeCert: Command = {
 const autoCerts: Command = {
   name: 'certs:auto',
   usage: '',
-  help: 'Fetch and renew certificates for the domains of an app over ACME. Wildcards are left out: a CA does not check them over HTTP.',
+  help: `Fetch and renew certificates for the domains of an app over ACME.
+Wildcards are left out: a CA does not check them over HTTP.`,
   examples: ['slipway certs:auto -a hello', 'slipway certs:auto --off -a hello'],
   args: { min: 0, max: 0 },
   options: { off: { type: 'boolean', help: 'stop it; the certificates that are there stay' } },
@@ -220,7 +221,7 @@ const maintenanceOn: Command = {
   name: 'maintenance:on',
   usage: '[TEXT]',
   help: 'Answer all requests to an app with 503 and a text, at once. Its containers run on.',
-  examples: ['slipway maintenance on -a hello', 'slipway maintenance on "Back at noon."'],
+  examples: ['slipway maintenance:on -a hello', 'slipway maintenance:on "Back at noon."'],
   args: { min: 0, max: 1 },
   async run(invocation) {
     const app = await invocation.app();
@@ -239,7 +240,7 @@ const maintenanceOff: Command = {
   name: 'maintenance:off',
   usage: '',
   help: 'Send requests to an app again.',
-  examples: ['slipway maintenance off -a hello'],
+  examples: ['slipway maintenance:off -a hello'],
   args: { min: 0, max: 0 },
   async run(invocation) {
     const app = await invocation.app();
