@@ -5,7 +5,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { nearest } from '../../src/cli/help.js';
 import { printable, table } from '../../src/cli/output.js';
 import { checkPair } from '../../src/model/certificate.js';
-import { json } from '../api/support/deployer.js';
 import { Platform } from '../api/support/platform.js';
 import { importsOf, readSources } from '../rules/sources.js';
 import { makeCertificate } from '../support/certificates.js';
@@ -299,7 +298,7 @@ describe('with --json', () => {
     platform.deployer.script = ({ method, url }, response) => {
       const answer = answers[`${method} ${url}`];
       if (url?.includes('/logs')) response.end('line\n');
-      else json(response, 200, answer ?? { problems: [], traffic: null });
+      else response.end(`${JSON.stringify(answer ?? { problems: [], traffic: null })}\n`);
     };
     await platform.platform.hosts.add({ name: 'alpha', address: 'tcp://alpha.test:1', labels: {} }, 'alice');
     const { certificate, key } = await makeCertificate(['a.test']);
