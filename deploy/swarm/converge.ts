@@ -176,7 +176,10 @@ function failed(task: Task, services: readonly Service[], seen: Seen, words: str
     'unhealthy',
     `${nameOf(task, services)} on the node ${nodeName(seen.nodes, task.NodeID)} ${words}`,
     {
-      hint: 'the process must stay in the foreground; see its last lines above',
+      hint:
+        task.Status.State === 'rejected'
+          ? 'can that node reach the registry, and does it trust it?'
+          : 'the process must stay in the foreground; see its last lines above',
     },
   );
 }

@@ -1,17 +1,23 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { reportOf, statusOfHost } from '../../deploy/hosts/look.js';
 import { startReconciler } from '../../deploy/reconciler.js';
+import { serveRuntime } from '../../deploy/serve.js';
 import { type Machine, type Machines, startMachines } from '../../platform/demo/machines.js';
 import { joinSwarm } from '../../platform/demo/swarm.js';
+import { DeployerClient } from '../../src/api/deployer-client.js';
+import type { HostWish } from '../../src/api/host-views.js';
 import type { ReleaseImage } from '../../src/model/release.js';
+import { temporaryDirectory } from '../support/directories.js';
 import { dockerMissing, TURN_TIMEOUT_MS } from '../support/docker.js';
 import { until } from '../support/until.js';
 import { HAPROXY_MISSING } from './support/edge.js';
 import { server } from './support/images.js';
 import { killAfter } from './support/killed.js';
+import { platformHosts } from './support/platform-hosts.js';
 import { startSteadyLoad } from './support/steady-load.js';
-import { World } from './support/world.js';
+import { type Step, World } from './support/world.js';
 
 const missing = dockerMissing() ?? HAPROXY_MISSING;
 if (missing !== undefined) console.warn(`skipped: ${missing}`);
@@ -129,7 +135,7 @@ describe.skipIf(missing !== undefined)('a Swarm of three nodes as one host', () 
     [
       'an app that answers 500',
       'answering',
-      `printf 'HTTP/1.1 500 no\\r\\n\\r\\n' > /r; while :; do nc -l -p $PORT < /r; done`,
+      `printf 'HTTP/1.1 500 no\\r\\n\\r\\n' > /r; while :; do echo my last words; nc -l -p $PORT < /r; done`,
       /port 8080/,
     ],
   ])('reverts %s, says so, and the old release serves', async (_what, app, script, reason) => {
@@ -148,6 +154,49 @@ describe.skipIf(missing !== undefined)('a Swarm of three nodes as one host', () 
     expect([...load.seen.keys()]).toEqual(['one']);
     expect(load.failures).toEqual([]);
     expect(await services()).toEqual([`${app}_v1_web_1_testtest 2/2`]);
+  });
+
+  it("waits for the image's own HEALTHCHECK, and reverts what does not pass it", async () => {
+    await world.createApp('checked');
+    const healthcheck = 'CMD wget -q -O /dev/null http://127.0.0.1:8080/';
+    const well = await world.image({ script: server('well'), healthcheck });
+    const good = await world.release('checked', well, { scale: 2, hosts: PROD });
+    expect(await world.rollOut(good), await world.log(good)).toMatchObject({ state: 'live' });
+    expect(await world.log(good)).toContain('HEALTHCHECK passed');
+    const ill = await world.image({ script: server('ill'), healthcheck: 'CMD exit 1' });
+    const ended = await world.rollOut(await world.release('checked', ill, { scale: 2, hosts: PROD }));
+    expect(ended).toMatchObject({ state: 'failed', code: 'unhealthy' });
+    expect(ended.reason).toMatch(/on the node .* has not passed the HEALTHCHECK of its image after 6 s/);
+    await serves('checked', 'well');
+    expect(await services()).toEqual(['checked_v1_web_1_testtest 2/2']);
+  });
+
+  it('takes another port where a foreign process has the one that was drawn', async () => {
+    await world.createApp('taken');
+    const format = '{{(index .Spec.EndpointSpec.Ports 0).PublishedPort}}';
+    const portOf = (): Promise<string> =>
+      manager.docker(['service', 'inspect', '-f', format, 'taken_v1_web_1_testtest']);
+    const squatters: ChildProcess[] = [];
+    let drawn = '';
+    const step: Step = async (name, run) => {
+      const result = await run();
+      if (name !== 'engine: create a service' || drawn !== '') return result;
+      drawn = await portOf();
+      for (const { network } of machines.all)
+        squatters.push(
+          spawn('nsenter', [...network, 'busybox', 'nc', '-l', '-p', drawn], { stdio: 'ignore' }),
+        );
+      return result;
+    };
+    try {
+      const deployment = await world.release('taken', one, { scale: 2, hosts: PROD });
+      const ended = await world.rollOut(deployment, world.deployer({ step }));
+      expect(ended, await world.log(deployment)).toMatchObject({ state: 'live' });
+      expect(await portOf()).not.toBe(drawn);
+      await serves('taken', 'one');
+    } finally {
+      for (const squatter of squatters) squatter.kill();
+    }
   });
 
   it("fails in seconds what no node can take, with the Swarm's own words", async () => {
@@ -306,12 +355,60 @@ describe.skipIf(missing !== undefined)('a Swarm of three nodes as one host', () 
     await serves('headless', 'two');
   });
 
+  it('is seen by ps and logs as hosts are', async () => {
+    await world.createApp('seen');
+    const talking = await world.image({ script: `echo listening; ${server('seen')}` });
+    await world.rollOut(await world.release('seen', talking, { scale: 2, hosts: PROD }));
+    const socketPath = `${await temporaryDirectory()}/deployer.sock`;
+    const stop = await serveRuntime({ ...world.parts, socketPath });
+    try {
+      const client = new DeployerClient(socketPath, 20_000);
+      const { processes } = await client.processes('seen');
+      expect(processes).toMatchObject(
+        [1, 2].map((number) => ({ process: `web.${number}`, host: 'prod', state: 'running', restarts: 0 })),
+      );
+      let text = '';
+      for await (const part of await client.logs('seen', { lines: 10, follow: false })) text += part;
+      expect(text.split('\n').sort()).toEqual(['', 'web.1 v1: listening', 'web.2 v1: listening']);
+    } finally {
+      await stop();
+    }
+  });
+
   it('says how the Swarm is', async () => {
     const host = await world.parts.hosts.get('prod');
     expect((await statusOfHost(host)).nodes).toEqual({ total: 3, ready: 3, managers: 1 });
     const { findings } = await reportOf(host, undefined as never);
     const says = findings.filter(({ what }) => what === 'swarm').map(({ says }) => says);
     expect(says).toEqual(['3 of 3 nodes can take tasks', 'it has a leader; 1 of 1 managers are reachable']);
+  });
+
+  it('is added by the address of a manager, and by no other', async () => {
+    const platform = await platformHosts(world.registry.host);
+    const [, worker] = machines.all;
+    const wish = (name: string, dockerHost = ''): HostWish => ({
+      name,
+      address: `swarm+${dockerHost}`,
+      labels: {},
+      check: true,
+    });
+    try {
+      await expect(platform.changes.add(wish('wrong', worker?.dockerHost), 'alice')).rejects.toMatchObject({
+        code: 'bad_request',
+        message: expect.stringContaining('the engine there is a worker of a Swarm'),
+      });
+      const { host } = await platform.changes.add(wish('prod', manager.dockerHost), 'alice');
+      expect(host.address).toBe(`swarm+${manager.dockerHost}`);
+      const opened = await platform.hosts.get('prod');
+      expect(await statusOfHost(opened)).toMatchObject({
+        address: host.address,
+        containers: 0,
+        nodes: { total: 3 },
+      });
+      expect(await platform.changes.remove('prod', 'alice')).toEqual({ name: 'prod', containers: 0 });
+    } finally {
+      await platform.hosts.close();
+    }
   });
 
   const nodeAt = async (address: string): Promise<string> => {
