@@ -1,7 +1,7 @@
 /**
  * What the rollout, the reconciler and `ps` ask of whatever runs a host's containers: one Docker Engine (docker.ts), or a Docker
  * Swarm by one of its managers (deploy/swarm). Only how containers are started is not the same, see instances.ts: an engine is
- * told container by container, a Swarm service by service (decision 70).
+ * told container by container, a Swarm service by service (decision 39).
  */
 import type { Readable } from 'node:stream';
 import type { ReleaseImage } from '../../src/model/release.js';
