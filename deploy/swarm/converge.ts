@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../src/errors.js';
 import type { ReleaseWithOutcome } from '../../src/model/release.js';
+import { placeInstances } from '../placement.js';
 import type { Container } from '../targets/container.js';
 import {
   containersOf,
@@ -68,6 +69,8 @@ export async function awaitRunning(
 ): Promise<Container[]> {
   const image = target.reference(release.image);
   const endsAt = performance.now() + LONGEST_MS;
+  const wanted = placeInstances(release).filter(({ host }) => host === target.host).length;
+  let lackingSince: number | undefined;
   let homelessSince: number | undefined;
   let startingSince: number | undefined;
   for (;;) {
@@ -75,9 +78,15 @@ export async function awaitRunning(
     const services = servicesOf(release, seen);
     failIfTurnedBack(services);
     failIfDead(services, seen, known);
-    if (services.length > 0 && services.every((service) => runsAll(service, seen, image)))
-      return services.flatMap((service) => containersOf(target.host, service, seen));
     const now = performance.now();
+    const isWhole = services.reduce((sum, service) => sum + (placedBy(service)?.count ?? 0), 0) === wanted;
+    if (isWhole && services.every((service) => runsAll(service, seen, image)))
+      return services.flatMap((service) => containersOf(target.host, service, seen));
+    lackingSince = isWhole ? undefined : (lackingSince ?? now);
+    if (now - (lackingSince ?? now) >= HOMELESS_MS)
+      throw new SlipwayError('unhealthy', `somebody has removed a service of v${release.number}`, {
+        hint: 'see: docker service ls; then push again',
+      });
     const tasks = services.flatMap((service) => wantedTasks(service, seen.tasks));
     const homeless = tasks.find(({ Status }) => Status.State === 'pending' && Boolean(Status.Err));
     homelessSince = homeless === undefined ? undefined : (homelessSince ?? now);
