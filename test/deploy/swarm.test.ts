@@ -256,6 +256,23 @@ describe.skipIf(missing !== undefined)('a Swarm of three nodes as one host', () 
     }
   });
 
+  it('fails when somebody removes the new services by hand', async () => {
+    await deployed('robbed');
+    const deployment = await world.release('robbed', two, { scale: 2, hosts: PROD });
+    const step: Step = async (name, run) => {
+      const result = await run();
+      if (name === 'engine: create a service')
+        await manager.docker(['service', 'rm', 'robbed_v2_web_1_testtest']);
+      return result;
+    };
+    const ended = await world.rollOut(deployment, world.deployer({ step }));
+    expect(ended).toMatchObject({
+      state: 'failed',
+      reason: expect.stringContaining('removed a service of v2'),
+    });
+    await serves('robbed', 'one');
+  });
+
   it('is finished by the next deployer wherever the last one was killed, with nothing started twice', async () => {
     await deployed('killed');
     const steps = [
