@@ -1,7 +1,8 @@
 /** Scale, limits, stop, start, restart and placement over the API, and the releases that they make. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { requestPlacement } from '../../src/formation-changes.js';
+import { requestPlacement, requestScale } from '../../src/formation-changes.js';
 import type { ReleaseWithOutcome } from '../../src/model/release.js';
+import type { ChangeTools } from '../../src/next-release.js';
 import { type Answer, Platform } from './support/platform.js';
 
 let platform: Platform;
@@ -15,6 +16,11 @@ const call = (method: string, app: string, path: string, body?: unknown): Promis
   platform.call(method, `/v1/apps/${app}/${path}`, body === undefined ? {} : { body });
 const scale = (app: string, wanted: Record<string, number>): Promise<Answer> =>
   call('PATCH', app, 'formation/scale', { scale: wanted });
+
+function changeTools(): ChangeTools {
+  const { store, ledger, queues, config } = platform;
+  return { store, ledger, hostBook: platform.platform.hosts, queues, limits: config.limits };
+}
 
 async function newest(app: string): Promise<ReleaseWithOutcome> {
   return (await platform.ledger.read(app)).releases.at(-1) ?? expect.unreachable();
@@ -103,6 +109,22 @@ describe('a scale', () => {
     const { release } = await platform.ready('racing', 'FROM newer');
     await scale('racing', { web: 2 });
     expect(await newest('racing')).toMatchObject({ number: 3, image: release.image, source: release.source });
+  });
+
+  test('of a release that comes at this very moment is not of the code before it', async () => {
+    await deployed('rushed');
+    let rivals = 2;
+    const pushes = async (): Promise<[]> => {
+      if (rivals > 0) await platform.ready('rushed', `FROM newer${rivals--}`);
+      return [];
+    };
+    const tools = { ...changeTools(), hostBook: { list: pushes } };
+    const scaled = await requestScale(tools, 'rushed', { web: 2 }, 'admin');
+    const { releases } = await platform.ledger.read('rushed');
+    expect(releases.map(({ kind }) => kind).slice(-2)).toEqual(['deploy', 'scale']);
+    expect(scaled).toMatchObject({ state: 'ready', release: releases.length });
+    const { image, source } = releases.at(-2)!;
+    expect(releases.at(-1)).toMatchObject({ image, source, processes: [{ type: 'web', scale: 2 }] });
   });
 
   test('before the first deploy waits for it, whatever the type', async () => {
@@ -248,13 +270,7 @@ describe('where an app runs', () => {
     const { hosts } = platform.platform;
     for (const name of ['alpha', 'beta'])
       await hosts.add({ name, address: `tcp://${name}.test:2376`, labels: {} }, 'admin');
-    const tools = {
-      store: platform.store,
-      ledger: platform.ledger,
-      hostBook: hosts,
-      queues: platform.queues,
-      limits: platform.config.limits,
-    };
+    const tools = changeTools();
     const moved = await requestPlacement(tools, 'placed', { hosts: ['beta', 'alpha'] }, 'admin');
     expect(await newest('placed')).toMatchObject({
       kind: 'placement',
