@@ -72,6 +72,22 @@ export async function placement(
   return isDeepStrictEqual(names, [LOCAL_HOST]) ? {} : { hosts: names };
 }
 
+/** What is stopped or scaled to nothing needs no host: it can be so also when all of them are cordoned, and stays where it was. */
+async function placementOf(
+  hostBook: Pick<HostBook, 'list'>,
+  state: AppState,
+  { processes }: Pick<Content, 'processes'>,
+): Promise<Pick<Release, 'hosts'>> {
+  try {
+    return await placement(hostBook, state);
+  } catch (thrown) {
+    const isNeeded = processes.some(({ scale }) => scale > 0);
+    if (isNeeded || toSlipwayError(thrown).code !== 'no_host') throw thrown;
+    const { hosts } = state.releases.find(({ number }) => number === state.live) ?? {};
+    return hosts === undefined ? {} : { hosts };
+  }
+}
+
 export interface NewRelease {
   readonly kind: ChangeKind;
   /** The first lines of its log. */
@@ -92,7 +108,8 @@ export async function startRelease(
 ): Promise<Deployment> {
   const { store, ledger, hostBook, queues } = tools;
   const whatAndWhere = async (state: AppState): Promise<Content & Pick<Release, 'hosts'>> => {
-    return { ...(await content(state)), ...(await placement(hostBook, state)) };
+    const what = await content(state);
+    return { ...what, ...(await placementOf(hostBook, state, what)) };
   };
   // What can run nowhere leaves no deployment behind.
   await whatAndWhere(await ledger.read(app));

@@ -241,6 +241,27 @@ describe('a stopped app', () => {
     expect((await newest('restful')).processes[0]).toEqual({ type: 'web', scale: 1 });
   });
 
+  test('needs no host, nor does one that is scaled to nothing', async () => {
+    for (const app of ['homeless', 'emptied']) await deployed(app);
+    const { hosts } = platform.platform;
+    await hosts.cordon('local', 'disk', 'admin');
+    try {
+      await goLive('homeless', await call('POST', 'homeless', 'stop'));
+      expect(await newest('homeless')).toMatchObject({
+        kind: 'stop',
+        processes: [{ scale: 0 }, { scale: 0 }],
+      });
+      const start = await call('POST', 'homeless', 'start');
+      expect([start.status, start.body.code]).toEqual([409, 'no_host']);
+      await goLive('emptied', await scale('emptied', { web: 0 }));
+      const more = await scale('emptied', { web: 1 });
+      expect([more.status, more.body.code]).toEqual([409, 'no_host']);
+    } finally {
+      await hosts.uncordon('local', 'admin');
+    }
+    expect((await call('POST', 'homeless', 'start')).status).toBe(202);
+  });
+
   test('cannot be, nor be restarted, before the first deploy', async () => {
     await platform.createApp('nothing');
     for (const verb of ['stop', 'start', 'restart'])
