@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Hosts } from './hosts.js';
+import { withOwnSignal } from './own-signal.js';
 import type { Container } from './targets/container.js';
 import type { Target } from './targets/target.js';
 
@@ -38,7 +39,7 @@ async function askUntilSilent(target: Target, until: AbortSignal): Promise<void>
   try {
     for (;;) {
       await sleep(PAUSE_MS, undefined, { signal: until });
-      await target.ping({ signal: until, timeoutMs: ANSWER_MS });
+      await withOwnSignal(until, (signal) => target.ping({ signal, timeoutMs: ANSWER_MS }));
     }
   } catch (error) {
     if (!until.aborted) throw error;

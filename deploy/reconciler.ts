@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { toSlipwayError } from '../src/errors.js';
 import { whileItAnswers } from './answering.js';
 import type { Host } from './hosts.js';
+import { withOwnSignal } from './own-signal.js';
 import { type ReconcileParts, reconcileAll, reconcileApp } from './reconcile.js';
 import type { ContainerEvent } from './targets/container.js';
 
@@ -45,17 +46,23 @@ export function startReconciler(parts: ReconcileParts, intervalMs: number = INTE
 
 /** Rung by who knows that a pass is worth while; also heard by who listens later. */
 export class Bell {
-  #rung = new AbortController();
+  #isRung = false;
+  #wake: () => void = () => undefined;
 
   ring(): void {
-    this.#rung.abort();
+    this.#isRung = true;
+    this.#wake();
   }
 
   /** Resolves when it rings, after `timeoutMs`, or when the signal is aborted. */
   async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    const rung = this.#rung.signal;
-    await sleep(timeoutMs, undefined, { signal: AbortSignal.any([rung, signal]) }).catch(() => undefined);
-    if (rung.aborted) this.#rung = new AbortController();
+    const heard = new AbortController();
+    this.#wake = () => heard.abort();
+    signal.addEventListener('abort', this.#wake, { once: true });
+    if (this.#isRung || signal.aborted) heard.abort();
+    await sleep(timeoutMs, undefined, { signal: heard.signal }).catch(() => undefined);
+    signal.removeEventListener('abort', this.#wake);
+    this.#isRung = false;
   }
 }
 
@@ -67,7 +74,7 @@ async function passes(
 ): Promise<void> {
   let retryMs = FIRST_RETRY_MS;
   while (!signal.aborted) {
-    const well = await attempt(parts, 'reconciling', signal, () => reconcileAll(parts, signal));
+    const well = await attempt(parts, 'reconciling', signal, (own) => reconcileAll(parts, own));
     const pauseMs = well ? intervalMs : Math.min(retryMs, intervalMs);
     retryMs = well ? FIRST_RETRY_MS : retryMs * 2;
     await bell.wait(pauseMs, signal);
@@ -126,21 +133,21 @@ async function deaths(parts: ReconcileParts, host: Host, bell: Bell, signal: Abo
   const waiting = new Set<string>();
   const underWay = new Set<Promise<unknown>>();
   let wasAway = false;
-  const look = async (app: string): Promise<void> => {
-    await sleep(SETTLE_MS, undefined, { signal });
+  const look = async (app: string, own: AbortSignal): Promise<void> => {
+    await sleep(SETTLE_MS, undefined, { signal: own });
     waiting.delete(app);
-    await reconcileApp(parts, app, signal);
+    await reconcileApp(parts, app, own);
   };
   while (!signal.aborted) {
-    await attempt(parts, `following the events of ${host.name}`, signal, () =>
-      whileItAnswers(host.target, signal, async (until) => {
+    await attempt(parts, `following the events of ${host.name}`, signal, (own) =>
+      whileItAnswers(host.target, own, async (until) => {
         const events = await host.target.events(until);
         if (wasAway) bell.ring();
         wasAway = false;
         for await (const { app, action } of events) {
           if (!UNSETTLING.has(action) || waiting.has(app)) continue;
           waiting.add(app);
-          const task = attempt(parts, 'reconciling', signal, () => look(app)).finally(() => {
+          const task = attempt(parts, 'reconciling', signal, (own) => look(app, own)).finally(() => {
             waiting.delete(app);
             underWay.delete(task);
           });
@@ -159,10 +166,10 @@ async function attempt(
   { log }: ReconcileParts,
   doing: string,
   signal: AbortSignal,
-  work: () => Promise<void>,
+  work: (signal: AbortSignal) => Promise<void>,
 ): Promise<boolean> {
   try {
-    await work();
+    await withOwnSignal(signal, work);
     return true;
   } catch (thrown) {
     if (signal.aborted) return false;

@@ -1,18 +1,20 @@
 /** What runs on all hosts and what it writes, for the web process. A host that cannot be asked is named. */
+import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { ProcessView, RunningView } from '../src/api/deployer-client.js';
 import { checkAppName } from '../src/model/app.js';
 import { withTargetOf } from './answering.js';
-import { type Look, lookAround } from './everywhere.js';
+import { type Look, lookAround, onHost } from './everywhere.js';
 import type { Hosts } from './hosts.js';
 import type { Container } from './targets/container.js';
+import { statusOf } from './targets/engine.js';
 
 export function runningRoutes(server: FastifyInstance, hosts: Hosts): void {
   server.get<{ Params: { app: string } }>('/apps/:app/ps', async (request): Promise<RunningView> => {
     const look = await lookAround(hosts, checkAppName(request.params.app));
-    const processes = [...look.containers].sort(byAge).map((container) => processView(hosts, container));
-    return { processes: await Promise.all(processes), silent: silentOf(look) };
+    const { answers, silent } = await askEach(look, (container) => processView(hosts, container));
+    return { processes: answers, silent: silentOf(silent) };
   });
 
   server.get<{ Params: { app: string }; Querystring: { lines: string; follow: string } }>(
@@ -31,8 +33,25 @@ export function runningRoutes(server: FastifyInstance, hosts: Hosts): void {
   );
 }
 
-function silentOf({ silent }: Look): RunningView['silent'] {
+function silentOf(silent: Look['silent']): RunningView['silent'] {
   return [...silent].map(([host, { message }]) => ({ host, reason: message }));
+}
+
+/** Since the look a container may have gone, which is no failure, or a host fallen silent, which is that host's alone. */
+async function askEach<T>(
+  look: Look,
+  ask: (container: Container) => Promise<T>,
+): Promise<{ answers: T[]; silent: Look['silent'] }> {
+  const silent = new Map(look.silent);
+  const asked = [...look.containers].sort(byAge).map(async (container): Promise<T[]> => {
+    try {
+      return [await ask(container)];
+    } catch (thrown) {
+      if (statusOf(thrown) !== 404) silent.set(container.host, onHost(container.host, thrown));
+      return [];
+    }
+  });
+  return { answers: (await Promise.all(asked)).flat(), silent };
 }
 
 function byAge(a: Container, b: Container): number {
@@ -65,17 +84,14 @@ async function mergedLogs(
   options: { readonly lines: number; readonly follow: boolean },
 ): Promise<PassThrough> {
   const merged = new PassThrough();
-  for (const { host, reason } of silentOf(look))
-    merged.write(`slipway: ${host} cannot be asked for its part: ${reason}\n`);
-  const sources = await Promise.all(
-    [...look.containers].sort(byAge).map(async (container) => {
-      const { target } = await hosts.get(container.host);
-      return {
-        prefix: `${container.instance.process}.${container.instance.number} v${container.release}: `,
-        stream: await target.logs(container.id, options),
-      };
-    }),
+  const { answers: sources, silent } = await askEach(look, (container) =>
+    withTargetOf(hosts, container, undefined, async (target, signal) => ({
+      prefix: `${container.instance.process}.${container.instance.number} v${container.release}: `,
+      stream: await target.logs(container.id, { ...options, signal }),
+    })),
   );
+  for (const { host, reason } of silentOf(silent))
+    merged.write(`slipway: ${host} cannot be asked for its part: ${reason}\n`);
   merged.once('close', () => {
     for (const { stream } of sources) stream.destroy();
   });
@@ -86,11 +102,21 @@ async function mergedLogs(
       const whole = (rest + decoder.decode(part, { stream: true })).split('\n');
       rest = whole.pop() ?? '';
       const text = whole.map((line) => `${prefix}${line}\n`).join('');
-      if (text !== '' && !merged.write(text))
-        await new Promise((resolve) => merged.once('drain', resolve).once('close', resolve));
+      if (text !== '' && !merged.write(text)) await drained(merged);
     }
     if (rest !== '') merged.write(`${prefix}${rest}\n`);
   });
   void Promise.allSettled(copying).then(() => merged.end());
   return merged;
+}
+
+/** Or closed, with nobody to read any more. */
+async function drained(stream: PassThrough): Promise<void> {
+  if (stream.closed) return;
+  const done = new AbortController();
+  const { signal } = done;
+  await Promise.race([once(stream, 'drain', { signal }), once(stream, 'close', { signal })]).catch(
+    () => undefined,
+  );
+  done.abort();
 }

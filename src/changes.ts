@@ -46,7 +46,7 @@ export async function requestRollback(
     kind: 'rollback',
     headline: `Rolling ${app} back to ${what}${version}`,
     lines: only === 'code' ? [] : notToday(tools, app, target, state, only),
-    content: await contentOfRollback(tools, app, target, state, only),
+    content: (now) => contentOfRollback(tools, app, target, now, only),
     rollbackOf: target.number,
     description: `rollback to ${what}${version}`,
   });
@@ -195,7 +195,10 @@ export async function requestConfigChange(
   return startRelease(tools, app, who, {
     kind: 'config',
     headline: `Config of ${app}: ${description}`,
-    content: { ...contentOf(base), config },
+    content: async (now) => ({
+      ...contentOf((await newestStanding(tools.store, app, now)) ?? base),
+      config: now.config,
+    }),
     description,
   });
 }
@@ -216,7 +219,7 @@ export async function requestDomainRelease(
   return startRelease(tools, app, who, {
     kind: 'domains',
     headline: `Domains of ${app}: ${description}`,
-    content: contentOf(base),
+    content: async (now) => contentOf((await newestStanding(tools.store, app, now)) ?? base),
     description: `domains: ${description}`,
   });
 }

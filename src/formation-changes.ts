@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { SlipwayError } from './errors.js';
+import type { AppState } from './ledger/app-documents.js';
 import { refuseLocked } from './model/app.js';
 import type { Deployment } from './model/deployment.js';
 import { describePlacement, type Placement } from './model/host.js';
@@ -86,7 +87,7 @@ export async function requestStop(
   isStopped: boolean,
   who: string,
 ): Promise<Deployment | undefined> {
-  await standing(tools, app);
+  await standing(tools, app, await tools.ledger.read(app));
   const stopped = { at: new Date().toISOString(), by: who };
   return changeFormation(tools, app, who, {
     decide: ({ stopped: before, ...now }) => {
@@ -101,15 +102,16 @@ export async function requestStop(
 
 /** New containers of the same release, started and checked before the old ones go. Throws `no_release`. */
 export async function requestRestart(tools: ChangeTools, app: string, who: string): Promise<Deployment> {
-  const base = await standing(tools, app);
-  const { formation, lock } = await tools.ledger.read(app);
+  const state = await tools.ledger.read(app);
+  const { formation, lock } = state;
+  await standing(tools, app, state);
   refuseLocked(app, lock);
   if (formation.stopped !== undefined)
     throw new SlipwayError('conflict', `${app} is stopped`, { hint: `slipway ps:start -a ${app}` });
   return startRelease(tools, app, who, {
     kind: 'restart',
     headline: `Restarting ${app}`,
-    content: contentOf(base),
+    content: async (now) => contentOf(await standing(tools, app, now)),
     description: 'restart',
   });
 }
@@ -130,7 +132,7 @@ export async function requestPlacement(
   return startRelease(tools, app, who, {
     kind: 'placement',
     headline: `Placement of ${app}: ${said}`,
-    content: contentOf(base),
+    content: async (now) => contentOf(await standing(tools, app, now)),
     description: `place ${said}`,
   });
 }
@@ -167,7 +169,10 @@ async function changeFormation(
   return startRelease(tools, app, who, {
     kind,
     headline,
-    content: { ...contentOf(base), processes },
+    content: async (now) => {
+      const stands = await standing(tools, app, now);
+      return { ...contentOf(stands), processes: formed(declaredBy(stands.processes), now.formation) };
+    },
     description,
   });
 }
@@ -183,8 +188,12 @@ async function checkTypes(tools: ChangeTools, app: string, types: readonly strin
   });
 }
 
-async function standing(tools: ChangeTools, app: string): Promise<ReleaseWithOutcome> {
-  const base = await newestStanding(tools.store, app, await tools.ledger.read(app));
+async function standing(
+  { store }: Pick<ChangeTools, 'store'>,
+  app: string,
+  state: AppState,
+): Promise<ReleaseWithOutcome> {
+  const base = await newestStanding(store, app, state);
   if (base !== undefined) return base;
   throw new SlipwayError('no_release', `${app} has no release that runs`, { hint: 'push to deploy first' });
 }

@@ -8,7 +8,7 @@ import { closeRelease, supersedeOlder } from './endings.js';
 import { toSlipwayError } from './errors.js';
 import type { AppState } from './ledger/app-documents.js';
 import type { HostBook } from './ledger/hosts.js';
-import type { Ledger, ReleaseDraft } from './ledger/ledger.js';
+import { type Ledger, OutdatedDraft, type ReleaseDraft } from './ledger/ledger.js';
 import { BuildLog } from './logs/log-writer.js';
 import { type Deployment, isFinal } from './model/deployment.js';
 import { LOCAL_HOST, placedOn } from './model/host.js';
@@ -72,12 +72,29 @@ export async function placement(
   return isDeepStrictEqual(names, [LOCAL_HOST]) ? {} : { hosts: names };
 }
 
+/** What is stopped or scaled to nothing needs no host: it can be so also when all of them are cordoned, and stays where it was. */
+async function placementOf(
+  hostBook: Pick<HostBook, 'list'>,
+  state: AppState,
+  { processes }: Pick<Content, 'processes'>,
+): Promise<Pick<Release, 'hosts'>> {
+  try {
+    return await placement(hostBook, state);
+  } catch (thrown) {
+    const isNeeded = processes.some(({ scale }) => scale > 0);
+    if (isNeeded || toSlipwayError(thrown).code !== 'no_host') throw thrown;
+    const { hosts } = state.releases.find(({ number }) => number === state.live) ?? {};
+    return hosts === undefined ? {} : { hosts };
+  }
+}
+
 export interface NewRelease {
   readonly kind: ChangeKind;
   /** The first lines of its log. */
   readonly headline: string;
   readonly lines?: readonly string[];
-  readonly content: Content;
+  /** Asked again when the app was changed before the release was written down: another one may stand by then. */
+  readonly content: (state: AppState) => Promise<Content>;
   readonly description: string;
   readonly rollbackOf?: number;
 }
@@ -90,20 +107,24 @@ export async function startRelease(
   { kind, headline, lines = [], content, description, rollbackOf }: NewRelease,
 ): Promise<Deployment> {
   const { store, ledger, hostBook, queues } = tools;
-  const where = await placement(hostBook, await ledger.read(app));
+  const whatAndWhere = async (state: AppState): Promise<Content & Pick<Release, 'hosts'>> => {
+    const what = await content(state);
+    return { ...what, ...(await placementOf(hostBook, state, what)) };
+  };
+  // What can run nowhere leaves no deployment behind.
+  await whatAndWhere(await ledger.read(app));
   const { id } = await store.create(app, { kind, who });
   let number: number;
   try {
     await beginLog(tools, app, id, headline, lines);
-    const draft: ReleaseDraft = {
-      ...content,
-      ...where,
+    const draft = async (state: AppState): Promise<ReleaseDraft> => ({
+      ...(await whatAndWhere(state)),
       kind,
       deploymentId: id,
       ...(rollbackOf === undefined ? {} : { rollbackOf }),
       description,
-    };
-    number = (await ledger.appendRelease(app, draft, who)).number;
+    });
+    number = (await appendNewest(ledger, app, draft, who)).number;
   } catch (thrown) {
     const { code, message } = toSlipwayError(thrown);
     // The reconciler ends it a minute later when this fails as well: on a full disk everything does.
@@ -119,6 +140,26 @@ export async function startRelease(
   // The reconciler finds it when the queue cannot be reached now.
   await queues.enqueueRollout(app);
   return started;
+}
+
+/** Builders and people change an app at the same time; each gets through in fewer. */
+const DRAFTS_LIMIT = 20;
+
+/** Makes the draft of the newest state, so that of two changes the later contains the earlier. */
+export async function appendNewest(
+  ledger: Pick<Ledger, 'read' | 'appendRelease'>,
+  app: string,
+  draft: (state: AppState) => Promise<ReleaseDraft>,
+  who: string,
+): Promise<Release> {
+  for (let attempt = 1; ; attempt += 1) {
+    const state = await ledger.read(app);
+    try {
+      return await ledger.appendRelease(app, await draft(state), who, state);
+    } catch (thrown) {
+      if (!(thrown instanceof OutdatedDraft) || attempt >= DRAFTS_LIMIT) throw thrown;
+    }
+  }
 }
 
 async function beginLog(

@@ -93,11 +93,11 @@ export class HostChanges {
     });
   }
 
-  /** The port for pulls may not be free again at once after the look. */
+  /** The port for pulls may not be free again at once after the look. The host is added, whatever comes of it. */
   async #warmUp(name: string): Promise<void> {
-    const { target } = await this.#hosts.get(name);
     for (let attempt = 1; attempt <= WARM_UPS; attempt += 1) {
-      const isUp = await target.ping({ timeoutMs: TWIN_MS }).then(
+      const asked = this.#hosts.get(name).then(({ target }) => target.ping({ timeoutMs: TWIN_MS }));
+      const isUp = await asked.then(
         () => true,
         () => false,
       );

@@ -26,6 +26,8 @@ export async function runProgram(
   args: readonly string[],
   { timeoutMs, input, signal, onLine, accept = [] }: ProgramOptions,
 ): Promise<ProgramEnd> {
+  // Nothing would end it any more.
+  signal?.throwIfAborted();
   const timeout = AbortSignal.timeout(timeoutMs);
   const end = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   const child = spawn(program, [...args], { stdio: ['pipe', 'pipe', 'pipe'], env: programEnv() });

@@ -232,13 +232,14 @@ export class DockerTarget implements Target {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), EVENTS_TIMEOUT_MS);
     const until = AbortSignal.any([signal, late.signal]);
+    const doing = 'send its events';
     try {
       const stream = await this.engine.call(
-        'send its events',
+        doing,
         (api) => api.stream({ path: '/events', query: { filters }, signal: until }),
         { signal },
       );
-      return parseEvents(stream);
+      return this.engine.whole(doing, parseEvents(stream));
     } finally {
       clearTimeout(timer);
     }

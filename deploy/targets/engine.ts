@@ -86,6 +86,15 @@ export class Engine {
     }
   }
 
+  /** What a stream brings. One that is cut off is the engine's trouble, and no mistake of ours. */
+  async *whole<T>(doing: string, stream: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+    try {
+      yield* stream;
+    } catch (error) {
+      throw this.translate(doing, error);
+    }
+  }
+
   /** HAProxy takes addresses, not names, for servers that are added while it runs. */
   async remoteAddress(): Promise<string> {
     if (this.remoteHost === undefined) return '127.0.0.1';

@@ -34,7 +34,14 @@ export async function logStream(
     return whole;
   }
   // Without the call's own signal, which ends with its time: what is followed may be silent for hours.
-  const frames = await engine.call('follow the log of a container', (api) => api.stream(request), call);
+  const late = new AbortController();
+  const frames = await engine
+    .call('follow the log of a container', (api) => api.stream({ ...request, signal: late.signal }), call)
+    .catch((error: unknown) => {
+      // An answer that comes after all is nobody's.
+      late.abort();
+      throw error;
+    });
   const out = new PassThrough();
   // A silent container would hold whoever reads it: the end of the one must be the end of the other.
   out.once('close', () => frames.destroy());

@@ -9,6 +9,8 @@ import { declaredProcesses } from '../procfile/declared.js';
 import { PROCFILE, PROCFILE_BYTES } from '../procfile/procfile.js';
 
 const SUBJECT_CHARS = 200;
+/** A commit that is larger goes without subject and author: it may be a small push of hundreds of megabytes. */
+const COMMIT_BYTES = 1024 * 1024;
 
 export interface CommitFacts {
   readonly message: string;
@@ -21,7 +23,7 @@ export async function commitFacts(
   objects: Pick<ObjectReader, 'read' | 'tree'>,
   commit: string,
 ): Promise<CommitFacts> {
-  const { data } = await objects.read(commit);
+  const text = await readUpTo(objects, commit, COMMIT_BYTES);
   const root = await objects.tree(commit);
   const [procfile, appJson] = await Promise.all([
     readFile(objects, root, { name: PROCFILE, code: 'procfile_invalid', maxBytes: PROCFILE_BYTES }),
@@ -31,7 +33,7 @@ export async function commitFacts(
     ...(procfile === undefined ? {} : { procfile }),
     ...(appJson === undefined ? {} : { appJson }),
   });
-  return { ...describeCommit(data.toString('utf8')), declared };
+  return { ...describeCommit(text?.toString('utf8') ?? ''), declared };
 }
 
 /** gitformat-pack(5): headers, an empty line, the message. */
@@ -71,14 +73,25 @@ async function readFile(
     new SlipwayError(code, message, { where: name, hint: 'correct it, commit and push again' });
   if (entry.type !== 'file' && entry.type !== 'executable')
     throw invalid(`it is a ${entry.type}, not a file`);
-  const { data } = await objects.read(entry.oid, { maxBytes }).catch((thrown: unknown) => {
-    if (thrown instanceof SlipwayError && thrown.code === 'context_too_large')
-      throw invalid(`it is larger than ${maxBytes} bytes`);
-    throw thrown;
-  });
+  const data = await readUpTo(objects, entry.oid, maxBytes);
+  if (data === undefined) throw invalid(`it is larger than ${maxBytes} bytes`);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(data);
   } catch {
     throw invalid('it is not UTF-8');
+  }
+}
+
+/** Undefined when it is larger. */
+async function readUpTo(
+  objects: Pick<ObjectReader, 'read'>,
+  oid: string,
+  maxBytes: number,
+): Promise<Buffer | undefined> {
+  try {
+    return (await objects.read(oid, { maxBytes })).data;
+  } catch (thrown) {
+    if (thrown instanceof SlipwayError && thrown.code === 'context_too_large') return undefined;
+    throw thrown;
   }
 }

@@ -10,14 +10,16 @@ import { supersededBy, supersedeOlder } from '../endings.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import { checkFastForward } from '../git/fast-forward.js';
 import { ImageGate } from '../housekeeping/retention/image-gate.js';
+import type { AppState } from '../ledger/app-documents.js';
 import type { HostBook } from '../ledger/hosts.js';
+import type { ReleaseDraft } from '../ledger/ledger.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { seconds } from '../logs/seconds.js';
 import { buildScope } from '../model/app.js';
 import type { Deployment, DeploymentEvent } from '../model/deployment.js';
 import { imageRepository } from '../model/image-repository.js';
 import { formed } from '../model/process.js';
-import { placement } from '../next-release.js';
+import { appendNewest, placement } from '../next-release.js';
 import type { Queues } from '../queue/queues.js';
 import type { Claim } from '../records/deployments.js';
 import { stopWhenCancelled } from '../records/stop-when-cancelled.js';
@@ -234,28 +236,22 @@ class BuildJob {
     const { ledger, hostBook } = this.#tools;
     const { app, id, push, who } = this.#deployment;
     if (!(await this.#claim.isCurrent())) throw takenOver();
-    const state = await ledger.read(app);
-    const { config, formation } = state;
     const { processes, releasePhase } = declared;
     const source = push?.newOid ?? '';
-    const release = await ledger.appendRelease(
-      app,
-      {
-        kind: 'deploy',
-        image: { repository: imageRepository(app), digest: built.image.digest },
-        source,
-        ...(message === '' ? {} : { message }),
-        ...(author === '' ? {} : { author }),
-        config,
-        processes: formed(processes, formation),
-        ...(releasePhase === undefined ? {} : { releasePhase }),
-        ...(await placement(hostBook, state)),
-        deploymentId: id,
-        description: `deploy ${source.slice(0, 7)}`,
-      },
-      who,
-    );
-    return release.number;
+    const draft = async (state: AppState): Promise<ReleaseDraft> => ({
+      kind: 'deploy',
+      image: { repository: imageRepository(app), digest: built.image.digest },
+      source,
+      ...(message === '' ? {} : { message }),
+      ...(author === '' ? {} : { author }),
+      config: state.config,
+      processes: formed(processes, state.formation),
+      ...(releasePhase === undefined ? {} : { releasePhase }),
+      ...(await placement(hostBook, state)),
+      deploymentId: id,
+      description: `deploy ${source.slice(0, 7)}`,
+    });
+    return (await appendNewest(ledger, app, draft, who)).number;
   }
 
   /** With the event that says how long it took, for the caller to record. */

@@ -27,6 +27,7 @@ const DEPLOYMENT_ID = /^[a-z0-9]{1,40}$/;
 /** The rules of git-check-ref-format(1), and no leading `-`. */
 const BRANCH = /^(?!.*(?:\.\.|\/\/|\/\.|\.lock(?:\/|$)|@\{))[A-Za-z0-9_][A-Za-z0-9_./@+-]*(?<![./])$/;
 /** What is being made or taken away; no app name begins with a dot. */
+const SUBJECT_CHARS = 200;
 const STAGED = '.new-';
 const DOOMED = '.old-';
 
@@ -225,7 +226,9 @@ export class AppRepositories {
    */
   async subjects(app: string, from: string, to: string, limit: number): Promise<CommitSubject[] | undefined> {
     if (!OID.test(from) || !OID.test(to)) return undefined;
-    const args = ['log', `--max-count=${limit}`, '--format=%H%x09%s', '--end-of-options', `${from}..${to}`];
+    // Cut by git: a subject may be as long as a commit.
+    const format = `--format=%H%x09%<(${2 * SUBJECT_CHARS},trunc)%s`;
+    const args = ['log', `--max-count=${limit}`, format, '--end-of-options', `${from}..${to}`];
     const { exitCode, stdout } = await this.#git.result(args, { gitDir: this.path(app), timeoutMs: 10_000 });
     if (exitCode !== 0) return undefined;
     const lines = stdout.toString('utf8').split('\n');
@@ -233,7 +236,7 @@ export class AppRepositories {
       .filter((line) => line !== '')
       .map((line) => {
         const tab = line.indexOf('\t');
-        return { commit: line.slice(0, tab), subject: oneLine(line.slice(tab + 1), 200) };
+        return { commit: line.slice(0, tab), subject: oneLine(line.slice(tab + 1), SUBJECT_CHARS) };
       });
   }
 

@@ -7,6 +7,7 @@
  */
 import { readdir, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type Clock, systemClock } from '../clock.js';
 import type { HomePaths } from '../config.js';
 import { makeDirectory, syncDirectory } from '../durable.js';
@@ -50,6 +51,13 @@ export interface LedgerParts {
   readonly fast?: Pick<FastPaths, 'ledger'>;
   /** Whether a repository has this commit, for who has git at hand; else a git is started to look. */
   readonly hasCommit?: (gitDir: string, oid: string) => Promise<boolean>;
+}
+
+/** A release was to be appended that was made of what does not hold any more. */
+export class OutdatedDraft extends SlipwayError {
+  constructor() {
+    super('conflict', 'the app was changed meanwhile', { hint: 'try again', temporary: true });
+  }
 }
 
 /** execve(2) takes 128 KiB for one variable; half of that leaves room for its name and for mistakes. */
@@ -167,8 +175,11 @@ export class Ledger {
   /**
    * Gives the release the next number, which is never used again. A second call for the same deployment returns the
    * release that the first one made, so a worker that takes over may simply repeat it.
+   *
+   * `madeOf` is what the draft was made of: when the settings are others by now, or there is a newer release, it would take that
+   * back. Throws {@link OutdatedDraft} then, and whoever made it makes it anew.
    */
-  async appendRelease(app: string, draft: ReleaseDraft, who: string): Promise<Release> {
+  async appendRelease(app: string, draft: ReleaseDraft, who: string, madeOf?: AppState): Promise<Release> {
     const find = (state: AppState): Release | undefined =>
       state.releases.find((release) => release.deploymentId === draft.deploymentId);
     const keeps = draft.kind === 'deploy' ? draft.source : undefined;
@@ -177,6 +188,8 @@ export class Ledger {
       if (find(state) !== undefined) return undefined;
       const source = state.releases.find((release) => release.number === draft.rollbackOf);
       if (source?.gone) throw imageGone(app, source.number);
+      if (madeOf !== undefined && !isDeepStrictEqual(settingsOf(state), settingsOf(madeOf)))
+        throw new OutdatedDraft();
       const number = (state.releases.at(-1)?.number ?? 0) + 1;
       const description = oneLine(draft.description);
       const release: Release = {
@@ -454,6 +467,11 @@ export class Ledger {
   #now(): string {
     return new Date(this.#clock.now()).toISOString();
   }
+}
+
+/** What a release is made of. */
+function settingsOf({ config, formation, placement, releases }: AppState): unknown[] {
+  return [config, formation, placement, releases.at(-1)?.number];
 }
 
 /** `: Fix the cart`, in the ledger's history behind `deploy 3fa9c1d`. */

@@ -1,6 +1,8 @@
 /** Scale, limits, stop, start, restart and placement over the API, and the releases that they make. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { requestScale } from '../../src/formation-changes.js';
 import type { ReleaseWithOutcome } from '../../src/model/release.js';
+import type { ChangeTools } from '../../src/next-release.js';
 import { type Answer, Platform } from './support/platform.js';
 
 let platform: Platform;
@@ -14,6 +16,11 @@ const call = (method: string, app: string, path: string, body?: unknown): Promis
   platform.call(method, `/v1/apps/${app}/${path}`, body === undefined ? {} : { body });
 const scale = (app: string, wanted: Record<string, number>): Promise<Answer> =>
   call('PATCH', app, 'formation/scale', { scale: wanted });
+
+function changeTools(): ChangeTools {
+  const { store, ledger, queues, config } = platform;
+  return { store, ledger, hostBook: platform.platform.hosts, queues, limits: config.limits };
+}
 
 async function newest(app: string): Promise<ReleaseWithOutcome> {
   return (await platform.ledger.read(app)).releases.at(-1) ?? expect.unreachable();
@@ -102,6 +109,22 @@ describe('a scale', () => {
     const { release } = await platform.ready('racing', 'FROM newer');
     await scale('racing', { web: 2 });
     expect(await newest('racing')).toMatchObject({ number: 3, image: release.image, source: release.source });
+  });
+
+  test('of a release that comes at this very moment is not of the code before it', async () => {
+    await deployed('rushed');
+    let rivals = 2;
+    const pushes = async (): Promise<[]> => {
+      if (rivals > 0) await platform.ready('rushed', `FROM newer${rivals--}`);
+      return [];
+    };
+    const tools = { ...changeTools(), hostBook: { list: pushes } };
+    const scaled = await requestScale(tools, 'rushed', { web: 2 }, 'admin');
+    const { releases } = await platform.ledger.read('rushed');
+    expect(releases.map(({ kind }) => kind).slice(-2)).toEqual(['deploy', 'scale']);
+    expect(scaled).toMatchObject({ state: 'ready', release: releases.length });
+    const { image, source } = releases.at(-2)!;
+    expect(releases.at(-1)).toMatchObject({ image, source, processes: [{ type: 'web', scale: 2 }] });
   });
 
   test('before the first deploy waits for it, whatever the type', async () => {
@@ -216,6 +239,27 @@ describe('a stopped app', () => {
     await goLive('restful', await call('POST', 'restful', 'start'));
     await platform.call('POST', '/v1/apps/restful/rollback', { body: { release: 'v3' } });
     expect((await newest('restful')).processes[0]).toEqual({ type: 'web', scale: 1 });
+  });
+
+  test('needs no host, nor does one that is scaled to nothing', async () => {
+    for (const app of ['homeless', 'emptied']) await deployed(app);
+    const { hosts } = platform.platform;
+    await hosts.cordon('local', 'disk', 'admin');
+    try {
+      await goLive('homeless', await call('POST', 'homeless', 'stop'));
+      expect(await newest('homeless')).toMatchObject({
+        kind: 'stop',
+        processes: [{ scale: 0 }, { scale: 0 }],
+      });
+      const start = await call('POST', 'homeless', 'start');
+      expect([start.status, start.body.code]).toEqual([409, 'no_host']);
+      await goLive('emptied', await scale('emptied', { web: 0 }));
+      const more = await scale('emptied', { web: 1 });
+      expect([more.status, more.body.code]).toEqual([409, 'no_host']);
+    } finally {
+      await hosts.uncordon('local', 'admin');
+    }
+    expect((await call('POST', 'homeless', 'start')).status).toBe(202);
   });
 
   test('cannot be, nor be restarted, before the first deploy', async () => {

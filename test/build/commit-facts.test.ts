@@ -1,5 +1,8 @@
-import { expect, it } from 'vitest';
-import { describeCommit } from '../../src/build/commit-facts.js';
+import { expect, it, onTestFinished } from 'vitest';
+import { commitFacts, describeCommit } from '../../src/build/commit-facts.js';
+import { ObjectPool } from '../../src/git/object-pool.js';
+import { temporaryDirectory } from '../support/directories.js';
+import { git } from '../support/repository.js';
 
 const commit = (author: string, message: string): string =>
   `tree ${'a'.repeat(40)}\nauthor ${author} 1700000000 +0000\ncommitter c <c> 1700000000 +0000\n\n${message}`;
@@ -14,4 +17,25 @@ it.each([
   ['tree x', '', ''],
 ])('the subject and author of %j', (text, message, author) => {
   expect(describeCommit(text)).toEqual({ message, author });
+});
+
+it('has no subject of a commit that is larger than a message can be', async () => {
+  const gitDir = await temporaryDirectory();
+  await git.run(['init', '--bare', '-q', gitDir]);
+  const tree = await git.text(['mktree'], { gitDir, input: '' });
+  const who = {
+    GIT_AUTHOR_NAME: 'a',
+    GIT_AUTHOR_EMAIL: 'a',
+    GIT_COMMITTER_NAME: 'a',
+    GIT_COMMITTER_EMAIL: 'a',
+  };
+  const input = 'x'.repeat(2 * 1024 * 1024);
+  const vast = await git.text(['commit-tree', tree, '-F', '-'], { gitDir, env: who, input });
+  const objects = new ObjectPool();
+  onTestFinished(() => objects.close());
+  expect(await commitFacts(objects.reader(gitDir), vast)).toEqual({
+    message: '',
+    author: '',
+    declared: { processes: [{ type: 'web' }] },
+  });
 });

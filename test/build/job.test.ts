@@ -182,6 +182,21 @@ describe('a push that is built', () => {
     expect(await logOf(deployment)).not.toContain('RUN');
   });
 
+  it('is of what was set while its release was being made', async () => {
+    let looks = 0;
+    const list = async (): Promise<[]> => {
+      looks += 1;
+      const stopped = { at: new Date().toISOString(), by: 'alice' };
+      if (looks === 2)
+        await tools.ledger.changeFormation(APP, (now) => ({ ...now, stopped }), 'stop', 'alice');
+      return [];
+    };
+    await push(QUICK);
+    await buildNext({ ...tools, hostBook: { list } }, APP, never);
+    const [made] = (await tools.ledger.read(APP)).releases;
+    expect(made?.processes).toEqual([{ type: 'web', scale: 0, whenStarted: 1 }]);
+  });
+
   it('says in its log what is done, as a pusher reads it', async () => {
     const deployment = await push(QUICK);
     await buildNext(tools, APP, never);

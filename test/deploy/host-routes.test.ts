@@ -1,7 +1,11 @@
 /** What the web process asks of a real deployer's socket about hosts; none of them has an engine here. */
-import { readFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { access, readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { HostChanges } from '../../deploy/hosts/change.js';
+import type { LedgerHosts } from '../../deploy/hosts/open.js';
 import { hostRoutes } from '../../deploy/hosts/routes.js';
 import { serveRuntime } from '../../deploy/serve.js';
 import { DeployerClient } from '../../src/api/deployer-client.js';
@@ -70,6 +74,32 @@ it('does not add what it cannot reach, and says why', async () => {
     hint: 'nothing listens there: is the Docker Engine running?',
   });
   expect(await client.hosts()).toHaveLength(1);
+});
+
+it('keeps what opens a host that is in the ledger, though the first connection fails', async () => {
+  const { hosts, parts, home } = platform;
+  const answers: Record<string, unknown> = {
+    '/info': { ID: 'one', Name: 'one', DockerRootDir: '/one', ServerVersion: '26.1' },
+  };
+  const engine = createServer((request, response) => {
+    response.end(JSON.stringify(answers[request.url ?? ''] ?? {}));
+  }).listen(0, '127.0.0.1');
+  await once(engine, 'listening');
+  try {
+    const { port } = engine.address() as { port: number };
+    const failing = {
+      list: () => hosts.list(),
+      get: () => Promise.reject(new Error('another record cannot be read')),
+    } as unknown as LedgerHosts;
+    const changes = new HostChanges(parts, failing);
+    const address = `tcp://127.0.0.1:${port}`;
+    await changes.add(await wish({ address, check: true }), 'alice');
+    expect((await parts.book.get('alpha')).address).toBe(address);
+    await access(join(homePaths(home).hostCredentials, 'alpha'));
+  } finally {
+    engine.closeAllConnections();
+    engine.close();
+  }
 });
 
 it('adds one of several that are added at once under the same name', async () => {

@@ -169,3 +169,21 @@ describe('moving a branch', () => {
     }
   });
 });
+
+describe('the commits between two', () => {
+  test('are shown by the beginning of their subjects, however long these are', async () => {
+    const { apps, first, gitDir } = await withHistory();
+    const tree = await writeObject(gitDir, 'tree', treeBytes([]));
+    const who = {
+      GIT_AUTHOR_NAME: 'a',
+      GIT_AUTHOR_EMAIL: 'a',
+      GIT_COMMITTER_NAME: 'a',
+      GIT_COMMITTER_EMAIL: 'a',
+    };
+    const call = { gitDir, env: who, input: 'ä'.repeat(36 * 1024 * 1024) };
+    const vast = await git.text(['commit-tree', tree, '-p', first, '-F', '-'], call);
+    expect(await apps.subjects('hello', first, vast, 10)).toEqual([
+      { commit: vast, subject: `${'ä'.repeat(199)}…` },
+    ]);
+  });
+});
