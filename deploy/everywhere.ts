@@ -34,7 +34,7 @@ export async function lookAround(hosts: Hosts, app?: string, options: LookOption
       return await whileItAnswers(target, end, (until) => target.list(app, { signal: until }));
     } catch (error) {
       signal?.throwIfAborted();
-      silent.set(name, onHost(name, error));
+      silent.set(name, toSlipwayError(error));
       return [];
     }
   };

@@ -48,7 +48,7 @@ export async function reconcileAll(parts: ReconcileParts, signal: AbortSignal): 
   if (failures.length > 0) throw failures[0];
   await retireLeftovers(parts, signal);
   await edge.forgetCertificates();
-  for (const error of silent.values()) throw error;
+  for (const [name, error] of silent) throw onHost(name, error);
 }
 
 /** One app, after whatever this process does with it now. Hosts that are known to be silent are not asked again. */

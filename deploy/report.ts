@@ -1,6 +1,7 @@
 /** The last lines of a rollout that succeeded. Pure. */
 import { seconds } from '../src/logs/seconds.js';
 import type { Deployment } from '../src/model/deployment.js';
+import { isStopped } from '../src/model/process.js';
 import type { Release } from '../src/model/release.js';
 
 export interface Success {
@@ -8,7 +9,7 @@ export interface Success {
   readonly release: Release;
   readonly url: string;
   /** The release that served before. */
-  readonly previous: number | undefined;
+  readonly previous: Release | undefined;
   readonly deployment: Deployment;
   /** ms since the epoch. */
   readonly now: number;
@@ -26,12 +27,32 @@ export function reportSuccess({ app, release, url, previous, deployment, now }: 
     ([name, ms]) => `${name} ${seconds(ms)}`,
   );
   return [
-    { style: 'final', text: `v${release.number} of ${app} is live at ${url}` },
-    { style: 'body', text: `image  ${release.image.repository}@${release.image.digest}` },
+    final(`v${release.number} of ${app} is live${isStopped(release) ? `; ${app} is stopped` : ` at ${url}`}`),
+    body(`image  ${release.image.repository}@${release.image.digest}`),
     ...(steps === undefined ? [] : [body(`steps  ${steps.cached}/${steps.total} cached`)]),
     body(`time   ${[...times, `${seconds(now - acceptedAt)} in all`].join(', ')}`),
-    ...(previous === undefined ? [] : [final(`To undo: slipway rollback v${previous} -a ${app}`)]),
+    ...newAndIdle(release, previous).map((type) =>
+      body(`idle   no ${type} runs; to have one: slipway ps:scale ${type}=1 -a ${app}`),
+    ),
+    ...wayBack(release, previous).map((command) => final(`To undo: slipway ${command} -a ${app}`)),
   ];
+}
+
+/** Types that a push brings and nobody has scaled: else they would be missed in silence. */
+function newAndIdle(release: Release, previous: Release | undefined): string[] {
+  if (release.kind !== 'deploy' || isStopped(release)) return [];
+  const known = new Set(previous?.processes.map(({ type }) => type));
+  return release.processes
+    .filter(({ type, scale }) => scale === 0 && !known.has(type))
+    .map(({ type }) => type);
+}
+
+/** A rollback leaves as it is today whether an app is stopped and where it runs, so it takes none of that back. */
+function wayBack({ kind }: Release, previous: Release | undefined): string[] {
+  if (kind === 'stop') return ['ps:start'];
+  if (kind === 'start') return ['ps:stop'];
+  if (kind === 'restart' || kind === 'placement' || previous === undefined) return [];
+  return [`rollback v${previous.number}`];
 }
 
 function final(text: string): ReportLine {

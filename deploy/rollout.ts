@@ -22,7 +22,7 @@ import { stopWhenCancelled } from '../src/records/stop-when-cancelled.js';
 import { type Adoption, findAdoption } from './adopt.js';
 import { branchOf, moveBranch } from './branch.js';
 import { type EdgeServer, serversOf, withApp } from './edge/state.js';
-import { isSilence, lookAround, onEachHost } from './everywhere.js';
+import { isSilence, lookAround, onEachHost, onHost } from './everywhere.js';
 import { HostReport } from './host-report.js';
 import type { Host } from './hosts.js';
 import { checkInstances, keepInstances, startInstances } from './instances.js';
@@ -333,13 +333,14 @@ class Rollout {
       await this.#log.problem(`the branch could not be moved: ${message}`);
     }
     const deployment = (await store.get(app, id)) ?? this.#deployment;
-    const previous = this.#before?.live === release.number ? undefined : this.#before?.live;
+    const before = this.#before?.live === release.number ? undefined : this.#before?.live;
     const success = {
       app,
       release,
       url: urlOf(app, config),
       // A deployer that takes over after the commit point finds the release live already.
-      previous: previous ?? lastGoodBefore(now.releases, release.number)?.number,
+      previous:
+        now.releases.find(({ number }) => number === before) ?? lastGoodBefore(now.releases, release.number),
       deployment,
       now: Date.now(),
     };
@@ -405,7 +406,7 @@ class Rollout {
     for (const [name, error] of silent) {
       if (needed.includes(name)) {
         this.#onHosts.failed(name, error);
-        throw error;
+        throw onHost(name, error);
       }
       await this.#log.body(
         `${name} does not answer: what it runs of ${this.#deployment.app} is stopped when it is back`,
@@ -452,9 +453,10 @@ function nameTask({ instance, address }: Container): string {
   return `${nameInstance({ ...instance, host: '' })}${address === undefined ? '' : ` at ${address.host}`}`;
 }
 
-/** `web.1, web.2`, or with more than the local engine `web.1 on a, web.2 on b`. */
+/** `web.1, web.2`, or with more than the local engine `web.1 on a, web.2 on local`: without it, the comma would be misread. */
 function nameInstances(instances: readonly PlacedInstance[]): string {
-  return instances.map((one) => `${nameInstance(one)}${where([one.host], '')}`).join(', ');
+  const isLocal = instances.every(({ host }) => host === LOCAL_HOST);
+  return instances.map((one) => `${nameInstance(one)}${isLocal ? '' : ` on ${one.host}`}`).join(', ');
 }
 
 /** ` on a, b`; `local` instead when there is only the local engine. */

@@ -172,7 +172,7 @@ function identityOf(target: OpenHost['target'], info: EngineInfo): string {
 function explained({ name }: OpenHost, thrown: unknown): SlipwayError {
   if (toSlipwayError(thrown).code === 'conflict') return toSlipwayError(thrown);
   const error = onHost(name, thrown);
-  const hint = hintFor(error.message) ?? error.hint;
+  const hint = hintFor(error.message);
   return new SlipwayError(error.code, error.message, {
     ...(hint === undefined ? {} : { hint }),
     temporary: error.temporary,

@@ -32,9 +32,12 @@ const RULES: readonly { readonly words: RegExp; readonly hint: string }[] = [
     words: /certificate|self.signed|altname|wrong version number/i,
     hint: 'the engine is not the one that the CA vouches for: check --tls-ca, the names in its certificate, and that it speaks TLS there',
   },
-  { words: /ECONNREFUSED|ENOENT/, hint: 'nothing listens there: is the Docker Engine running?' },
   {
-    words: /no connection within|timed out|EHOSTUNREACH|ENETUNREACH|No route to host/i,
+    words: /ECONNREFUSED|ENOENT|Connection refused/,
+    hint: 'nothing listens there: is the Docker Engine running?',
+  },
+  {
+    words: /no connection within|timed out|EHOSTUNREACH|ENETUNREACH|No route to host|unreachable/i,
     hint: 'is the machine on, is the address right, and does no firewall stand in between?',
   },
   { words: /does not resolve|Could not resolve|ENOTFOUND|EAI_AGAIN/, hint: 'check the name in its address' },

@@ -3,7 +3,6 @@ import { statfs } from 'node:fs/promises';
 import type { HostFinding, HostReport, HostStatus } from '../../src/api/host-views.js';
 import { toSlipwayError } from '../../src/errors.js';
 import { parseHostAddress } from '../../src/model/host-address.js';
-import { onHost } from '../everywhere.js';
 import type { Host } from '../hosts.js';
 import { nodesOf, swarmFindings } from '../swarm/look.js';
 import { isSwarm } from '../swarm/target.js';
@@ -89,12 +88,12 @@ export async function reportOf(host: Host, credentials: HostCredentials): Promis
     );
     if (isSwarm(host.target)) findings.push(...(await swarmFindings(host.target)));
   } catch (thrown) {
-    const { message, hint } = onHost(host.name, thrown);
+    const { message } = toSlipwayError(thrown);
     findings.push({
       what: 'connection',
       result: 'bad',
       says: message,
-      ...withHint(hintFor(message) ?? hint),
+      ...withHint(hintFor(message)),
     });
   }
   return { name: host.name, good: findings.every(({ result }) => result !== 'bad'), findings };

@@ -103,7 +103,7 @@ export class SshTunnel implements Tunnel {
     this.#isOpen = false;
     // Who asks from now on waits for the next one.
     this.#attempt = newAttempt();
-    attempt.reject(new Error(`ssh: ${failure}`));
+    attempt.reject(new Error(failure.startsWith('ssh: ') ? failure : `ssh: ${failure}`));
     if (!this.#stop.signal.aborted)
       log.warn(
         { host: name, reason: failure },

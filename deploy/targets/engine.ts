@@ -107,11 +107,11 @@ export class Engine {
 
   unavailable(what: string, cause?: unknown): SlipwayError {
     return new SlipwayError('engine_unavailable', `the Docker Engine ${what}`, {
-      where: this.dockerHost,
+      ...this.#where(),
       hint:
         this.#name === undefined
           ? 'check that the engine runs and that DOCKER_HOST names it, then try again'
-          : `what is wrong with it: slipway hosts:check ${this.#name}`,
+          : `what is wrong with it: slipway hosts:check ${this.#name}; to go on without it: slipway hosts:cordon ${this.#name}`,
       temporary: true,
       cause,
     });
@@ -120,17 +120,20 @@ export class Engine {
   translate(doing: string, error: unknown, words?: string): SlipwayError {
     if (error instanceof SlipwayError) return error;
     if (statusOf(error) === undefined) {
-      const why = words === undefined ? messageOf(error) : `${messageOf(error)} (${words})`;
+      const message = messageOf(error);
+      const why = words === undefined || message.includes(words) ? message : `${message} (${words})`;
       return this.unavailable(`cannot be reached: ${why}`, error);
     }
     return new SlipwayError(
       'engine_unavailable',
       `the Docker Engine refused to ${doing}: ${refusalOf(error)}`,
-      {
-        where: this.dockerHost,
-        cause: error,
-      },
+      { ...this.#where(), cause: error },
     );
+  }
+
+  /** A host is called by its name, which who asked it puts in front; DOCKER_HOST has no other name than its address. */
+  #where(): { readonly where?: string } {
+    return this.#name === undefined ? { where: this.dockerHost } : {};
   }
 }
 

@@ -189,7 +189,6 @@ interface PlacementView {
 
 async function placementView(
   { platform }: ApiTools,
-
   { placement, releases, live }: AppState,
 ): Promise<PlacementView> {
   const runs = releases.find(({ number }) => number === live);

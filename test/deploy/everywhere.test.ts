@@ -58,7 +58,7 @@ describe('a host that falls silent', () => {
     expect([...silent]).toEqual([
       ['b', expect.objectContaining({ code: 'engine_unavailable', temporary: true })],
     ]);
-    expect(silent.get('b')?.message).toMatch(/^on b: /);
+    expect(silent.get('b')?.message).toMatch(/^the Docker Engine/);
   });
 
   it('is not what a host is that takes its time and answers in between', async () => {

@@ -54,7 +54,7 @@ it('adds without a look, lists with the reason of silence, checks and removes', 
       {
         what: 'connection',
         result: 'bad',
-        says: expect.stringMatching(/^on alpha: the Docker Engine cannot be reached: .*ECONNREFUSED/),
+        says: expect.stringMatching(/^the Docker Engine cannot be reached: .*ECONNREFUSED/),
         hint: 'nothing listens there: is the Docker Engine running?',
       },
     ],

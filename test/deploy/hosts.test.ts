@@ -176,9 +176,7 @@ describe.skipIf(missing !== undefined)('a rollout over three hosts', () => {
       await machines.get('b').cutOff();
       const without = await client.processes('seen');
       expect(without.processes.map(({ host }) => host)).toEqual(['a', 'c']);
-      expect(without.silent).toEqual([
-        { host: 'b', reason: expect.stringContaining('on b: the Docker Engine') },
-      ]);
+      expect(without.silent).toEqual([{ host: 'b', reason: expect.stringMatching(/^the Docker Engine/) }]);
       expect(await logs()).toMatch(
         /^slipway: b cannot be asked for its part: .*\nweb\.[13] v1: listening\nweb\.[13] v1: listening\n$/,
       );

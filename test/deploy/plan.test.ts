@@ -210,7 +210,12 @@ describe('what the engine sends', () => {
 });
 
 describe('the last lines of a rollout', () => {
-  const release = { number: 3, image: { repository: 'apps/hello', digest: 'sha256:abc' } } as Release;
+  const release = {
+    number: 3,
+    kind: 'deploy',
+    image: { repository: 'apps/hello', digest: 'sha256:abc' },
+    processes: [{ type: 'web', scale: 1 }],
+  } as unknown as Release;
   const deployment: Deployment = {
     id: 'b1',
     app: 'hello',
@@ -228,13 +233,43 @@ describe('the last lines of a rollout', () => {
   const success = { app: 'hello', release, url: 'http://hello.localhost:8080', deployment, now: 4000 };
 
   it('say what is live, where, how long each phase took and how to undo it', () => {
-    expect(reportSuccess({ ...success, previous: 2 }).map(({ text }) => text)).toEqual([
+    expect(
+      reportSuccess({ ...success, previous: { ...release, number: 2 } }).map(({ text }) => text),
+    ).toEqual([
       'v3 of hello is live at http://hello.localhost:8080',
       'image  apps/hello@sha256:abc',
       'steps  4/5 cached',
       'time   build 1.20 s, pull 0.30 s, 3.00 s in all',
       'To undo: slipway rollback v2 -a hello',
     ]);
+  });
+
+  it('say which process types of a push nobody has scaled yet', () => {
+    const pushed = {
+      ...release,
+      processes: [...release.processes, { type: 'old', scale: 0 }, { type: 'clock', scale: 0 }],
+    };
+    const previous = { ...release, number: 2, processes: [...release.processes, { type: 'old', scale: 1 }] };
+    const idle = (one: Release): string[] =>
+      reportSuccess({ ...success, release: one, previous })
+        .map(({ text }) => text)
+        .filter((text) => text.startsWith('idle'));
+    expect(idle(pushed)).toEqual(['idle   no clock runs; to have one: slipway ps:scale clock=1 -a hello']);
+    expect(idle({ ...pushed, kind: 'scale' })).toEqual([]);
+  });
+
+  it('offer only a way back that leads there: a rollback neither starts, nor stops, nor moves an app', () => {
+    const previous = { ...release, number: 2 };
+    const lines = (one: Partial<Release>): string =>
+      reportSuccess({ ...success, release: { ...release, ...one }, previous })
+        .map(({ text }) => text)
+        .join('\n');
+    const stopped = lines({ kind: 'stop', processes: [{ type: 'web', scale: 0, whenStarted: 1 }] });
+    expect(stopped).toMatch(/^v3 of hello is live; hello is stopped\n/);
+    expect(stopped).toMatch(/\nTo undo: slipway ps:start -a hello$/);
+    expect(lines({ kind: 'start' })).toMatch(/\nTo undo: slipway ps:stop -a hello$/);
+    expect(lines({ kind: 'restart' })).not.toContain('undo');
+    expect(lines({ kind: 'placement' })).not.toContain('undo');
   });
 
   it('offer no way back from the first release', () => {
