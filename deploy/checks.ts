@@ -14,7 +14,9 @@ import type { Target } from './targets/target.js';
 const SETTLED_MS = 5000;
 /** So often in a row a check must pass: an app that answers now and then is not healthy. */
 const PASSES = 3;
-const PAUSE_BETWEEN_PASSES_MS = 100;
+/** Every push waits for these; a request costs nothing. */
+const PAUSE_BETWEEN_ANSWERS_MS = 15;
+const PAUSE_BETWEEN_EXECS_MS = 100;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
 /** Running a command in a container is dearer than asking a port. */
@@ -110,7 +112,7 @@ async function passPort(check: Check): Promise<string> {
         last = `port ${found.port} takes connections, but does not answer`;
       }
     }
-    await sleep(passes > 0 ? PAUSE_BETWEEN_PASSES_MS : pauseMs, undefined, { signal });
+    await sleep(passes > 0 ? PAUSE_BETWEEN_ANSWERS_MS : pauseMs, undefined, { signal });
   }
   throw unhealthyPort(check, last);
 }
@@ -150,7 +152,7 @@ async function passHealthcheck(
       passes = 0;
       last = `it took longer than ${leftMs / 1000} s`;
     }
-    await sleep(passes > 0 ? PAUSE_BETWEEN_PASSES_MS : pauseMs, undefined, { signal });
+    await sleep(passes > 0 ? PAUSE_BETWEEN_EXECS_MS : pauseMs, undefined, { signal });
   }
   throw unhealthyCheck(`did not pass within ${allowedMs / 1000} s`, last);
 }
