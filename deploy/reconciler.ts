@@ -129,21 +129,26 @@ async function deaths(parts: ReconcileParts, host: Host, bell: Bell, signal: Abo
     await reconcileApp(parts, app, signal);
   };
   while (!signal.aborted) {
-    await attempt(parts, `following the events of ${host.name}`, signal, () =>
-      whileItAnswers(host.target, signal, async (until) => {
-        const events = await host.target.events(until);
-        if (wasAway) bell.ring();
-        wasAway = false;
-        for await (const { app, action } of events) {
-          if ((action !== 'die' && action !== 'destroy') || waiting.has(app)) continue;
-          waiting.add(app);
-          const task = attempt(parts, 'reconciling', signal, () => look(app)).finally(() => {
-            waiting.delete(app);
-            underWay.delete(task);
-          });
-          underWay.add(task);
-        }
-      }),
+    await attempt(
+      parts,
+      `following the events of ${host.name}`,
+      signal,
+      () =>
+        whileItAnswers(host.target, signal, async (until) => {
+          const events = await host.target.events(until);
+          if (wasAway) bell.ring();
+          wasAway = false;
+          for await (const { app, action } of events) {
+            if ((action !== 'die' && action !== 'destroy') || waiting.has(app)) continue;
+            waiting.add(app);
+            const task = attempt(parts, 'reconciling', signal, () => look(app)).finally(() => {
+              waiting.delete(app);
+              underWay.delete(task);
+            });
+            underWay.add(task);
+          }
+        }),
+      { isTold: wasAway },
     );
     wasAway = true;
     await sleep(FIRST_RETRY_MS, undefined, { signal }).catch(() => undefined);
@@ -151,18 +156,19 @@ async function deaths(parts: ReconcileParts, host: Host, bell: Bell, signal: Abo
   await Promise.all(underWay);
 }
 
-/** Whether it went well. Never throws. */
+/** Whether it went well. Never throws; what went wrong is logged, unless it is told already. */
 async function attempt(
   { log }: ReconcileParts,
   doing: string,
   signal: AbortSignal,
   work: () => Promise<void>,
+  { isTold = false } = {},
 ): Promise<boolean> {
   try {
     await work();
     return true;
   } catch (thrown) {
-    if (signal.aborted) return false;
+    if (signal.aborted || isTold) return false;
     const { code, message } = toSlipwayError(thrown);
     log.warn({ code, err: code === 'internal' ? thrown : message }, `${doing} failed; it is tried again`);
     return false;
