@@ -62,6 +62,12 @@ export function describePlacement(placement: Placement | undefined): string {
   return `on ${placement.hosts.join(', ')}`;
 }
 
+export function noHost(name: string): SlipwayError {
+  return new SlipwayError('not_found', `there is no host ${JSON.stringify(name.slice(0, 60))}`, {
+    hint: 'see: slipway hosts',
+  });
+}
+
 /**
  * The hosts that a new release of the app runs on, by name: the placed ones that are not cordoned. Throws `no_host` when
  * there is none, or when one that is named is not known.
