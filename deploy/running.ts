@@ -2,18 +2,27 @@
 import { PassThrough } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { ProcessView, RunningView } from '../src/api/deployer-client.js';
+import { type SlipwayError, toSlipwayError } from '../src/errors.js';
 import { checkAppName } from '../src/model/app.js';
 import { withTargetOf } from './answering.js';
 import { type Look, lookAround } from './everywhere.js';
 import type { Hosts } from './hosts.js';
 import type { Container } from './targets/container.js';
+import { statusOf } from './targets/engine.js';
 import { logStream } from './targets/log-stream.js';
+
+const NOT_FOUND = 404;
 
 export function runningRoutes(server: FastifyInstance, hosts: Hosts): void {
   server.get<{ Params: { app: string } }>('/apps/:app/ps', async (request): Promise<RunningView> => {
     const look = await lookAround(hosts, checkAppName(request.params.app));
-    const processes = [...look.containers].sort(byAge).map((container) => processView(hosts, container));
-    return { processes: await Promise.all(processes), silent: silentOf(look) };
+    const silent = new Map(look.silent);
+    const processes = await ofEach(
+      look,
+      (container) => processView(hosts, container),
+      ({ host }, error) => silent.set(host, error),
+    );
+    return { processes, silent: silentOf({ silent }) };
   });
 
   server.get<{ Params: { app: string }; Querystring: { lines: string; follow: string } }>(
@@ -32,7 +41,27 @@ export function runningRoutes(server: FastifyInstance, hosts: Hosts): void {
   );
 }
 
-function silentOf({ silent }: Look): RunningView['silent'] {
+/** Oldest first. A container may be gone since the look, which is no failure, and its host may have fallen silent, which is told. */
+async function ofEach<T>(
+  { containers }: Look,
+  ask: (container: Container) => Promise<T>,
+  onFailure: (container: Container, error: SlipwayError) => void,
+): Promise<T[]> {
+  const answers = await Promise.all(
+    [...containers].sort(byAge).map((container) =>
+      ask(container).then(
+        (answer) => [answer],
+        (thrown: unknown) => {
+          if (statusOf(thrown) !== NOT_FOUND) onFailure(container, toSlipwayError(thrown));
+          return [];
+        },
+      ),
+    ),
+  );
+  return answers.flat();
+}
+
+function silentOf({ silent }: Pick<Look, 'silent'>): RunningView['silent'] {
   return [...silent].map(([host, { message }]) => ({ host, reason: message }));
 }
 
@@ -59,6 +88,10 @@ async function processView(hosts: Hosts, container: Container): Promise<ProcessV
   };
 }
 
+function prefixOf({ instance, release }: Container): string {
+  return `${instance.process}.${instance.number} v${release}: `;
+}
+
 /** Each line with its process and release in front. Whole lines only, so that two containers never share one. */
 async function mergedLogs(
   hosts: Hosts,
@@ -68,14 +101,14 @@ async function mergedLogs(
   const merged = new PassThrough();
   for (const { host, reason } of silentOf(look))
     merged.write(`slipway: ${host} cannot be asked for its part: ${reason}\n`);
-  const sources = await Promise.all(
-    [...look.containers].sort(byAge).map(async (container) => {
+  const sources = await ofEach(
+    look,
+    async (container) => {
       const { target } = await hosts.get(container.host);
-      return {
-        prefix: `${container.instance.process}.${container.instance.number} v${container.release}: `,
-        stream: await logStream(target.engine, container.id, options),
-      };
-    }),
+      return { prefix: prefixOf(container), stream: await logStream(target.engine, container.id, options) };
+    },
+    (container, { message }) =>
+      merged.write(`slipway: ${prefixOf(container)}on ${container.host}: ${message}\n`),
   );
   merged.once('close', () => {
     for (const { stream } of sources) stream.destroy();
