@@ -58,7 +58,7 @@ export async function checkContainer(
         ? passHealthcheck(check, found.healthcheck)
         : container.instance.process === WEB_TYPE
           ? passPort(check)
-          : sleep(SETTLED_MS, 'it runs', { signal: end });
+          : sleep(SETTLED_MS, `${container.instance.process} runs`, { signal: end });
     return await Promise.race([passed, failOnEvent(check, events)]);
   } catch (error) {
     signal.throwIfAborted();
