@@ -5,11 +5,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AppState } from '../src/ledger/app-documents.js';
 import type { Ledger } from '../src/ledger/ledger.js';
+import { WEB_TYPE } from '../src/model/process.js';
 import type { Release } from '../src/model/release.js';
 import { withTargetOf } from './answering.js';
 import { withApp } from './edge/state.js';
 import { lookAround } from './everywhere.js';
-import { hostOf, WEB } from './names.js';
+import { hostOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import { hostsOf } from './placement.js';
 import { plan } from './plan.js';
@@ -92,7 +93,7 @@ async function doesItsWork(
       const { exitCode } = await target.execute(id, healthcheck.argv, { signal: end, timeoutMs: ANSWER_MS });
       return exitCode === 0;
     }
-    if (instance.process !== WEB) return true;
+    if (instance.process !== WEB_TYPE) return true;
     if (address === undefined) return false;
     const seen = await probe(address, { host, timeoutMs: ANSWER_MS, signal: end });
     end.throwIfAborted();

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../src/errors.js';
-import { WEB } from './names.js';
+import { WEB_TYPE } from '../src/model/process.js';
 import { probe } from './probe.js';
 import type { Container, Inspection } from './targets/container.js';
 import type { Target } from './targets/target.js';
@@ -58,9 +58,9 @@ export async function checkContainer(
     const passed =
       found.healthcheck !== undefined
         ? passHealthcheck(check, found.healthcheck)
-        : container.instance.process === WEB
+        : container.instance.process === WEB_TYPE
           ? passPort(check)
-          : sleep(SETTLED_MS, 'it runs', { signal: end });
+          : sleep(SETTLED_MS, `${container.instance.process} runs`, { signal: end });
     return await Promise.race([passed, failOnEvent(check, events)]);
   } catch (error) {
     signal.throwIfAborted();

@@ -17,9 +17,6 @@ export const LABELS = {
   published: 'slipway.published',
 } as const;
 
-/** The process type that answers requests. */
-export const WEB = 'web';
-
 export interface Address {
   readonly host: string;
   readonly port: number;

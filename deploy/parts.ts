@@ -5,13 +5,14 @@ import type { AppRepositories } from '../src/git/app-repository.js';
 import type { Ledger } from '../src/ledger/ledger.js';
 import type { Logger } from '../src/log.js';
 import { LOCAL_HOST } from '../src/model/host.js';
+import { WEB_TYPE } from '../src/model/process.js';
 import type { DeploymentStore } from '../src/records/deployments.js';
 import type { RegistryClient } from '../src/registry/client.js';
 import type { Turns } from '../src/turns.js';
 import type { Edge } from './edge/edge.js';
 import type { EdgeServer } from './edge/state.js';
 import type { Hosts } from './hosts.js';
-import { serverName, WEB } from './names.js';
+import { serverName } from './names.js';
 import type { Retirements } from './retire.js';
 import type { Container } from './targets/container.js';
 
@@ -35,7 +36,7 @@ export interface DeployerParts {
 /** What the edge needs to know of the containers that answer requests. */
 export function serversOfContainers(containers: readonly Container[]): EdgeServer[] {
   return containers.flatMap(({ host, instance, release, address }) =>
-    instance.process !== WEB || address === undefined
+    instance.process !== WEB_TYPE || address === undefined
       ? []
       : [
           {

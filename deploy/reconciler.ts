@@ -139,21 +139,26 @@ async function deaths(parts: ReconcileParts, host: Host, bell: Bell, signal: Abo
     await reconcileApp(parts, app, own);
   };
   while (!signal.aborted) {
-    await attempt(parts, `following the events of ${host.name}`, signal, (own) =>
-      whileItAnswers(host.target, own, async (until) => {
-        const events = await host.target.events(until);
-        if (wasAway) bell.ring();
-        wasAway = false;
-        for await (const { app, action } of events) {
-          if (!UNSETTLING.has(action) || waiting.has(app)) continue;
-          waiting.add(app);
-          const task = attempt(parts, 'reconciling', signal, (own) => look(app, own)).finally(() => {
-            waiting.delete(app);
-            underWay.delete(task);
-          });
-          underWay.add(task);
-        }
-      }),
+    await attempt(
+      parts,
+      `following the events of ${host.name}`,
+      signal,
+      (own) =>
+        whileItAnswers(host.target, own, async (until) => {
+          const events = await host.target.events(until);
+          if (wasAway) bell.ring();
+          wasAway = false;
+          for await (const { app, action } of events) {
+            if (!UNSETTLING.has(action) || waiting.has(app)) continue;
+            waiting.add(app);
+            const task = attempt(parts, 'reconciling', signal, (own) => look(app, own)).finally(() => {
+              waiting.delete(app);
+              underWay.delete(task);
+            });
+            underWay.add(task);
+          }
+        }),
+      { isTold: wasAway },
     );
     wasAway = true;
     await sleep(FIRST_RETRY_MS, undefined, { signal }).catch(() => undefined);
@@ -161,18 +166,19 @@ async function deaths(parts: ReconcileParts, host: Host, bell: Bell, signal: Abo
   await Promise.all(underWay);
 }
 
-/** Whether it went well. Never throws. */
+/** Whether it went well. Never throws; what went wrong is logged, unless it is told already. */
 async function attempt(
   { log }: ReconcileParts,
   doing: string,
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<void>,
+  { isTold = false } = {},
 ): Promise<boolean> {
   try {
     await withOwnSignal(signal, work);
     return true;
   } catch (thrown) {
-    if (signal.aborted) return false;
+    if (signal.aborted || isTold) return false;
     const { code, message } = toSlipwayError(thrown);
     log.warn({ code, err: code === 'internal' ? thrown : message }, `${doing} failed; it is tried again`);
     return false;

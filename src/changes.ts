@@ -27,7 +27,8 @@ export interface RollbackOptions {
 
 /**
  * Brings an earlier release back as a new one, with its image, config, scale and limits; where it runs, and whether the app is
- * stopped, is as today. Without a number: the last good one before the live one. Pushes that are older and not built yet end as
+ * stopped, is as today. Without a number: the last good one before the live one, that has other code or config where only that is
+ * brought back. Pushes that are older and not built yet end as
  * superseded: made on top of what is rolled back, they would bring it back minutes later. Throws `no_release` or `release_unusable`.
  */
 export async function requestRollback(
@@ -38,8 +39,8 @@ export async function requestRollback(
   { only, force = false }: RollbackOptions = {},
 ): Promise<Deployment> {
   const state = await tools.ledger.read(app);
-  if (!force) refuseLocked(app, state.lock);
-  const target = rollbackTarget(app, state, number, force);
+  if (!force) refuseLocked(app, state.lock, '; a rollback goes on with --force');
+  const target = rollbackTarget(app, state, number, force, changesOf(tools, app, state, only));
   const version = `v${target.number}`;
   const what = only === undefined ? '' : `the ${only} of `;
   const rollback = await startRelease(tools, app, who, {
@@ -121,11 +122,30 @@ function notToday(
     : [...lines, `${app} is stopped; to start it: slipway ps:start -a ${app}`];
 }
 
+/** Whether a rollback to a release would change anything: after a change of config, the release before has the same code. */
+function changesOf(
+  { ledger }: Pick<ChangeTools, 'ledger'>,
+  app: string,
+  { releases, live }: AppState,
+  only: RollbackOptions['only'],
+): (release: ReleaseWithOutcome) => boolean {
+  const now = releases.find(({ number }) => number === live);
+  if (only === undefined || now === undefined) return () => true;
+  if (only === 'config')
+    return ({ config }) => differingNames(configDifference(ledger, app, config, now.config)).length > 0;
+  const codeOf = ({ image, processes }: ReleaseWithOutcome): unknown => [
+    image.digest,
+    processes.map(({ type, command }) => [type, command]),
+  ];
+  return (release) => !isDeepStrictEqual(codeOf(release), codeOf(now));
+}
+
 function rollbackTarget(
   app: string,
   { releases, live }: Pick<AppState, 'releases' | 'live'>,
   number: number | undefined,
   force: boolean,
+  isOther: (release: ReleaseWithOutcome) => boolean,
 ): ReleaseWithOutcome {
   const list = `see: slipway releases -a ${app}`;
   if (live === undefined)
@@ -136,7 +156,9 @@ function rollbackTarget(
     ? releases.map(({ bad: _bad, ...release }) => release)
     : releases;
   const target =
-    number === undefined ? lastGoodBefore(known, live) : known.find((release) => release.number === number);
+    number === undefined
+      ? lastGoodBefore(known.filter(isOther), live)
+      : known.find((release) => release.number === number);
   if (target === undefined) {
     const what = number === undefined ? `earlier good release than v${live}` : `release v${number}`;
     throw new SlipwayError('no_release', `${app} has no ${what}`, { hint: list });

@@ -168,7 +168,7 @@ export function parseDf(output: string): Space | undefined {
   return free === '' ? undefined : { freeBytes: Number(free) * 1024, sizeBytes: Number(size) * 1024 };
 }
 
-export function clockFinding(systemTime: string, askedAt: number, answeredAt: number): HostFinding {
+function clockFinding(systemTime: string, askedAt: number, answeredAt: number): HostFinding {
   const there = Date.parse(systemTime);
   if (Number.isNaN(there))
     return { what: 'clock', result: 'unknown', says: 'the engine does not say its time' };

@@ -2,10 +2,9 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { RegistryConfig } from '../../src/config.js';
-import { SlipwayError } from '../../src/errors.js';
 import type { HostBook } from '../../src/ledger/hosts.js';
 import type { Logger } from '../../src/log.js';
-import { type HostRecord, LOCAL_ADDRESS } from '../../src/model/host.js';
+import { type HostRecord, LOCAL_ADDRESS, noHost } from '../../src/model/host.js';
 import { formatEngineAddress, isSwarmAddress, parseHostAddress } from '../../src/model/host-address.js';
 import type { Host, Hosts } from '../hosts.js';
 import { SwarmTarget } from '../swarm/target.js';
@@ -53,9 +52,7 @@ export class LedgerHosts implements Hosts {
   async get(name: string): Promise<Host> {
     const host = (await this.list()).find((each) => each.name === name);
     if (host !== undefined) return host;
-    throw new SlipwayError('not_found', `there is no host ${JSON.stringify(name.slice(0, 60))}`, {
-      hint: 'see: slipway hosts',
-    });
+    throw noHost(name);
   }
 
   async close(): Promise<void> {

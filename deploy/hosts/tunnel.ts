@@ -47,6 +47,8 @@ export class SshTunnel implements Tunnel {
   #isOpen = false;
   #wake: () => void = () => undefined;
   #words: string | undefined;
+  /** The failure that the log has. */
+  #told: string | undefined;
 
   constructor(spec: TunnelSpec) {
     this.#spec = spec;
@@ -104,7 +106,10 @@ export class SshTunnel implements Tunnel {
     // Who asks from now on waits for the next one.
     this.#attempt = newAttempt();
     attempt.reject(new Error(failure.startsWith('ssh: ') ? failure : `ssh: ${failure}`));
-    if (!this.#stop.signal.aborted)
+    // A machine that is off fails the same way every second.
+    const isNews = wasOpen || failure !== this.#told;
+    this.#told = failure;
+    if (isNews && !this.#stop.signal.aborted)
       log.warn(
         { host: name, reason: failure },
         wasOpen ? 'the SSH connection was lost' : 'no SSH connection',

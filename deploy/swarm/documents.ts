@@ -1,7 +1,8 @@
 /** The Swarm's documents to our nouns and back. Pure: Engine API 1.41, /services, /tasks and /nodes. */
 import { createHash } from 'node:crypto';
+import { WEB_TYPE } from '../../src/model/process.js';
 import type { ProcessResources } from '../../src/model/release.js';
-import { type Address, LABELS, WEB } from '../names.js';
+import { type Address, LABELS } from '../names.js';
 import type { Container, ContainerState, Inspection } from '../targets/container.js';
 import type { SecretReference } from './secrets.js';
 
@@ -240,7 +241,7 @@ export function containersOf(host: string, service: Service, { tasks, nodes }: S
       id: (state === 'running' ? task : (lastFailed(task, tasks) ?? task)).ID,
       instance: { process, number: first + index },
       state,
-      ...(process === WEB && address !== undefined ? { address } : {}),
+      ...(process === WEB_TYPE && address !== undefined ? { address } : {}),
     };
   });
 }

@@ -1,9 +1,10 @@
 /** What the reconciler does in a Swarm: the services are what the release says, and a task that the Swarm has moved is checked before requests go to it. */
 import { toSlipwayError } from '../../src/errors.js';
+import { WEB_TYPE } from '../../src/model/process.js';
 import type { ReleaseWithOutcome } from '../../src/model/release.js';
 import { serversOf } from '../edge/state.js';
 import { checkInstances } from '../instances.js';
-import { serverName, WEB } from '../names.js';
+import { serverName } from '../names.js';
 import type { DeployerParts } from '../parts.js';
 import { isOf } from '../plan.js';
 import type { Container } from '../targets/container.js';
@@ -35,7 +36,7 @@ export async function mendServices(
   };
   const isKnown = ({ state, instance, release, address }: Container): boolean =>
     state === 'running' &&
-    (instance.process !== WEB || (address !== undefined && routed.has(serverName(release, address))));
+    (instance.process !== WEB_TYPE || (address !== undefined && routed.has(serverName(release, address))));
   found.filter(isKnown).forEach(trust);
   const before = await target.see(app, { signal });
   const known = new Set(before.tasks.filter(hasFailed).map(({ ID }) => ID));

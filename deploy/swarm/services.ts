@@ -2,8 +2,9 @@
  * The services of one release in a Swarm: made where they are missing, put back where somebody changed them, removed where they do not
  * fit. Everything here may be done twice, and by two deployers at once.
  */
+
+import { WEB_TYPE } from '../../src/model/process.js';
 import type { ReleaseProcess, ReleaseWithOutcome } from '../../src/model/release.js';
-import { WEB } from '../names.js';
 import type { DeployerParts } from '../parts.js';
 import { placeInstances } from '../placement.js';
 import { isOf } from '../plan.js';
@@ -73,7 +74,7 @@ export async function putServices(
   if (missing.length === 0) return changed;
   const used = await target.publishedPorts(options);
   for (const run of missing) {
-    const published = run.process === WEB ? freePort(used) : undefined;
+    const published = run.process === WEB_TYPE ? freePort(used) : undefined;
     if (published !== undefined) used.add(published);
     await target.create(serviceSpec(wishOf(run, published)), options);
   }
@@ -142,7 +143,7 @@ export function planServices(host: string, release: ReleaseWithOutcome, seen: Se
   }
   const nodes = Math.max(1, seen.nodes.filter(canRun).length);
   const missing = [...wanted].flatMap(([process, numbers]) =>
-    runsOf([...numbers], process === WEB ? nodes : Number.POSITIVE_INFINITY).map((run) => ({
+    runsOf([...numbers], process === WEB_TYPE ? nodes : Number.POSITIVE_INFINITY).map((run) => ({
       process,
       ...run,
     })),

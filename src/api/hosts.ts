@@ -102,11 +102,17 @@ export function hostRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns):
     const { name: who } = requireAdmin(request);
     const { name } = await book.get(request.params.name);
     const force = wholeNumber(request.query.force, 'force', { min: 0, max: 1, absent: 0 }) === 1;
-    const apps = name === LOCAL_HOST || force ? [] : await appsOn(tools, name);
-    if (apps.length > 0) {
-      throw new SlipwayError('conflict', `${name} runs the live release of ${apps.join(', ')}`, {
-        hint: 'place them elsewhere first (slipway placement:set), or remove it all the same with --force',
-      });
+    if (name !== LOCAL_HOST && !force) {
+      const hint =
+        'place them elsewhere first (slipway placement:set), or remove it all the same with --force';
+      const running = await appsOn(tools, name);
+      if (running.length > 0)
+        throw new SlipwayError('conflict', `${name} runs the live release of ${running.join(', ')}`, {
+          hint,
+        });
+      const placed = await appsPlacedOn(tools, name);
+      if (placed.length > 0)
+        throw new SlipwayError('conflict', `the placement of ${placed.join(', ')} names ${name}`, { hint });
     }
     return deployer.removeHost(name, who);
   });
@@ -155,16 +161,25 @@ async function viewsOf({ platform, deployer }: ApiTools): Promise<HostView[]> {
 }
 
 /** Whose live release is placed on the host. */
-async function appsOn({ ledger }: ApiTools, host: string): Promise<string[]> {
-  const apps = await ledger.listApps();
-  const placed = await Promise.all(
-    apps.map(async (app) => {
-      const { releases, live } = await ledger.read(app);
-      const release = releases.find(({ number }) => number === live);
-      return release !== undefined && (release.hosts ?? [LOCAL_HOST]).includes(host);
-    }),
+function appsOn(tools: ApiTools, host: string): Promise<string[]> {
+  return appsThat(tools, ({ releases, live }) => {
+    const release = releases.find(({ number }) => number === live);
+    return release !== undefined && (release.hosts ?? [LOCAL_HOST]).includes(host);
+  });
+}
+
+/** Without the host, these could make no release any more, not even a rollback. */
+function appsPlacedOn(tools: ApiTools, host: string): Promise<string[]> {
+  return appsThat(
+    tools,
+    ({ placement }) => placement !== undefined && 'hosts' in placement && placement.hosts.includes(host),
   );
-  return apps.filter((_, index) => placed[index]);
+}
+
+async function appsThat({ ledger }: ApiTools, are: (state: AppState) => boolean): Promise<string[]> {
+  const apps = await ledger.listApps();
+  const states = await Promise.all(apps.map((app) => ledger.read(app)));
+  return apps.filter((_, index) => are(states[index] as AppState));
 }
 
 function checkPlacement(placement: Placement | undefined): Placement | undefined {

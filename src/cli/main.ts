@@ -49,7 +49,12 @@ const GROUPS: readonly CommandGroup[] = [
 
 const COMMANDS: readonly Command[] = GROUPS.flatMap((group) => group.commands);
 
-const APP: OptionSpec = { type: 'string', short: 'a', help: 'the app; else that of the git remote here' };
+const APP: OptionSpec = {
+  type: 'string',
+  short: 'a',
+  value: 'APP',
+  help: 'the app; else that of the git remote here',
+};
 
 /** Every command takes these. */
 const COMMON: Readonly<Record<string, OptionSpec>> = {

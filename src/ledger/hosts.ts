@@ -9,7 +9,14 @@
 import { z } from 'zod';
 import type { Clock } from '../clock.js';
 import { SlipwayError } from '../errors.js';
-import { checkHostName, checkLabel, type HostRecord, LOCAL_ADDRESS, LOCAL_HOST } from '../model/host.js';
+import {
+  checkHostName,
+  checkLabel,
+  type HostRecord,
+  LOCAL_ADDRESS,
+  LOCAL_HOST,
+  noHost,
+} from '../model/host.js';
 import { formatHostAddress, parseHostAddress } from '../model/host-address.js';
 import { toDocument } from './app-documents.js';
 import { type DocumentRef, type Documents, oneLine } from './documents.js';
@@ -186,9 +193,7 @@ export function localHost(): HostRecord {
 function known(hosts: Known, name: string): HostRecord {
   const host = hosts.get(name);
   if (host !== undefined) return host;
-  throw new SlipwayError('not_found', `there is no host ${JSON.stringify(name.slice(0, 60))}`, {
-    hint: 'see: slipway hosts',
-  });
+  throw noHost(name);
 }
 
 /** With the address in its one form. */

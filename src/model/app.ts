@@ -38,10 +38,10 @@ export interface AppLock {
 }
 
 /** Throws `locked` when there is a lock. */
-export function refuseLocked(app: string, lock: AppLock | undefined): void {
+export function refuseLocked(app: string, lock: AppLock | undefined, more = ''): void {
   if (lock === undefined) return;
   throw new SlipwayError('locked', `${app} is locked by ${lock.by}: ${lock.reason}`, {
-    hint: `what runs stays as it is until: slipway apps:unlock -a ${app}`,
+    hint: `what runs stays as it is until: slipway apps:unlock -a ${app}${more}`,
   });
 }
 

@@ -62,6 +62,12 @@ export function describePlacement(placement: Placement | undefined): string {
   return `on ${placement.hosts.join(', ')}`;
 }
 
+export function noHost(name: string): SlipwayError {
+  return new SlipwayError('not_found', `there is no host ${JSON.stringify(name.slice(0, 60))}`, {
+    hint: 'see: slipway hosts',
+  });
+}
+
 /**
  * The hosts that a new release of the app runs on, by name: the placed ones that are not cordoned. Throws `no_host` when
  * there is none, or when one that is named is not known.
@@ -88,7 +94,9 @@ export function placedOn(placement: Placement | undefined, hosts: readonly HostR
   const usable = wanted.filter((name) => byName.get(name)?.cordoned === undefined);
   if (usable.length > 0) return [...new Set(usable)].sort();
   const why =
-    wanted.length === 0 ? 'no host has the label that it is placed on' : 'all of its hosts are cordoned';
+    placement !== undefined && 'label' in placement && wanted.length === 0
+      ? `no host has the label ${placement.label.name}=${placement.label.value}`
+      : `${[...new Set(wanted)].join(', ')} ${wanted.length === 1 ? 'is' : 'are'} cordoned`;
   throw new SlipwayError('no_host', `the app can run nowhere: ${why}`, {
     hint: 'see: slipway hosts; then: slipway hosts:uncordon or slipway placement:set',
   });

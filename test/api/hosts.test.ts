@@ -156,6 +156,11 @@ describe('hosts', () => {
       hint: expect.stringContaining('--force'),
     });
     expect(platform.deployer.asked).toEqual([]);
+    await know('beta');
+    await platform.createApp('named');
+    await platform.ledger.setPlacement('named', { hosts: ['beta', 'local'] }, 'alice');
+    expect((await call('DELETE', '/hosts/beta')).body.message).toBe('the placement of named names beta');
+    expect(platform.deployer.asked).toEqual([]);
     expect((await call('DELETE', '/hosts/alpha?force=1')).body).toEqual({ name: 'alpha', containers: 2 });
     expect(platform.deployer.asked).toEqual(['/hosts/alpha/remove']);
     expect((await call('DELETE', '/hosts/none')).status).toBe(404);

@@ -267,6 +267,16 @@ describe('a rollback', () => {
     );
   });
 
+  test('of only the code goes past releases that have the same code, and of only the config past the same config', async () => {
+    await changed('past');
+    await setConfig('past', { LEVEL: 'three' });
+    await setScale('past', { web: 5 });
+    await rollback('past', { only: 'code' });
+    expect((await newest('past')).description).toBe('rollback to the code of v3');
+    await rollback('past', { only: 'config' });
+    expect((await newest('past')).description).toBe('rollback to the config of v4');
+  });
+
   test('of only the config has the code and scale of today, and leaves pushes alone', async () => {
     const { now } = await changed('vars');
     const waiting = await platform.push('vars', 'FROM c');

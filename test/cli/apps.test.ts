@@ -246,6 +246,8 @@ describe('a locked app', () => {
     );
     const refused = await terminal.run(['ps:scale', 'web=2', '-a', 'frozen']);
     expect([refused.code, refused.err.split('\n')[0]]).toEqual([6, ' !     frozen is locked by admin: sale']);
-    expect((await terminal.run(['apps:unlock', '-a', 'frozen'])).out).toBe('frozen is not locked\n');
+    const back = await terminal.run(['rollback', 'v1', '-a', 'frozen']);
+    expect([back.code, back.err]).toEqual([6, expect.stringContaining('a rollback goes on with --force')]);
+    expect((await terminal.run(['apps:unlock', 'frozen'])).out).toBe('frozen is not locked\n');
   });
 });

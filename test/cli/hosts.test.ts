@@ -167,7 +167,7 @@ test('hosts:remove says what was removed there, or what may be left', async () =
   const { out, err } = await terminal.run(['hosts:remove', 'beta', '--force']);
   expect([out, err]).toEqual([
     'beta is forgotten\n',
-    ' !     what ran there may still run: it does not answer\n !     remove it there by hand\n',
+    ' !     what ran there may still run: it does not answer\n !     remove it there by hand: docs/hosts.md, "Removing one", has the command\n',
   ]);
 });
 

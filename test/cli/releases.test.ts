@@ -161,6 +161,9 @@ describe('process types', () => {
     expect((await terminal.run(['ps:scale', 'web=2', '-a', 'types'])).out).toBe(
       'stored; types gets it with its next deploy\n',
     );
+    expect((await terminal.run(['ps:scale', '-a', 'types'])).out).toMatch(
+      /^web +2 +none +not known before the first deploy$/m,
+    );
     await platform.live('types');
     const scaled = await rolledOut('types', ['ps', 'scale', 'web=3'], 'live');
     expect([scaled.code, scaled.out]).toEqual([0, '-----> Scale of types: web=3\n-----> Rolling out\n']);
@@ -182,11 +185,13 @@ describe('process types', () => {
       '-----> Restarting types\n-----> Rolling out\n',
     );
     expect((await rolledOut('types', ['ps:stop'], 'live')).code).toBe(0);
+    expect((await terminal.run(['ps:stop', '-a', 'types'])).out).toBe('types is stopped already\n');
     expect((await terminal.run(['ps:scale', '-a', 'types'])).out).toContain('web      0, stopped (3)  ');
     expect((await terminal.run(['ps:scale', 'web=1', '-a', 'types'])).out).toBe(
       'stored; types is stopped, and gets it with: slipway ps:start -a types\n',
     );
     expect((await rolledOut('types', ['ps:start'], 'live')).code).toBe(0);
+    expect((await terminal.run(['ps:start', '-a', 'types'])).out).toBe('types is started already\n');
     expect((await terminal.run(['ps:scale', '--json', '-a', 'types'])).json).toMatchObject({
       release: 'v7',
       processes: [{ type: 'web', scale: 1 }],

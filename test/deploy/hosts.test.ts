@@ -74,6 +74,7 @@ describe.skipIf(missing !== undefined)('a rollout over three hosts', () => {
     ]);
     const log = await world.log(deployment);
     expect(log).toContain('started web.1 on a, web.2 on b, worker.1 on c, worker.2 on a');
+    expect(log).toMatch(/, worker runs \(check /);
     expect(log).toMatch(/a: (pulled|has the image), started web\.1, worker\.2, healthy\n/);
     expect(log).toMatch(/b: pulled, started web\.2, healthy\n/);
     expect(log).toMatch(/c: pulled, started worker\.1, healthy\n/);

@@ -85,18 +85,20 @@ const info: Command = {
 
 const lock: Command = {
   name: 'apps:lock',
-  usage: '--reason WHY',
+  usage: '[APP] --reason WHY',
   help: `Freeze an app. Pushes and all other changes of what runs are refused with the reason, exit code 6. Only a
 rollback with --force goes on; what was accepted before ends as it would have.`,
   examples: ['slipway apps:lock -a hello --reason "sale until Monday"'],
-  args: { min: 0, max: 0 },
+  args: { min: 0, max: 1 },
   options: { reason: { type: 'string', value: 'WHY', help: 'what those who are refused are told' } },
   async run(invocation) {
     const { reason } = invocation.options;
     if (typeof reason !== 'string' || reason.trim() === '')
       throw new UsageError('a reason is missing', 'slipway apps:lock --reason "sale until Monday"');
-    const name = await invocation.app();
-    const app = await (await invocation.client()).put<AppView>(`/v1/apps/${name}/lock`, { reason });
+    const name = invocation.args[0] ?? (await invocation.app());
+    const app = await (await invocation.client()).put<AppView>(`/v1/apps/${encodeURIComponent(name)}/lock`, {
+      reason,
+    });
     invocation.output.result(app, [`${name} is locked; to unlock it: slipway apps:unlock -a ${name}`]);
     return EXIT.done;
   },
@@ -104,13 +106,15 @@ rollback with --force goes on; what was accepted before ends as it would have.`,
 
 const unlock: Command = {
   name: 'apps:unlock',
-  usage: '',
+  usage: '[APP]',
   help: 'End the freeze of an app.',
   examples: ['slipway apps:unlock -a hello'],
-  args: { min: 0, max: 0 },
+  args: { min: 0, max: 1 },
   async run(invocation) {
-    const name = await invocation.app();
-    const app = await (await invocation.client()).delete<AppView>(`/v1/apps/${name}/lock`);
+    const name = invocation.args[0] ?? (await invocation.app());
+    const app = await (await invocation.client()).delete<AppView>(
+      `/v1/apps/${encodeURIComponent(name)}/lock`,
+    );
     invocation.output.result(app, [`${name} is not locked`]);
     return EXIT.done;
   },

@@ -21,7 +21,7 @@ async function show(invocation: Invocation): Promise<ExitCode> {
     process.type,
     process.whenStarted === undefined ? String(process.scale) : `0, stopped (${process.whenStarted})`,
     describeResources(process.resources) || 'none',
-    commandText(process.command),
+    view.release === undefined ? 'not known before the first deploy' : commandText(process.command),
   ]);
   invocation.output.result(
     view,
@@ -32,17 +32,23 @@ async function show(invocation: Invocation): Promise<ExitCode> {
   return EXIT.done;
 }
 
-/** Follows the rollout, or says why there is none. */
-async function finish(invocation: Invocation, { build, formation }: Answer): Promise<ExitCode> {
+/** Follows the rollout, or says why there is none: `isSo`, or else what is set is so already or has to wait. */
+async function finish(
+  invocation: Invocation,
+  { build, formation }: Answer,
+  isSo?: string,
+): Promise<ExitCode> {
   if (build !== undefined) return followUnlessDetached(invocation, build);
   const app = await invocation.app();
   const { stopped, release } = formation ?? {};
   const why =
-    release === undefined
-      ? `stored; ${app} gets it with its next deploy`
-      : stopped === undefined
-        ? `nothing to roll out: ${app} runs so already`
-        : `stored; ${app} is stopped, and gets it with: slipway ps:start -a ${app}`;
+    isSo !== undefined
+      ? `${app} is ${isSo} already`
+      : release === undefined
+        ? `stored; ${app} gets it with its next deploy`
+        : stopped === undefined
+          ? `nothing to roll out: ${app} runs so already`
+          : `stored; ${app} is stopped, and gets it with: slipway ps:start -a ${app}`;
   invocation.output.result(formation, [why]);
   return EXIT.done;
 }
@@ -117,7 +123,7 @@ function verb(name: 'restart' | 'stop' | 'start', help: string): Command {
     async run(invocation) {
       const app = await invocation.app();
       const answer = await (await invocation.client()).post<Answer>(`/v1/apps/${app}/${name}`);
-      return finish(invocation, answer);
+      return finish(invocation, answer, name === 'stop' ? 'stopped' : 'started');
     },
   };
 }

@@ -5,7 +5,7 @@ import type { AddedHost, HostReport, HostView, PreparationEvent, RemovedHost } f
 import type { BuildView } from '../../api/views.js';
 import { ERROR_CODES, type ErrorCode, SlipwayError } from '../../errors.js';
 import { describePlacement, type HostRecord, type Placement } from '../../model/host.js';
-import { printable, table } from '../output.js';
+import { printable, shortTime, table } from '../output.js';
 import { type Command, EXIT, type ExitCode, type Invocation, type OptionSpec, UsageError } from '../usage.js';
 import { followUnlessDetached } from './builds.js';
 
@@ -112,7 +112,12 @@ const info: Command = {
       ['state', stateOf(host)],
       ...(cordoned === undefined
         ? []
-        : [['cordoned', [`at ${cordoned.at} by ${cordoned.by}`, cordoned.reason ?? []].flat().join(': ')]]),
+        : [
+            [
+              'cordoned',
+              [`at ${shortTime(cordoned.at)} by ${cordoned.by}`, cordoned.reason ?? []].flat().join(': '),
+            ],
+          ]),
       ...(host.problem === undefined ? [] : [['problem', host.problem]]),
       ...(host.version === undefined ? [] : [['engine', `Docker ${host.version}`]]),
       ...(host.nodes === undefined
@@ -157,10 +162,11 @@ const check: Command = {
     const reports = await Promise.all(
       names.map((each) => client.postSlowly<HostReport>(`${hostPath(each)}/check`, {}, SLOW_MS)),
     );
+    const width = Math.max(...names.map((each) => each.length));
     const lines = reports.flatMap((report) =>
       report.findings.flatMap(({ what, result, says, hint }) => [
-        printable(`${report.name}  ${what.padEnd(10)}  ${MARKS[result]}  ${says}`),
-        ...(hint === undefined ? [] : [`${' '.repeat(report.name.length + 14)}      → ${printable(hint)}`]),
+        printable(`${report.name.padEnd(width)}  ${what.padEnd(10)}  ${MARKS[result]}  ${says}`),
+        ...(hint === undefined ? [] : [`${' '.repeat(width + 14)}      → ${printable(hint)}`]),
       ]),
     );
     invocation.output.result(reports, lines);
@@ -222,10 +228,10 @@ const remove: Command = {
   name: 'hosts:remove',
   usage: 'NAME',
   help: 'Forget a host and remove its containers of this platform (admins only).',
-  notes: ['Refused while a live release is placed on it, but for --force.'],
+  notes: ['Refused while a live release runs on it, or a placement names it, but for --force.'],
   examples: ['slipway hosts:remove alpha'],
   ...NAME_ONLY,
-  options: { force: { type: 'boolean', help: 'also while a live release is placed on it' } },
+  options: { force: { type: 'boolean', help: 'also while apps are placed on it' } },
   async run(invocation) {
     const force = invocation.options.force ? '?force=1' : '';
     const client = await invocation.client();
@@ -237,7 +243,10 @@ const remove: Command = {
         : `${name} is forgotten, and its containers of this platform are removed: ${containers}`,
     ]);
     if (problem !== undefined)
-      invocation.output.problem([`what ran there may still run: ${problem}`, 'remove it there by hand']);
+      invocation.output.problem([
+        `what ran there may still run: ${problem}`,
+        'remove it there by hand: docs/hosts.md, "Removing one", has the command',
+      ]);
     return EXIT.done;
   },
 };

@@ -80,8 +80,9 @@ const info: Command = {
 const diff: Command = {
   name: 'releases:diff',
   usage: 'vN [vM]',
-  help: `Show what a release changed. That is image, commits, names of config vars (never values), processes, scale,
-limits and hosts. With two releases: what the second has otherwise than the first.`,
+  help: `Show what a release has otherwise than the one numbered before it, however that ended. That is image,
+commits, names of config vars (never values), processes, scale, limits and hosts. With two releases: what the
+second has otherwise than the first.`,
   examples: ['slipway releases:diff v7', 'slipway releases:diff v3 v7 -a hello'],
   args: { min: 1, max: 2 },
   async run(invocation) {
@@ -144,8 +145,8 @@ const rollback: Command = {
   aliases: ['releases:rollback'],
   usage: '[vN]',
   help: `Bring an earlier release back, without a build. It gets its image, config, scale and limits. Without vN:
-the last good one. Pushes that are not built yet end as superseded: they would bring back what is rolled
-back.`,
+the last good one; of only the code or the config, the last good one with another. Pushes that are not built
+yet end as superseded: they would bring back what is rolled back.`,
   examples: ['slipway rollback', 'slipway rollback v12 -a hello', 'slipway rollback v12 --code-only'],
   args: { min: 0, max: 1 },
   options: {
