@@ -16,10 +16,12 @@ import type { Deployment } from '../src/model/deployment.js';
 import { DeploymentStore } from '../src/records/deployments.js';
 import { RegistryClient } from '../src/registry/client.js';
 import { Turns } from '../src/turns.js';
+import { commandRoutes } from './command-routes.js';
 import type { EdgeSettings } from './edge/config.js';
 import { Edge } from './edge/edge.js';
 import { Haproxy } from './edge/haproxy.js';
 import { EdgeStateFile } from './edge/state-file.js';
+import { Followed } from './followed.js';
 import { HostCredentials } from './hosts/credentials.js';
 import { LedgerHosts, type OpeningParts } from './hosts/open.js';
 import { hostRoutes } from './hosts/routes.js';
@@ -58,6 +60,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
     fast: fastPaths(),
     turns: new Turns(),
     retirements: new Retirements(),
+    followed: new Followed(),
     by: `deployer ${process.pid}`,
     appRepositories: paths.appRepositories,
   };
@@ -67,7 +70,10 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
   const stopServing = await serveRuntime({
     socketPath: paths.deployerSocket,
     hosts,
-    more: (server) => hostRoutes(server, hosts, opening),
+    more: (server) => {
+      hostRoutes(server, hosts, opening);
+      commandRoutes(server, { ...parts, book: opening.book });
+    },
     log,
   });
   const reconciler = startReconciler(parts);

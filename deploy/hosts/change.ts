@@ -79,7 +79,7 @@ export class HostChanges {
       const { address, tls } = record;
       const host = await openHost(this.#parts, { name, address, ...(tls === undefined ? {} : { tls }) });
       try {
-        const containers = await host.target.list();
+        const containers = [...(await host.target.list()), ...(await host.target.listOneOffs())];
         for (const { id } of containers) await host.target.remove(id);
         return { name, containers: containers.length };
       } catch (thrown) {
