@@ -13,6 +13,7 @@ import { buildRoutes } from './api/builds.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
 import { formationRoutes } from './api/formation.js';
 import { hostRoutes } from './api/hosts.js';
+import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
 import { runtimeRoutes } from './api/runtime.js';
@@ -21,6 +22,7 @@ import { type ApiTools, authenticate } from './api/tools.js';
 import { SlipwayError } from './errors.js';
 import type { Logger } from './log.js';
 import { Turns } from './turns.js';
+import { acceptUpgrades } from './upgrades.js';
 
 /** How long the server waits for what, in ms. */
 export interface ServerTimes extends FollowTimes {
@@ -64,6 +66,7 @@ export function buildServer(
       ),
     ),
   );
+  acceptUpgrades(server);
   server.get('/healthz', () => ({ status: 'ok' }));
   void server.register(git);
   void server.register(
@@ -80,6 +83,7 @@ export function buildServer(
       releaseRoutes(api, tools, turns);
       formationRoutes(api, tools, turns);
       runtimeRoutes(api, tools);
+      oneOffRoutes(api, tools);
       hostRoutes(api, tools, turns);
       tokenRoutes(api, tools);
     },
