@@ -33,14 +33,17 @@ const TTY: Readonly<Record<string, OptionSpec>> = {
 };
 /** The host may have to pull the image first. */
 const START_MS = 11 * 60_000;
-const WORDS = `The command is run as it is written, without a shell, after the ENTRYPOINT of the image. With options of its own it
-comes after --.`;
+const NOTES = [
+  'The command is run as it is written, without a shell, after the ENTRYPOINT of the image.',
+  'With options of its own it comes after --.',
+] as const;
 
 const run: Command = {
   name: 'run',
   usage: 'COMMAND...',
-  help: `Run a command with the image and config of the live release, in a container of its own. Its input, output
-and exit code are those of this command; ^C ends it, and so does a lost connection. ${WORDS}`,
+  help: `Run a command in a container of its own. It has the image and config of the live release; its input, output
+and exit code are those of this command. ^C ends it, and so does a lost connection.`,
+  notes: NOTES,
   examples: [
     'slipway run bash -a hello',
     'slipway run -- ls -la /data',
@@ -63,8 +66,9 @@ and exit code are those of this command; ^C ends it, and so does a lost connecti
 const detached: Command = {
   name: 'run:detached',
   usage: 'COMMAND...',
-  help: `Run a command like \`run\`, but print its name and leave it. It goes on until it ends or run:stop stops it; what
-it wrote, and its exit code, can be read for an hour more. ${WORDS}`,
+  help: `Run a command like run does, print its name and leave it. It goes on until it ends or run:stop stops it.
+What it wrote, and its exit code, can be read for an hour more.`,
+  notes: NOTES,
   examples: ['slipway run:detached node import.js', 'slipway run:logs run.482913 -t'],
   takesCommand: true,
   args: ARGUMENTS,
@@ -75,7 +79,7 @@ it wrote, and its exit code, can be read for an hour more. ${WORDS}`,
 const list: Command = {
   name: 'run:list',
   usage: '',
-  help: 'Show one-off commands: those that run, and detached ones that ended within the last hour.',
+  help: 'Show one-off commands. Detached ones are shown for an hour after their end.',
   examples: ['slipway run:list -a hello'],
   args: { min: 0, max: 0 },
   async run(invocation) {
@@ -137,8 +141,8 @@ const logs: Command = {
 const enter: Command = {
   name: 'enter',
   usage: '[PROCESS] [COMMAND...]',
-  help: `Run a command in a container that runs: by default /bin/sh in web.1. Its exit code is that of this command. What
-it starts and does not read its input stays after a lost connection: the engine cannot end it.`,
+  help: `Run a command in a container that runs. By default it is /bin/sh, and the container web.1. Its exit code is
+that of this command. What does not read its input stays after a lost connection: the engine cannot end it.`,
   examples: ['slipway enter', 'slipway enter worker.2 -a hello', 'slipway enter web.1 -- ps -ef'],
   takesCommand: true,
   args: { min: 0, max: 1000 },
@@ -157,7 +161,7 @@ it starts and does not read its input stays after a lost connection: the engine 
 const inspect: Command = {
   name: 'ps:inspect',
   usage: '[PROCESS]',
-  help: 'Show a running container (web.1): image, command, state and limits, and of its variables the names.',
+  help: 'Show a running container (web.1). Of its variables only the names are shown.',
   examples: ['slipway ps:inspect', 'slipway ps:inspect worker.1 --json'],
   args: { min: 0, max: 1 },
   async run(invocation) {
@@ -205,7 +209,7 @@ const top: Command = {
 const stats: Command = {
   name: 'ps:stats',
   usage: '',
-  help: "Show what an app's running containers use of memory, processors and processes, over one second.",
+  help: 'Show what the containers use. Each is looked at for about a second.',
   examples: ['slipway ps:stats -a hello'],
   args: { min: 0, max: 0 },
   async run(invocation) {
