@@ -19,11 +19,13 @@ import { Turns } from '../src/turns.js';
 import { accountKey } from './acme/account.js';
 import { startCertificates } from './acme/certificates.js';
 import { AcmeClient } from './acme/client.js';
+import { commandRoutes } from './command-routes.js';
 import type { EdgeSettings } from './edge/config.js';
 import { Edge } from './edge/edge.js';
 import { Haproxy } from './edge/haproxy.js';
 import { EdgeStateFile } from './edge/state-file.js';
 import { edgeRoutes } from './edge-routes.js';
+import { Followed } from './followed.js';
 import { HostCredentials } from './hosts/credentials.js';
 import { LedgerHosts, type OpeningParts } from './hosts/open.js';
 import { hostRoutes } from './hosts/routes.js';
@@ -65,6 +67,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
     fast: fastPaths(),
     turns: new Turns(),
     retirements: new Retirements(),
+    followed: new Followed(),
     by: `deployer ${process.pid}`,
     appRepositories: paths.appRepositories,
   };
@@ -88,6 +91,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
         route: (app) => routeApp(parts, app).finally(() => certificates.ring()),
         traffic: (app) => parts.edge.traffic(hostOf(app, config.appDomain)),
       });
+      commandRoutes(server, { ...parts, book: opening.book });
     },
     log,
   });

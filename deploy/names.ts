@@ -15,6 +15,13 @@ export const LABELS = {
   exposed: 'slipway.port-exposed',
   /** The host's port that it is published on. Absent where the edge reaches it on the bridge. */
   published: 'slipway.published',
+  /**
+   * Of the container of a one-off command: its name, who asked for it, and the process that is attached to it. It has neither process
+   * nor instance, so that no rollout and no reconciliation takes it for a part of a release.
+   */
+  run: 'slipway.run',
+  by: 'slipway.by',
+  follower: 'slipway.follower',
 } as const;
 
 export interface Address {
@@ -35,6 +42,10 @@ export interface Instance {
  */
 export function containerName(platform: string, app: string, release: number, instance: Instance): string {
   return `${app}.v${release}.${instance.process}.${instance.number}.${platform}`;
+}
+
+export function oneOffContainerName(platform: string, app: string, name: string): string {
+  return `${app}.${name}.${platform}`;
 }
 
 export function networkName(platform: string): string {

@@ -11,6 +11,7 @@ import type { RegistryClient } from '../src/registry/client.js';
 import type { Turns } from '../src/turns.js';
 import type { Edge } from './edge/edge.js';
 import type { EdgeServer } from './edge/state.js';
+import type { Followed } from './followed.js';
 import type { Hosts } from './hosts.js';
 import { serverName } from './names.js';
 import type { Retirements } from './retire.js';
@@ -29,6 +30,7 @@ export interface DeployerParts {
   /** One rollout or reconciliation per app at a time in this process. */
   readonly turns: Turns;
   readonly retirements: Retirements;
+  readonly followed: Followed;
   /** Names this process in claims. */
   readonly by: string;
 }

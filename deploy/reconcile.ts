@@ -11,6 +11,7 @@ import { type EdgeState, serversOf, withApp, withoutApp } from './edge/state.js'
 import { lookAround, onHost } from './everywhere.js';
 import { checkInstances, startInstances } from './instances.js';
 import { hostOf } from './names.js';
+import { sweepOneOffs } from './one-offs.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import { hostsOf } from './placement.js';
 import { type Plan, plan } from './plan.js';
@@ -48,6 +49,7 @@ export async function reconcileAll(parts: ReconcileParts, signal: AbortSignal): 
   if (failures.length > 0) throw failures[0];
   await retireLeftovers(parts, signal);
   await edge.forgetCertificates();
+  await sweepOneOffs(parts, signal, silent);
   for (const [name, error] of silent) throw onHost(name, error);
 }
 

@@ -6,6 +6,7 @@ import { chmod, rm } from 'node:fs/promises';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { toSlipwayError } from '../src/errors.js';
 import type { Logger } from '../src/log.js';
+import { acceptUpgrades } from '../src/upgrades.js';
 import type { Hosts } from './hosts.js';
 import { runningRoutes } from './running.js';
 
@@ -38,6 +39,7 @@ export async function serveRuntime({
       .send(code === 'internal' ? { code, message: 'the deployer failed' } : { code, message, hint });
   });
 
+  acceptUpgrades(server);
   runningRoutes(server, hosts);
   more?.(server);
 

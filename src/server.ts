@@ -14,6 +14,7 @@ import { domainRoutes } from './api/domains.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
 import { formationRoutes } from './api/formation.js';
 import { hostRoutes } from './api/hosts.js';
+import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
 import { retentionRoutes } from './api/retention.js';
@@ -23,6 +24,7 @@ import { type ApiTools, authenticate } from './api/tools.js';
 import { SlipwayError } from './errors.js';
 import type { Logger } from './log.js';
 import { Turns } from './turns.js';
+import { acceptUpgrades } from './upgrades.js';
 
 /** How long the server waits for what, in ms. */
 export interface ServerTimes extends FollowTimes {
@@ -66,6 +68,7 @@ export function buildServer(
       ),
     ),
   );
+  acceptUpgrades(server);
   server.get('/healthz', () => ({ status: 'ok' }));
   void server.register(git);
   void server.register(
@@ -84,6 +87,7 @@ export function buildServer(
       formationRoutes(api, tools, turns);
       retentionRoutes(api, tools, turns);
       runtimeRoutes(api, tools);
+      oneOffRoutes(api, tools);
       hostRoutes(api, tools, turns);
       tokenRoutes(api, tools);
     },

@@ -6,6 +6,7 @@ import { checkHostName } from '../../src/model/host.js';
 import { parseHostAddress } from '../../src/model/host-address.js';
 import { Turns } from '../../src/turns.js';
 import { onHost } from '../everywhere.js';
+import { isEngine } from '../hosts.js';
 import { clusterOf, refuseUnlessManager } from '../swarm/look.js';
 import { isSwarm } from '../swarm/target.js';
 import type { TlsFiles } from '../targets/engine-api.js';
@@ -81,7 +82,8 @@ export class HostChanges {
       const { address, tls } = record;
       const host = await openHost(this.#parts, { name, address, ...(tls === undefined ? {} : { tls }) });
       try {
-        const containers = await host.target.list();
+        const oneOffs = isEngine(host) ? await host.target.listOneOffs() : [];
+        const containers = [...(await host.target.list()), ...oneOffs];
         for (const { id } of containers) await host.target.remove(id);
         return { name, containers: containers.length };
       } catch (thrown) {

@@ -35,6 +35,37 @@ export interface ContainerSpec {
   readonly resources?: ProcessResources;
 }
 
+/** What to start for one command: a release's image and config, and nothing that serves. */
+export interface OneOffSpec {
+  readonly app: string;
+  readonly release: number;
+  /** `run.482913`. */
+  readonly name: string;
+  readonly image: ReleaseImage;
+  readonly env: Readonly<Record<string, string>>;
+  readonly command: readonly string[];
+  readonly hasTerminal: boolean;
+  readonly resources?: ProcessResources;
+  /** Who asked for it. */
+  readonly by: string;
+  /** The process that is attached to it; without one it is detached. */
+  readonly follower?: string;
+}
+
+/** A one-off container as it is found on a host. */
+export interface OneOff {
+  readonly host: string;
+  readonly id: string;
+  readonly app: string;
+  readonly release: number;
+  readonly name: string;
+  readonly state: ContainerState;
+  readonly by: string;
+  readonly follower?: string;
+  /** Seconds since 1970. */
+  readonly createdAt: number;
+}
+
 export interface Healthcheck {
   /** As argv; a check by shell is `/bin/sh -c …` inside the container. */
   readonly argv: readonly string[];
@@ -56,6 +87,8 @@ export interface Inspection {
   readonly restarts: number;
   /** ISO 8601; absent when it never started. */
   readonly startedAt?: string;
+  /** ISO 8601; absent when it never ended. */
+  readonly finishedAt?: string;
   readonly healthcheck?: Healthcheck;
   readonly health?: { readonly status: string; readonly lastOutput: string };
 }

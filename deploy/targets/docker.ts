@@ -3,22 +3,32 @@
  * repeated, by this deployer or by the one that takes over from it. Only containers that carry this platform's label
  * are seen or touched.
  */
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import type { RegistryConfig } from '../../src/config.js';
 import { checkRoom } from '../../src/disk-room.js';
 import { isErrno, SlipwayError } from '../../src/errors.js';
 import type { ReleaseImage } from '../../src/model/release.js';
-import { type Address, containerName, LABELS, networkName } from '../names.js';
-import type { Container, ContainerEvent, ContainerSpec, Inspection } from './container.js';
+import { type Address, containerName, LABELS, networkName, oneOffContainerName } from '../names.js';
+import { attachTo } from './attach.js';
+import type {
+  Container,
+  ContainerEvent,
+  ContainerSpec,
+  Inspection,
+  OneOff,
+  OneOffSpec,
+} from './container.js';
 import {
   type Creation,
   createOptions,
+  oneOffOptions,
   portOf,
   publishIp,
   RUNNING_POLICY,
   toContainer,
   toInspection,
+  toOneOff,
 } from './documents.js';
 import { type CallOptions, type Engine, refusalOf, statusOf } from './engine.js';
 import type { EngineRequest } from './engine-api.js';
@@ -179,6 +189,54 @@ export class DockerTarget implements Target {
           continue;
         }
         throw cannotStart(error);
+      }
+    }
+  }
+
+  /** The containers of one-off commands, of one app or of all, running or not. */
+  async listOneOffs(app?: string, options: CallOptions = {}): Promise<OneOff[]> {
+    const label = [
+      `${LABELS.platform}=${this.#platform}`,
+      LABELS.run,
+      ...(app === undefined ? [] : [`${LABELS.app}=${app}`]),
+    ];
+    const found = await this.#listDocuments(label, options);
+    return found.flatMap((document) => toOneOff(document, this.host) ?? []);
+  }
+
+  /**
+   * Makes and starts the container of a one-off command, whose image is here. One that is to be attached to gets its connection before it
+   * starts, so that nothing it says is lost. With its
+   * name taken the engine refuses with status 409.
+   */
+  async startOneOff(spec: OneOffSpec, options: CallOptions = {}): Promise<{ id: string; stream?: Duplex }> {
+    const [image, network] = await Promise.all([this.#findImage(spec.image), this.#ensureNetwork()]);
+    if (image === undefined) throw this.#unable(`has lost the image ${this.reference(spec.image)}`);
+    const name = oneOffContainerName(this.#platform, spec.app, spec.name);
+    const port = portOf(image.Config, spec.env);
+    for (let attempt = 1; ; attempt += 1) {
+      const { address } = await this.#freePlace(network);
+      const body = oneOffOptions({
+        platform: this.#platform,
+        image: this.reference(spec.image),
+        spec,
+        port,
+        network: network.name,
+        address,
+        memoryBytes: this.#memoryBytes,
+      });
+      const id = await this.#createOnce(name, body);
+      let stream: Duplex | undefined;
+      try {
+        if (spec.follower !== undefined) stream = await attachTo(this.engine, id, options);
+        await this.#post('start a container', id, 'start', {}, options);
+        return { id, ...(stream === undefined ? {} : { stream }) };
+      } catch (error) {
+        stream?.destroy();
+        await this.remove(id).catch(() => undefined);
+        options.signal?.throwIfAborted();
+        if (attempt < ADDRESS_ATTEMPTS && TAKEN.test(refusalOf(error))) continue;
+        throw cannotRun(error);
       }
     }
   }
@@ -381,10 +439,7 @@ export class DockerTarget implements Target {
   async #create(name: string, body: Docker.ContainerCreateOptions): Promise<string> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.engine.call('create a container', async (api, signal) => {
-          const create = { method: 'POST', path: '/containers/create', query: { name }, body } as const;
-          return (await api.json<{ Id: string }>({ ...create, signal })).Id;
-        });
+        return await this.#createOnce(name, body);
       } catch (error) {
         if (statusOf(error) !== 409 || attempt > 1) throw error;
         const label = [`${LABELS.platform}=${this.#platform}`];
@@ -393,6 +448,13 @@ export class DockerTarget implements Target {
         await this.remove(rival.Id);
       }
     }
+  }
+
+  async #createOnce(name: string, body: Docker.ContainerCreateOptions): Promise<string> {
+    return this.engine.call('create a container', async (api, signal) => {
+      const create = { method: 'POST', path: '/containers/create', query: { name }, body } as const;
+      return (await api.json<{ Id: string }>({ ...create, signal })).Id;
+    });
   }
 
   /** Chosen here and not by the engine, which deals ports and addresses anew when it restarts. */
@@ -481,6 +543,16 @@ function cannotStart(error: unknown): unknown {
   if (status !== 400 && status !== 404 && status !== 500) return error;
   return new SlipwayError('unhealthy', `the container could not be started: ${refusalOf(error)}`, {
     hint: 'check CMD and ENTRYPOINT in the Dockerfile: the program must exist in the image and be executable',
+    cause: error,
+  });
+}
+
+/** A command of a person's: it is not the image that is at fault. */
+function cannotRun(error: unknown): unknown {
+  const status = statusOf(error);
+  if (status !== 400 && status !== 404 && status !== 500) return error;
+  return new SlipwayError('bad_request', `the command could not be started: ${refusalOf(error)}`, {
+    hint: 'it runs as it is, without a shell, after the ENTRYPOINT of the image; its program must be in the image',
     cause: error,
   });
 }

@@ -2,7 +2,15 @@
 import type Docker from 'dockerode';
 import type { ProcessResources } from '../../src/model/release.js';
 import { type Address, LABELS } from '../names.js';
-import type { Container, ContainerSpec, ContainerState, Healthcheck, Inspection } from './container.js';
+import type {
+  Container,
+  ContainerSpec,
+  ContainerState,
+  Healthcheck,
+  Inspection,
+  OneOff,
+  OneOffSpec,
+} from './container.js';
 
 /** Tried when the image exposes no port. */
 const DEFAULT_PORT = 8080;
@@ -84,6 +92,66 @@ export function createOptions(creation: Creation): Docker.ContainerCreateOptions
   };
 }
 
+/**
+ * Its command stands where that of a process type would: after the image's ENTRYPOINT. Checks are for what serves. What an attached
+ * one writes is kept nowhere.
+ */
+export function oneOffOptions(
+  creation: Omit<Creation, 'spec' | 'publish'> & { readonly spec: OneOffSpec },
+): Docker.ContainerCreateOptions {
+  const { platform, image, spec, port, network, address, memoryBytes } = creation;
+  const isAttached = spec.follower !== undefined;
+  return {
+    Image: image,
+    Env: Object.entries({ PORT: String(port.port), ...spec.env }).map(([key, value]) => `${key}=${value}`),
+    Cmd: [...spec.command],
+    Tty: spec.hasTerminal,
+    AttachStdin: isAttached,
+    AttachStdout: isAttached,
+    AttachStderr: isAttached,
+    OpenStdin: isAttached,
+    StdinOnce: isAttached,
+    Healthcheck: { Test: ['NONE'] },
+    Labels: {
+      [LABELS.platform]: platform,
+      [LABELS.app]: spec.app,
+      [LABELS.release]: String(spec.release),
+      [LABELS.run]: spec.name,
+      [LABELS.by]: spec.by,
+      ...(spec.follower === undefined ? {} : { [LABELS.follower]: spec.follower }),
+    },
+    HostConfig: {
+      NetworkMode: network,
+      RestartPolicy: { Name: 'no' },
+      LogConfig: isAttached
+        ? { Type: 'none', Config: {} }
+        : { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
+      ...limits(spec.resources, memoryBytes),
+    },
+    NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address } } } },
+  };
+}
+
+/** Undefined for a container of another kind. */
+export function toOneOff(document: Docker.ContainerInfo, host: string): OneOff | undefined {
+  const { Id: id, Labels: labels, State: state, Created: createdAt } = document;
+  const app = labels[LABELS.app];
+  const name = labels[LABELS.run];
+  if (app === undefined || name === undefined) return undefined;
+  const follower = labels[LABELS.follower];
+  return {
+    host,
+    id,
+    app,
+    release: Number(labels[LABELS.release]),
+    name,
+    state: state as ContainerState,
+    by: labels[LABELS.by] ?? '',
+    ...(follower === undefined ? {} : { follower }),
+    createdAt,
+  };
+}
+
 /** Swap beside the memory would only make an app slow that needs more. */
 function limits(
   { memoryBytes, cpus, processes }: ProcessResources = {},
@@ -161,6 +229,7 @@ export function toInspection(document: Docker.ContainerInspectInfo): Inspection 
     portIsExposed: config.Labels[LABELS.exposed] === 'yes',
     restarts: document.RestartCount,
     ...(state.StartedAt.startsWith('0001-') ? {} : { startedAt: state.StartedAt }),
+    ...(state.FinishedAt.startsWith('0001-') ? {} : { finishedAt: state.FinishedAt }),
     ...(check === undefined ? {} : { healthcheck: check }),
     ...(state.Health === undefined
       ? {}

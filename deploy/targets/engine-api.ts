@@ -3,9 +3,10 @@
  * as JSON, streams as they are. What the calls mean is for targets/docker.ts. The packages that speak it bring SSH and gRPC along,
  * which took 25 MB of a deployer's memory.
  */
-import { type IncomingMessage, request } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { request as requestOverTls } from 'node:https';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 export type EngineAddress =
   | { readonly socketPath: string }
@@ -64,44 +65,65 @@ export class EngineApi {
   }
 
   /** The answer's body as it comes. Throws {@link EngineRefusal}, or what the connection says. */
-  async stream({
-    method = 'GET',
-    path,
-    query = {},
-    body,
-    headers,
-    signal,
-  }: EngineRequest): Promise<IncomingMessage> {
+  async stream(asked: EngineRequest): Promise<IncomingMessage> {
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const sent = this.#request(asked);
+      sent.on('response', resolve);
+      sent.on('error', reject);
+    });
+    const { statusCode = 0 } = answer;
+    if (statusCode >= 200 && statusCode < 300) return answer;
+    throw await refusal(answer);
+  }
+
+  /** The connection itself, both ways ("hijacking"). The signal ends only the asking. Throws as `stream` does. */
+  async connection({ signal, ...asked }: EngineRequest): Promise<Duplex> {
+    signal?.throwIfAborted();
+    const sent = this.#request({ ...asked, headers: { connection: 'Upgrade', upgrade: 'tcp' } });
+    const giveUp = (): void => void sent.destroy(signal?.reason as Error);
+    signal?.addEventListener('abort', giveUp, { once: true });
+    try {
+      return await new Promise<Duplex>((resolve, reject) => {
+        sent.on('upgrade', (_answer, socket, head) => {
+          if (head.length > 0) socket.unshift(head);
+          resolve(socket);
+        });
+        sent.on('response', (answer) => void refusal(answer).then(reject, reject));
+        sent.on('error', reject);
+      });
+    } finally {
+      signal?.removeEventListener('abort', giveUp);
+    }
+  }
+
+  #request({ method = 'GET', path, query = {}, body, headers, signal }: EngineRequest): ClientRequest {
     const search = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) search.set(name, String(value));
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const { tls, ...address } = { tls: undefined, ...this.#address };
-    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      const sent = (tls === undefined ? request : requestOverTls)(
-        {
-          ...address,
-          ...tls,
-          method,
-          path: search.size === 0 ? path : `${path}?${search}`,
-          agent: false,
-          headers: {
-            ...headers,
-            ...(payload === undefined
-              ? { 'content-length': '0' }
-              : { 'content-type': 'application/json', 'content-length': String(payload.length) }),
-          },
-          ...(signal === undefined ? {} : { signal }),
-        },
-        resolve,
-      );
-      sent.on('socket', (socket) => watchConnection(socket, tls === undefined ? 'connect' : 'secureConnect'));
-      sent.on('error', reject);
-      sent.end(payload);
+    const sent = (tls === undefined ? request : requestOverTls)({
+      ...address,
+      ...tls,
+      method,
+      path: search.size === 0 ? path : `${path}?${search}`,
+      agent: false,
+      headers: {
+        ...headers,
+        ...(payload === undefined
+          ? { 'content-length': '0' }
+          : { 'content-type': 'application/json', 'content-length': String(payload.length) }),
+      },
+      ...(signal === undefined ? {} : { signal }),
     });
-    const { statusCode = 0 } = answer;
-    if (statusCode >= 200 && statusCode < 300) return answer;
-    throw new EngineRefusal(statusCode, wordsOf((await readAll(answer, REFUSAL_BYTES)).toString('utf8')));
+    sent.on('socket', (socket) => watchConnection(socket, tls === undefined ? 'connect' : 'secureConnect'));
+    sent.end(payload);
+    return sent;
   }
+}
+
+async function refusal(answer: IncomingMessage): Promise<EngineRefusal> {
+  const words = (await readAll(answer, REFUSAL_BYTES)).toString('utf8');
+  return new EngineRefusal(answer.statusCode ?? 0, wordsOf(words));
 }
 
 /** Without this the kernel tries to connect for two minutes, and waits for ever on what is connected. */

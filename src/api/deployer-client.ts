@@ -3,8 +3,18 @@
  * The deployer's side is deploy/serve.ts.
  */
 import { type IncomingMessage, request } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { ERROR_CODES, type ErrorCode, SlipwayError } from '../errors.js';
+import { ATTACH_PROTOCOL } from '../frames.js';
 import type { AddedHost, HostReport, HostStatus, HostWish, RemovedHost } from './host-views.js';
+import type {
+  ContainerView,
+  OneOffList,
+  OneOffStarted,
+  OneOffView,
+  TopView,
+  UsageList,
+} from './one-off-views.js';
 
 export interface ProcessView {
   readonly process: string;
@@ -60,6 +70,8 @@ export interface HostsSweep {
 }
 
 const ANSWER_MS = 10_000;
+/** A host may have to pull the image first. */
+const RUN_MS = 10 * 60_000;
 /** Time to connect, to ask a registry, and to try another port. */
 const HOST_MS = 90_000;
 /** apt may be silent for as long. */
@@ -83,13 +95,14 @@ export class DeployerClient {
     throw silent(new Error('no list of processes'));
   }
 
-  /** The app's output as text: the last `lines`, then, with `follow`, what comes. The caller destroys the stream. */
+  /** The app's output, or that of one detached command, as text: the last `lines`, then, with `follow`, what comes. The caller destroys the stream. */
   async logs(
     app: string,
-    options: { readonly lines: number; readonly follow: boolean },
+    options: { readonly lines: number; readonly follow: boolean; readonly run?: string },
   ): Promise<IncomingMessage> {
+    const of = options.run === undefined ? app : `${app}/runs/${options.run}`;
     const answer = await this.#get(
-      `/apps/${app}/logs?lines=${options.lines}&follow=${options.follow ? '1' : '0'}`,
+      `/apps/${of}/logs?lines=${options.lines}&follow=${options.follow ? '1' : '0'}`,
     );
     // What is followed may be silent for hours.
     if (options.follow) answer.setTimeout(0);
@@ -124,6 +137,49 @@ export class DeployerClient {
     };
     if (Array.isArray(problems)) return problems.map(String);
     throw silent(new Error('no list of problems'));
+  }
+
+  /** The connection to a command that is run (`run`) or entered (`enter`) there. The caller destroys it. */
+  async attach(app: string, what: 'run' | 'enter', who: string): Promise<Duplex> {
+    const path = `/apps/${app}/${what}?who=${encodeURIComponent(who)}`;
+    const headers = { connection: 'Upgrade', upgrade: ATTACH_PROTOCOL };
+    return new Promise((resolve, reject) => {
+      const asked = request({ socketPath: this.#socketPath, path, headers, timeout: this.#answerMs });
+      asked.on('upgrade', (_answer, socket, head) => {
+        socket.setTimeout(0);
+        if (head.length > 0) socket.unshift(head);
+        resolve(socket);
+      });
+      asked.on('response', (answer) => void readError(answer).then(reject, (cause) => reject(silent(cause))));
+      asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
+      asked.on('error', (cause) => reject(silent(cause)));
+      asked.end();
+    });
+  }
+
+  /** Throws `bad_request`, `no_release`, `no_host`, `engine_unavailable`. */
+  async runDetached(app: string, wish: unknown, who: string): Promise<OneOffStarted> {
+    return (await readJson(await this.#post(`/apps/${app}/runs`, { wish, who }, RUN_MS))) as OneOffStarted;
+  }
+
+  async runs(app: string): Promise<OneOffList> {
+    return (await readJson(await this.#get(`/apps/${app}/runs`))) as OneOffList;
+  }
+
+  async stopRun(app: string, name: string): Promise<OneOffView> {
+    return (await readJson(await this.#post(`/apps/${app}/runs/${name}/stop`, {}, HOST_MS))) as OneOffView;
+  }
+
+  async inspect(app: string, process: string): Promise<ContainerView> {
+    return (await readJson(await this.#get(`/apps/${app}/ps/${process}`))) as ContainerView;
+  }
+
+  async top(app: string, process: string): Promise<TopView> {
+    return (await readJson(await this.#get(`/apps/${app}/ps/${process}/top`))) as TopView;
+  }
+
+  async usage(app: string): Promise<UsageList> {
+    return (await readJson(await this.#get(`/apps/${app}/usage`))) as UsageList;
   }
 
   async hosts(): Promise<readonly HostStatus[]> {

@@ -1,10 +1,12 @@
 /** Speaks the public HTTP API and nothing else. Errors of the API come back as they were thrown there. */
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { BuildView } from '../api/views.js';
 import { sleep } from '../clock.js';
 import { ERROR_CODES, type ErrorCode, SlipwayError } from '../errors.js';
+import { ATTACH_PROTOCOL } from '../frames.js';
 import { serverSentEvents } from './event-stream.js';
-import { readText, send } from './http.js';
+import { readText, send, type Upgraded, upgrade } from './http.js';
 
 export interface ClientTimes {
   /** How long an answer may take, in ms. */
@@ -121,6 +123,20 @@ export class ApiClient {
     } catch (error) {
       if (!this.#signal.aborted) throw error;
     }
+  }
+
+  /** A connection both ways; the caller destroys it. */
+  async connect(path: string): Promise<Duplex> {
+    let upgraded: Upgraded;
+    try {
+      const headers = { authorization: `Bearer ${this.#token}` };
+      const wanted = { path, headers, answerMs: this.#times.answerMs, signal: this.#signal };
+      upgraded = await upgrade(this.#base, wanted, ATTACH_PROTOCOL);
+    } catch (cause) {
+      throw this.#lost(`cannot reach ${this.url} (${reasonOf(cause)})`, cause);
+    }
+    if ('connection' in upgraded) return upgraded.connection;
+    throw await apiError(this.url, upgraded.answer);
   }
 
   async #json<T>(

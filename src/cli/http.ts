@@ -1,5 +1,6 @@
 /** One HTTP request. Not `fetch`: that ends a followed log after five silent minutes, and takes longer to load. */
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import type { Duplex } from 'node:stream';
 
 export interface HttpRequest {
   readonly method: string;
@@ -11,25 +12,55 @@ export interface HttpRequest {
   readonly signal?: AbortSignal;
 }
 
-type Request = (options: RequestOptions, onAnswer: (answer: IncomingMessage) => void) => ClientRequest;
+type Request = (options: RequestOptions, onAnswer?: (answer: IncomingMessage) => void) => ClientRequest;
 
 /** A probe so often, in ms, finds out that the other side is gone when nothing else would. */
 const KEEP_ALIVE_MS = 30_000;
+
+/** What an upgrade came to: the connection, or the answer that refused it. */
+export type Upgraded = { readonly connection: Duplex } | { readonly answer: IncomingMessage };
+
+/** A connection both ways. Rejects as `send` does; once it is there the signal is the caller's. */
+export async function upgrade(
+  base: URL,
+  wanted: Omit<HttpRequest, 'method' | 'body'>,
+  protocol: string,
+): Promise<Upgraded> {
+  const request = await requestOf(base);
+  const { signal } = wanted;
+  const headers = { ...wanted.headers, connection: 'Upgrade', upgrade: protocol };
+  const asked = request({ ...optionsOf(base, { ...wanted, method: 'GET', headers }), agent: false });
+  const giveUp = (error: Error): void => void asked.destroy(error);
+  const onAbort = (): void => giveUp(new Error('interrupted'));
+  const timer = setTimeout(
+    () => giveUp(new Error(`no answer within ${wanted.answerMs / 1000} s`)),
+    wanted.answerMs,
+  );
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await new Promise((resolve, reject) => {
+      asked.on('upgrade', (_answer, connection, head) => {
+        connection.setKeepAlive(true, KEEP_ALIVE_MS);
+        connection.setNoDelay(true);
+        if (head.length > 0) connection.unshift(head);
+        resolve({ connection });
+      });
+      asked.on('response', (answer) => resolve({ answer }));
+      asked.on('error', reject);
+      asked.end();
+    });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
 
 /** The answer with its body still to come. Rejects with node's own error when there is none, or the signal is aborted. */
 export async function send(base: URL, wanted: HttpRequest): Promise<IncomingMessage> {
   const request = await requestOf(base);
   return new Promise((resolve, reject) => {
     const options: RequestOptions = {
-      host: base.hostname.replace(/^\[|\]$/g, ''),
-      port: base.port,
-      method: wanted.method,
-      path: `${base.pathname.replace(/\/+$/, '')}${wanted.path}`,
-      headers: {
-        ...wanted.headers,
-        host: base.host,
-        ...(wanted.body === undefined ? {} : { 'content-length': Buffer.byteLength(wanted.body) }),
-      },
+      ...optionsOf(base, wanted),
       ...(wanted.signal === undefined ? {} : { signal: wanted.signal }),
     };
     const asked = request(options, (answer) => {
@@ -47,6 +78,23 @@ export async function send(base: URL, wanted: HttpRequest): Promise<IncomingMess
     });
     asked.end(wanted.body);
   });
+}
+
+function optionsOf(
+  base: URL,
+  { method, path, headers, body }: Omit<HttpRequest, 'answerMs'>,
+): RequestOptions {
+  return {
+    host: base.hostname.replace(/^\[|\]$/g, ''),
+    port: base.port,
+    method,
+    path: `${base.pathname.replace(/\/+$/, '')}${path}`,
+    headers: {
+      ...headers,
+      host: base.host,
+      ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
+    },
+  };
 }
 
 export async function readText(answer: IncomingMessage): Promise<string> {

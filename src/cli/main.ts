@@ -12,6 +12,7 @@ import { formationCommands } from './commands/formation.js';
 import { hostCommands } from './commands/hosts.js';
 import { imageCommands } from './commands/images.js';
 import { gitCommands, loginCommands } from './commands/login.js';
+import { oneOffCommands } from './commands/one-offs.js';
 import { releaseCommands } from './commands/releases.js';
 import { restoreCommands } from './commands/restore.js';
 import { retentionCommands } from './commands/retention.js';
@@ -41,6 +42,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'config', commands: configCommands },
   { title: 'domains', commands: domainCommands },
   { title: 'what runs', commands: [...runtimeCommands, ...formationCommands] },
+  { title: 'one-off commands', commands: oneOffCommands },
   { title: 'hosts', commands: hostCommands },
   { title: 'tokens', commands: tokenCommands },
   { title: 'the platform itself', commands: restoreCommands },
@@ -74,8 +76,9 @@ export interface Surroundings {
   readonly signal: AbortSignal;
 }
 
-export async function main(argv: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
-  const wantsJson = argv.includes('--json');
+export async function main(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+  const end = argv.indexOf('--');
+  const wantsJson = (end < 0 ? argv : argv.slice(0, end)).includes('--json');
   const output = new Output(wantsJson, surroundings.streams);
   try {
     const found = findCommand(argv);
@@ -217,7 +220,9 @@ function readOptions(
     const near = unknown === undefined ? undefined : nearest(unknown, Object.keys(specs));
     throw new UsageError(
       `${message.charAt(0).toLowerCase()}${message.slice(1)}`,
-      `${near === undefined ? '' : `did you mean --${near}? `}see: slipway ${command.name} --help`,
+      command.takesCommand
+        ? `options of the command itself come after --: slipway ${command.name} -- COMMAND --its-option`
+        : `${near === undefined ? '' : `did you mean --${near}? `}see: slipway ${command.name} --help`,
     );
   }
 }

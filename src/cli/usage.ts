@@ -21,7 +21,7 @@ export interface Invocation {
   app(): Promise<string>;
 }
 
-export type Input = Readable & { readonly isTTY?: boolean };
+export type Input = Readable & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown };
 
 export interface OptionSpec {
   readonly type: 'string' | 'boolean';
@@ -45,9 +45,12 @@ export interface Command {
   readonly options?: Readonly<Record<string, OptionSpec>>;
   /** False for one that is not about an app: it takes no `-a`. */
   readonly ofApp?: false;
+  /** Its arguments are a command with options of its own: what to do when those are taken for ours. */
+  readonly takesCommand?: true;
   /** How many arguments it takes. */
   readonly args: { readonly min: number; readonly max: number };
-  run(invocation: Invocation): Promise<ExitCode>;
+  /** An `ExitCode`, or that of the command which it ran. */
+  run(invocation: Invocation): Promise<number>;
 }
 
 /** Documented in the README. A script can tell them apart. */

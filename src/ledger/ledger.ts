@@ -14,7 +14,14 @@ import { makeDirectory, syncDirectory } from '../durable.js';
 import { isErrno, SlipwayError } from '../errors.js';
 import { ALL_FAST, type FastPaths } from '../fast-paths.js';
 import type { Git } from '../git/git.js';
-import { type AppLock, type AppSettings, checkAppName, checkConfigName, isAppName } from '../model/app.js';
+import {
+  type AppLock,
+  type AppSettings,
+  checkAppName,
+  checkConfigName,
+  checkConfigValue,
+  isAppName,
+} from '../model/app.js';
 import { describePlacement, type Placement } from '../model/host.js';
 import { imageGone } from '../model/image-gone.js';
 import type { Formation } from '../model/process.js';
@@ -60,8 +67,6 @@ export class OutdatedDraft extends SlipwayError {
   }
 }
 
-/** execve(2) takes 128 KiB for one variable; half of that leaves room for its name and for mistakes. */
-const CONFIG_VALUE_BYTES = 64 * 1024;
 const CACHED_APPS = 500;
 
 export class Ledger {
@@ -489,19 +494,4 @@ function noRelease(app: string, number: number): SlipwayError {
   return new SlipwayError('not_found', `${app} has no release v${number}`, {
     hint: `\`slipway releases -a ${app}\` lists them`,
   });
-}
-
-function checkConfigValue(name: string, value: string | null): void {
-  if (value === null) return;
-  if (value.includes('\0')) {
-    throw new SlipwayError(
-      'bad_request',
-      `the value of ${name} holds a NUL, which no environment variable can`,
-    );
-  }
-  if (Buffer.byteLength(value) > CONFIG_VALUE_BYTES) {
-    throw new SlipwayError('too_large', `the value of ${name} is longer than ${CONFIG_VALUE_BYTES} bytes`, {
-      hint: 'keep large data in a file or a store and put its address into the config var',
-    });
-  }
 }

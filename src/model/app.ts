@@ -50,6 +50,8 @@ export function buildScope({ name, createdAt }: Pick<AppSettings, 'name' | 'crea
   return `${name} ${createdAt}`;
 }
 
+/** execve(2) takes 128 KiB for one variable; half of that leaves room for its name and for mistakes. */
+const CONFIG_VALUE_BYTES = 64 * 1024;
 const CONFIG_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 
 /** Returns the config var's name, or throws `invalid_name`. */
@@ -59,4 +61,20 @@ export function checkConfigName(name: string): string {
   throw new SlipwayError('invalid_name', `${JSON.stringify(name.slice(0, 60))} is not a config var's name`, {
     hint: 'use letters, digits and underscores, not starting with a digit',
   });
+}
+
+/** Null is a variable taken away. Throws `bad_request` and `too_large`. */
+export function checkConfigValue(name: string, value: string | null): void {
+  if (value === null) return;
+  if (value.includes('\0')) {
+    throw new SlipwayError(
+      'bad_request',
+      `the value of ${name} holds a NUL, which no environment variable can`,
+    );
+  }
+  if (Buffer.byteLength(value) > CONFIG_VALUE_BYTES) {
+    throw new SlipwayError('too_large', `the value of ${name} is longer than ${CONFIG_VALUE_BYTES} bytes`, {
+      hint: 'keep large data in a file or a store and put its address into the config var',
+    });
+  }
 }

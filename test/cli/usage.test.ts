@@ -81,6 +81,15 @@ const COMMANDS = [
   'ps:restart',
   'ps:stop',
   'ps:start',
+  'run',
+  'run:detached',
+  'run:list',
+  'run:logs',
+  'run:stop',
+  'enter',
+  'ps:inspect',
+  'ps:top',
+  'ps:stats',
   'hosts',
   'hosts:add',
   'hosts:info',
@@ -176,8 +185,9 @@ describe('help', () => {
         .map((line) => /^ {2}slipway ([^<]*)/.exec(line)?.[1]?.trim().split(' ') ?? [])
         .filter((argv) => argv.length > 0);
       for (const argv of examples) {
-        // With --help everything is checked but what the platform says.
-        const { code, err } = await terminal.run([...argv, '--help']);
+        // With --help everything is checked but what the platform says. What follows -- is not ours.
+        const [command = '', ...rest] = argv;
+        const { code, err } = await terminal.run([command, '--help', ...rest]);
         expect([argv, code, err]).toEqual([argv, 0, '']);
       }
     }

@@ -4,6 +4,7 @@ import { deployNext } from '../../../deploy/deployer.js';
 import { Edge } from '../../../deploy/edge/edge.js';
 import { Haproxy } from '../../../deploy/edge/haproxy.js';
 import { EdgeStateFile } from '../../../deploy/edge/state-file.js';
+import { Followed } from '../../../deploy/followed.js';
 import type { Host, Hosts } from '../../../deploy/hosts.js';
 import { type ReconcileParts, reconcileAll } from '../../../deploy/reconcile.js';
 import { Retirements } from '../../../deploy/retire.js';
@@ -154,6 +155,7 @@ export class World {
       fast: { adopt },
       turns: new Turns(),
       retirements: new Retirements(),
+      followed: new Followed(),
       by: 'test',
       appRepositories: homePaths(config.home).appRepositories,
     };
