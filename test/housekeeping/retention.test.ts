@@ -38,7 +38,9 @@ let parts: RetentionParts & { ledger: Ledger; store: DeploymentStore; repositori
 let clock: HeldClock;
 /** The repository of the test's app is new in the registry. */
 let app: string;
-let source: string;
+/** The commit of each app. */
+const sources = new Map<string, string>();
+const sourceOf = (name: string): string => sources.get(name) ?? '';
 
 beforeAll(async () => {
   server = await startRegistry();
@@ -72,7 +74,7 @@ beforeEach(async () => {
 async function newApp(): Promise<string> {
   const name = `a${randomBytes(6).toString('hex')}`;
   await parts.ledger.createApp(name, { deployBranch: 'main' }, 'alice');
-  source = await commitFile(parts.repositories.path(name), 'Dockerfile', 'FROM scratch\n');
+  sources.set(name, await commitFile(parts.repositories.path(name), 'Dockerfile', 'FROM scratch\n'));
   return name;
 }
 
@@ -100,7 +102,7 @@ async function push(made: MadeImage, tags: readonly string[], name = app): Promi
 /** A push that was built and released, as builder and deployer leave it. Undefined: it is waiting for its rollout. */
 async function release(made: MadeImage, outcome?: OutcomeState, name = app): Promise<number> {
   const written = await writeRelease(made, name);
-  await push(made, [`git-${source.slice(0, 12)}`, written.id, `v${written.number}`], name);
+  await push(made, [`git-${sourceOf(name).slice(0, 12)}`, written.id, `v${written.number}`], name);
   await endRelease(written, outcome, name);
   return written.number;
 }
@@ -112,12 +114,12 @@ interface Written {
 
 async function writeRelease(made: MadeImage, name = app): Promise<Written> {
   const options = { detach: false, noCache: false, buildOnly: false };
-  const ref = { ref: 'refs/heads/main', oldOid: '0'.repeat(40), newOid: source, options };
+  const ref = { ref: 'refs/heads/main', oldOid: '0'.repeat(40), newOid: sourceOf(name), options };
   const { id } = await parts.store.create(name, { kind: 'push', who: 'alice', push: ref });
   const claim = (await parts.store.claim(name, id, 'build', 'builder'))?.token ?? '';
   const draft = releaseDraft(
     name,
-    { source, deploymentId: id },
+    { source: sourceOf(name), deploymentId: id },
     { image: { repository: `apps/${name}`, digest: made.digest } },
   );
   const { number } = await parts.ledger.appendRelease(name, draft, 'alice');
@@ -218,7 +220,7 @@ describe('a sweep of the registry', () => {
   it('keeps an image that was built only for as long as its records', async () => {
     const only = image('only');
     const options = { detach: false, noCache: false, buildOnly: true };
-    const ref = { ref: 'refs/heads/main', oldOid: '0'.repeat(40), newOid: source, options };
+    const ref = { ref: 'refs/heads/main', oldOid: '0'.repeat(40), newOid: sourceOf(app), options };
     const { id } = await parts.store.create(app, { kind: 'push', who: 'alice', push: ref });
     const claim = (await parts.store.claim(app, id, 'build', 'builder'))?.token ?? '';
     await push(only, [id]);
@@ -412,7 +414,7 @@ describe('a sweep of the records', () => {
     for (const content of ['one', 'two', 'three']) await release(image(content), 'live');
     const before = await parts.store.list(app);
     const [, , oldest] = before;
-    await parts.repositories.pin(app, oldest!.id, source);
+    await parts.repositories.pin(app, oldest!.id, sourceOf(app));
     await writeFile(parts.store.logPath(app, oldest!.id), randomBytes(20_000));
     await writeFile(parts.store.stepsPath(app, oldest!.id), 'x');
     const waiting = await parts.store.create(app, { kind: 'rollback', who: 'alice' });
@@ -437,7 +439,7 @@ describe('a destroyed app', () => {
     await parts.store.setAside(app);
     const [name = ''] = await readdir(join(homePaths(home).appRepositories, '.trash'));
     await parts.ledger.createApp(app, { deployBranch: 'main' }, 'alice');
-    source = await commitFile(parts.repositories.path(app), 'Dockerfile', 'FROM scratch\n');
+    sources.set(app, await commitFile(parts.repositories.path(app), 'Dockerfile', 'FROM scratch\n'));
     await release(shared, 'live');
     const swept: string[] = [];
     const empty = (keepMs: number): Promise<void> =>

@@ -22,7 +22,7 @@ export interface AcmeServer {
   stop(): Promise<void>;
 }
 
-/** It checks domains on `httpPort`, refuses half of all nonces, and does not sleep. */
+/** It checks domains on `httpPort`, refuses every fifth nonce, and does not sleep. */
 export async function startAcmeServer(httpPort: number): Promise<AcmeServer> {
   const home = await temporaryDirectory();
   const [port, management, dns, dnsManagement] = await Promise.all(Array.from({ length: 4 }, freePort));
@@ -53,7 +53,7 @@ export async function startAcmeServer(httpPort: number): Promise<AcmeServer> {
     ),
     spawn('/usr/bin/pebble', ['-config', config, '-dnsserver', `127.0.0.1:${dns}`], {
       stdio: 'ignore',
-      env: { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '50' },
+      env: { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '20' },
     }),
   ];
   const get = (path: string, at: number | undefined): Promise<string> =>
