@@ -3,7 +3,7 @@
  * for apps that were destroyed. Apps with a rollout under way are left to it. Everything here may be done twice.
  */
 import { stat } from 'node:fs/promises';
-import { SlipwayError } from '../src/errors.js';
+import { SlipwayError, toSlipwayError } from '../src/errors.js';
 import { LOCAL_HOST } from '../src/model/host.js';
 import type { ReleaseWithOutcome } from '../src/model/release.js';
 import { whileItAnswers } from './answering.js';
@@ -14,6 +14,7 @@ import { hostOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import { hostsOf } from './placement.js';
 import { type Plan, plan } from './plan.js';
+import { redactor } from './redact.js';
 import { retire } from './retire.js';
 import type { Container } from './targets/container.js';
 
@@ -148,11 +149,25 @@ async function mend(
       await host.target.pull(live.image, { signal: until });
       const options = { signal: until, isKept: true };
       const started = await startInstances(parts, host, app, live, gone, options);
-      await checkInstances(parts, host, started, until);
+      await checkInstances(parts, host, started, until).catch((thrown: unknown) => {
+        throw withoutSecrets(parts, app, live, thrown);
+      });
       started.forEach(onServing);
     }
     await Promise.all(discard.map(({ id }) => host.target.remove(id, { signal: until })));
   });
+}
+
+/** What the app's own check said goes into our log. */
+function withoutSecrets(
+  { ledger }: Pick<ReconcileParts, 'ledger'>,
+  app: string,
+  { config }: ReleaseWithOutcome,
+  thrown: unknown,
+): SlipwayError {
+  const error = toSlipwayError(thrown);
+  if (error.code !== 'unhealthy') return error;
+  return new SlipwayError(error.code, redactor(ledger.revealConfig(app, config))(error.message));
 }
 
 /** What the plan says of one host. */
