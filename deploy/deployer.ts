@@ -30,6 +30,7 @@ import { HostCredentials } from './hosts/credentials.js';
 import { LedgerHosts, type OpeningParts } from './hosts/open.js';
 import { hostRoutes } from './hosts/routes.js';
 import { hostOf } from './names.js';
+import { sweepSockets } from './hosts/tunnel.js';
 import { platformId } from './platform-id.js';
 import { type ReconcileParts, reconcileApp } from './reconcile.js';
 import { startReconciler } from './reconciler.js';
@@ -112,7 +113,7 @@ async function openingParts(config: Config, git: Git, log: Logger): Promise<Open
   const platform = await platformId(config.home);
   const book = new PlatformLedger(paths, git).hosts;
   const credentials = new HostCredentials(paths.hostCredentials, `slipway-${platform}`);
-  await credentials.sweep();
+  await Promise.all([credentials.sweep(), sweepSockets(paths.run)]);
   const { dockerHost, registry, pullFreeBytes } = config;
   return { book, credentials, dockerHost, platform, registry, pullFreeBytes, runDirectory: paths.run, log };
 }

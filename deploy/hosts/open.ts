@@ -1,6 +1,4 @@
 /** The hosts of the platform's ledger, each with its engine: opened when first seen, kept while its record stays the same. */
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import type { RegistryConfig } from '../../src/config.js';
 import type { HostBook } from '../../src/ledger/hosts.js';
 import type { Logger } from '../../src/log.js';
@@ -11,7 +9,7 @@ import { SwarmTarget } from '../swarm/target.js';
 import { DockerTarget } from '../targets/docker.js';
 import { Engine, type EngineOptions, type Tunnel } from '../targets/engine.js';
 import type { HostCredentials } from './credentials.js';
-import { SshTunnel } from './tunnel.js';
+import { newSocketPath, SshTunnel } from './tunnel.js';
 
 export interface OpeningParts {
   readonly book: HostBook;
@@ -112,11 +110,7 @@ async function openEngine(
     const tunnel = new SshTunnel({
       name,
       address: parsed,
-      // The path of a socket must be short, and a name may be long.
-      socketPath: join(
-        runDirectory,
-        `ssh-${createHash('sha256').update(name).digest('hex').slice(0, 8)}.sock`,
-      ),
+      socketPath: newSocketPath(runDirectory),
       ...(pullPort === undefined ? {} : { pulls: { port: pullPort, registry: registry.host } }),
       files: async () => ({
         keyFile: await credentials.keyFile(),

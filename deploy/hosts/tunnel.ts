@@ -4,8 +4,12 @@
  * also with one that is killed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { readdir, rm } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isErrno } from '../../src/errors.js';
 import type { Logger } from '../../src/log.js';
 import type { Tunnel } from '../targets/engine.js';
 import { programEnv } from './program.js';
@@ -174,7 +178,35 @@ export class SshTunnel implements Tunnel {
   }
 }
 
-/** ssh(1): -N runs nothing over there; the socket is ours alone, and takes the place of one that was left. */
+/** Nobody else's: two deployers with one socket would take it from each other. Short, as the path of a socket must be. */
+export function newSocketPath(directory: string): string {
+  return join(directory, `ssh-${randomBytes(8).toString('hex')}.sock`);
+}
+
+/** Takes away what killed deployers left. The sockets of one that lives take connections. */
+export async function sweepSockets(directory: string): Promise<void> {
+  const names = await readdir(directory).catch((thrown: unknown) => {
+    if (isErrno(thrown, 'ENOENT')) return [];
+    throw thrown;
+  });
+  for (const name of names.filter((one) => /^ssh-.*\.sock$/.test(one))) {
+    const path = join(directory, name);
+    if (await isDead(path)) await rm(path, { force: true });
+  }
+}
+
+function isDead(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(socketPath);
+    socket.once('error', (error) => resolve(isErrno(error, 'ECONNREFUSED')));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+  });
+}
+
+/** ssh(1): -N runs nothing over there; the socket takes the place of the one of the process before. */
 function forwards({ address, socketPath, pulls }: TunnelSpec): string[] {
   return [
     '-N',

@@ -79,6 +79,28 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     expect([await world.states('unattended'), await policy()]).toEqual([['v1 running'], 'unless-stopped']);
   });
 
+  it('shows no secret of an app whose check says it', async () => {
+    await world.createApp('talks');
+    await world.ledger.setConfig('talks', { TOKEN: 'correct horse' }, 'alice');
+    const image = await world.image({
+      script: server('one'),
+      healthcheck: '--timeout=1s CMD echo "not with $TOKEN"; exit 1',
+    });
+    const { id, release } = await world.release('talks', image);
+    const at = new Date().toISOString();
+    await world.ledger.recordOutcome('talks', release!, { state: 'live', at });
+    await world.store.end('talks', id, { state: 'superseded', reason: 'a test', code: 'superseded' });
+    const { config } = world.parts;
+    const limits = { ...config.limits, healthTimeoutMs: 3000 };
+    const reconciling = world.reconcile({ ...world.parts, config: { ...config, limits } });
+    await expect(reconciling).rejects.toMatchObject({
+      code: 'unhealthy',
+      message: expect.stringContaining('not with ***'),
+    });
+    await world.ledger.destroyApp('talks', 'alice');
+    await world.reconcile();
+  });
+
   it('pulls the image again when that is gone too', async () => {
     await deployed('pruned');
     for (const container of await world.containers()) await world.docker.docker(['rm', '-f', container.id]);

@@ -5,6 +5,7 @@ import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { reportOf, statusOfHost } from '../../deploy/hosts/look.js';
+import { LedgerHosts } from '../../deploy/hosts/open.js';
 import type { Container } from '../../deploy/targets/container.js';
 import type { DockerTarget } from '../../deploy/targets/docker.js';
 import type { HostWish } from '../../src/api/host-views.js';
@@ -107,6 +108,20 @@ describe.skipIf(missing !== undefined)('a host by SSH', () => {
       code: 'conflict',
       message: 'this is the engine of alpha',
     });
+  });
+
+  it('is not taken away by a second deployer, which cannot have its port', async () => {
+    const target = await added();
+    const second = new LedgerHosts(platform.parts);
+    try {
+      const theirs = await second.get('alpha');
+      const { message } = await refused(theirs.target.ping({ timeoutMs: 5_000 }));
+      expect(message).toContain('remote port forwarding failed');
+      await target.ping({ timeoutMs: 5_000 });
+    } finally {
+      await second.close();
+    }
+    await target.ping({ timeoutMs: 5_000 });
   });
 
   it('looks well from all sides', async () => {
