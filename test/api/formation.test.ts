@@ -1,6 +1,5 @@
 /** Scale, limits, stop, start, restart and placement over the API, and the releases that they make. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { requestPlacement } from '../../src/formation-changes.js';
 import type { ReleaseWithOutcome } from '../../src/model/release.js';
 import { type Answer, Platform } from './support/platform.js';
 
@@ -248,32 +247,26 @@ describe('where an app runs', () => {
     const { hosts } = platform.platform;
     for (const name of ['alpha', 'beta'])
       await hosts.add({ name, address: `tcp://${name}.test:2376`, labels: {} }, 'admin');
-    const tools = {
-      store: platform.store,
-      ledger: platform.ledger,
-      hostBook: hosts,
-      queues: platform.queues,
-      limits: platform.config.limits,
-    };
-    const moved = await requestPlacement(tools, 'placed', { hosts: ['beta', 'alpha'] }, 'admin');
+    const place = (placement: unknown) =>
+      platform.call('PUT', '/v1/apps/placed/placement', { body: { placement } });
+    const moved = await place({ hosts: ['beta', 'alpha'] });
+    expect([moved.status, moved.body.build.kind]).toEqual([202, 'placement']);
     expect(await newest('placed')).toMatchObject({
       kind: 'placement',
       hosts: ['alpha', 'beta'],
-      description: 'place on beta, alpha',
+      description: 'place on alpha, beta',
     });
-    await platform.finish('placed', moved!.id, 'live');
-    expect(await requestPlacement(tools, 'placed', { hosts: ['alpha', 'beta'] }, 'admin')).toBeUndefined();
+    await goLive('placed', moved);
+    expect((await place({ hosts: ['alpha', 'beta'] })).body).toMatchObject({ live: ['alpha', 'beta'] });
     await hosts.cordon('beta', 'disk', 'admin');
     await goLive('placed', await scale('placed', { web: 2 }));
     expect((await newest('placed')).hosts).toEqual(['alpha']);
     await hosts.cordon('alpha', undefined, 'admin');
     const nowhere = await scale('placed', { web: 3 });
     expect([nowhere.status, nowhere.body.code]).toEqual([409, 'no_host']);
-    await expect(requestPlacement(tools, 'placed', { hosts: ['gone'] }, 'admin')).rejects.toMatchObject({
-      code: 'no_host',
-    });
+    expect((await place({ hosts: ['gone'] })).body.code).toBe('no_host');
     expect((await platform.ledger.read('placed')).placement).toEqual({ hosts: ['alpha', 'beta'] });
-    await requestPlacement(tools, 'placed', undefined, 'admin');
+    expect((await place(null)).status).toBe(202);
     expect((await newest('placed')).hosts).toBeUndefined();
   });
 });

@@ -322,7 +322,7 @@ describe('with --json', () => {
       ['hosts:label', 'alpha', 'zone=eu'],
       ['hosts:cordon', 'alpha'],
       ['hosts:uncordon', 'alpha'],
-      ['placement:set', '--host', 'alpha', '-a', 'hello'],
+      ['placement:set', '--host', 'alpha', '--detach', '-a', 'hello'],
       ['placement', '-a', 'hello'],
       ['hosts:remove', 'alpha'],
       ['hosts:key'],
