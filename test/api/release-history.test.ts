@@ -201,7 +201,7 @@ describe('a locked app', () => {
         {
           code: 'locked',
           message: 'locked is locked by admin: sale',
-          hint: 'what runs stays as it is until: slipway apps:unlock -a locked',
+          hint: `what runs stays as it is until: slipway apps:unlock -a locked${path === 'rollback' ? '; a rollback goes on with --force' : ''}`,
         },
       ]);
     }
@@ -274,7 +274,7 @@ describe('a rollback', () => {
     await rollback('past', { only: 'code' });
     expect((await newest('past')).description).toBe('rollback to the code of v3');
     await rollback('past', { only: 'config' });
-    expect((await newest('past')).description).toBe('rollback to the config of v4');
+    expect((await newest('past')).description).toBe('rollback to the config of v5');
   });
 
   test('of only the config has the code and scale of today, and leaves pushes alone', async () => {

@@ -157,7 +157,7 @@ describe('help', () => {
       expect(out).toContain('\noptions:\n');
       expect(out).toMatch(new RegExp(`\nexamples:\n  .*slipway ${name.replace(':list', '(:list)?')}`));
       for (const option of ['--json', '-h, --help']) expect(out).toContain(option);
-      expect([name, out.includes('-a, --app VALUE')]).toEqual([name, !WITHOUT_APP.includes(name)]);
+      expect([name, out.includes('-a, --app APP')]).toEqual([name, !WITHOUT_APP.includes(name)]);
       for (const line of out.split('\n')) expect(line.length).toBeLessThan(120);
       for (const argv of [
         [name, '-h'],

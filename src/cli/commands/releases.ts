@@ -80,9 +80,9 @@ const info: Command = {
 const diff: Command = {
   name: 'releases:diff',
   usage: 'vN [vM]',
-  help: `Show what a release has otherwise than the one numbered before it, however that ended. That is image,
-commits, names of config vars (never values), processes, scale, limits and hosts. With two releases: what the
-second has otherwise than the first.`,
+  help: `Show what a release changed against the one before it, failed or not. That is image, commits,
+names of config vars (never values), processes, scale, limits and hosts. With two releases: what the second
+has otherwise than the first.`,
   examples: ['slipway releases:diff v7', 'slipway releases:diff v3 v7 -a hello'],
   args: { min: 1, max: 2 },
   async run(invocation) {
