@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { nearest } from '../../src/cli/help.js';
 import { printable, table } from '../../src/cli/output.js';
+import { messageFrame } from '../../src/frames.js';
 import { Platform } from '../api/support/platform.js';
 import { importsOf, readSources } from '../rules/sources.js';
 import { startRegistry, type TestRegistry } from '../support/registry.js';
@@ -276,6 +277,25 @@ describe('with --json', () => {
   test('every command prints one JSON value to stdout, and nothing else', async () => {
     const answers: Record<string, unknown> = {
       'GET /apps/hello/ps': { processes: [], silent: [] },
+      'GET /apps/hello/runs': { runs: [], silent: [] },
+      'POST /apps/hello/runs': { name: 'run.482913', host: 'local', container: 'c' },
+      'POST /apps/hello/runs/run.482913/stop': { name: 'run.482913' },
+      'GET /apps/hello/ps/web.1': {
+        process: 'web.1',
+        container: 'c',
+        name: 'n',
+        image: 'i',
+        entrypoint: [],
+        command: [],
+        user: '',
+        directory: '',
+        state: 'running',
+        resources: {},
+        volumes: [],
+        variables: [],
+      },
+      'GET /apps/hello/ps/web.1/top': { titles: ['PID'], processes: [] },
+      'GET /apps/hello/usage': { usage: [], silent: [] },
       'GET /hosts': [],
       'GET /host-key': { publicKey: 'ssh-ed25519 AAAA' },
       'POST /hosts': { host: { name: 'beta' }, warnings: [] },
@@ -286,6 +306,10 @@ describe('with --json', () => {
     platform.deployer.script = ({ method, url }, response) => {
       const answer = answers[`${method} ${url}`];
       response.end(answer === undefined ? 'line\n' : `${JSON.stringify(answer)}\n`);
+    };
+    platform.deployer.converse = (connection) => {
+      connection.resume();
+      connection.end(messageFrame({ exit: { code: 0, outOfMemory: false } }));
     };
     await platform.platform.hosts.add({ name: 'alpha', address: 'tcp://alpha.test:1', labels: {} }, 'alice');
     const { id } = (await platform.store.list('hello'))[0]!;
@@ -325,6 +349,15 @@ describe('with --json', () => {
       ['whoami'],
       ['ps', '-a', 'hello'],
       ['logs', '-a', 'hello'],
+      ['run', '-a', 'hello', 'ls'],
+      ['run:detached', '-a', 'hello', 'ls'],
+      ['run:list', '-a', 'hello'],
+      ['run:logs', 'run.482913', '-a', 'hello'],
+      ['run:stop', 'run.482913', '-a', 'hello'],
+      ['enter', '-a', 'hello'],
+      ['ps:inspect', '-a', 'hello'],
+      ['ps:top', '-a', 'hello'],
+      ['ps:stats', '-a', 'hello'],
       ['hosts'],
       ['hosts:add', 'beta', 'tcp://beta.test:1'],
       ['hosts:info', 'alpha'],
@@ -385,6 +418,7 @@ test('starts without a heavy module: only builtins and small files of this proje
   expect([...seen].filter((path) => !path.startsWith('src/cli/')).sort()).toEqual([
     'src/clock.ts',
     'src/errors.ts',
+    'src/frames.ts',
     'src/logs/seconds.ts',
     'src/model/app.ts',
     'src/model/host.ts',
