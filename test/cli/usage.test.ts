@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { nearest } from '../../src/cli/help.js';
 import { printable, table } from '../../src/cli/output.js';
+import { messageFrame } from '../../src/frames.js';
 import { checkPair } from '../../src/model/certificate.js';
 import { Platform } from '../api/support/platform.js';
 import { importsOf, readSources } from '../rules/sources.js';
@@ -297,6 +298,25 @@ describe('with --json', () => {
   test('every command prints one JSON value to stdout, and nothing else', async () => {
     const answers: Record<string, unknown> = {
       'GET /apps/hello/ps': { processes: [], silent: [] },
+      'GET /apps/hello/runs': { runs: [], silent: [] },
+      'POST /apps/hello/runs': { name: 'run.482913', host: 'local', container: 'c' },
+      'POST /apps/hello/runs/run.482913/stop': { name: 'run.482913' },
+      'GET /apps/hello/ps/web.1': {
+        process: 'web.1',
+        container: 'c',
+        name: 'n',
+        image: 'i',
+        entrypoint: [],
+        command: [],
+        user: '',
+        directory: '',
+        state: 'running',
+        resources: {},
+        volumes: [],
+        variables: [],
+      },
+      'GET /apps/hello/ps/web.1/top': { titles: ['PID'], processes: [] },
+      'GET /apps/hello/usage': { usage: [], silent: [] },
       'GET /hosts': [],
       'GET /host-key': { publicKey: 'ssh-ed25519 AAAA' },
       'POST /hosts': { host: { name: 'beta' }, warnings: [] },
@@ -309,6 +329,10 @@ describe('with --json', () => {
       const answer = answers[`${method} ${url}`];
       if (url?.includes('/logs')) response.end('line\n');
       else response.end(`${JSON.stringify(answer ?? { problems: [], traffic: null })}\n`);
+    };
+    platform.deployer.converse = (connection) => {
+      connection.resume();
+      connection.end(messageFrame({ exit: { code: 0, outOfMemory: false } }));
     };
     await platform.platform.hosts.add({ name: 'alpha', address: 'tcp://alpha.test:1', labels: {} }, 'alice');
     const { certificate, key } = await makeCertificate(['a.test']);
@@ -371,6 +395,15 @@ describe('with --json', () => {
       ['whoami'],
       ['ps', '-a', 'hello'],
       ['logs', '-a', 'hello'],
+      ['run', '-a', 'hello', 'ls'],
+      ['run:detached', '-a', 'hello', 'ls'],
+      ['run:list', '-a', 'hello'],
+      ['run:logs', 'run.482913', '-a', 'hello'],
+      ['run:stop', 'run.482913', '-a', 'hello'],
+      ['enter', '-a', 'hello'],
+      ['ps:inspect', '-a', 'hello'],
+      ['ps:top', '-a', 'hello'],
+      ['ps:stats', '-a', 'hello'],
       ['hosts'],
       ['hosts:add', 'beta', 'tcp://beta.test:1'],
       ['hosts:info', 'alpha'],
@@ -380,6 +413,7 @@ describe('with --json', () => {
       ['hosts:uncordon', 'alpha'],
       ['placement:set', '--host', 'alpha', '--detach', '-a', 'hello'],
       ['placement', '-a', 'hello'],
+      ['placement:set', '--default', '--detach', '-a', 'hello'],
       ['hosts:remove', 'alpha'],
       ['hosts:key'],
       ['hosts:prepare', 'ssh://root@10.0.0.5'],
@@ -432,6 +466,7 @@ test('starts without a heavy module: only builtins and small files of this proje
     'src/clock.ts',
     'src/errors.ts',
     'src/format-bytes.ts',
+    'src/frames.ts',
     'src/logs/seconds.ts',
     'src/model/app.ts',
     'src/model/domain.ts',

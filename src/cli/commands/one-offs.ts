@@ -14,6 +14,7 @@ import { describeResources, formatMemory } from '../../model/resources.js';
 import { beAttached, terminalSize } from '../attached.js';
 import { printable, shortTime, table } from '../output.js';
 import { type Command, EXIT, type Invocation, type OptionSpec, UsageError } from '../usage.js';
+import { printLog } from './runtime.js';
 
 const ARGUMENTS = { min: 1, max: 1000 } as const;
 const LIMITS: Readonly<Record<string, OptionSpec>> = {
@@ -129,12 +130,10 @@ const logs: Command = {
     tail: { type: 'boolean', short: 't', help: 'go on with what comes' },
     num: { type: 'string', short: 'n', help: 'how many lines (100)' },
   },
-  async run({ app, args, client, options, output }) {
-    const count = encodeURIComponent(String(options.num ?? '100'));
-    const name = encodeURIComponent(args[0] ?? '');
-    const path = `/v1/apps/${await app()}/runs/${name}/logs?lines=${count}&follow=${options.tail ? '1' : '0'}`;
-    await (await client()).stream(path, (data) => output.bytes(data));
-    return EXIT.done;
+  async run(invocation) {
+    const app = await invocation.app();
+    const [name = ''] = invocation.args;
+    return printLog(invocation, `/v1/apps/${app}/runs/${encodeURIComponent(name)}/logs`, { app, run: name });
   },
 };
 
@@ -238,7 +237,8 @@ async function startDetached(invocation: Invocation): Promise<number> {
   const client = await invocation.client();
   const started = await client.postSlowly<OneOffStarted>(`/v1/apps/${app}/runs`, wish, START_MS);
   invocation.output.result(started, [started.name]);
-  invocation.output.note(`runs on ${started.host}; see: slipway run:logs ${started.name} -t -a ${app}`);
+  if (!invocation.output.json)
+    invocation.output.note(`runs on ${started.host}; see: slipway run:logs ${started.name} -t -a ${app}`);
   return EXIT.done;
 }
 
@@ -255,7 +255,7 @@ async function attach(invocation: Invocation, what: 'run' | 'enter', wish: objec
     signal,
     hasTerminal: 'terminal' in wish,
     onStarted: ({ name, host }) => {
-      if (what === 'run') output.note(`${name} on ${host}`);
+      if (what === 'run' && !output.json) output.note(`${name} on ${host}`);
     },
   });
   if (output.json) output.result({ exitCode }, []);

@@ -69,7 +69,7 @@ Bytes are those that nothing else there needs; a registry frees them when it cle
   ofApp: false,
   args: { min: 0, max: 0 },
   options: {
-    app: { type: 'string', short: 'a', help: 'of this app only' },
+    app: { type: 'string', short: 'a', value: 'APP', help: 'of this app only' },
     'dry-run': { type: 'boolean', help: 'only show what would go' },
   },
   async run(invocation) {

@@ -1,7 +1,7 @@
 /** What runs, and what it writes. */
 import type { RunningView, TrafficView } from '../../api/deployer-client.js';
 import { shortTime, table } from '../output.js';
-import { type Command, EXIT } from '../usage.js';
+import { type Command, EXIT, type ExitCode, type Invocation } from '../usage.js';
 
 const processes: Command = {
   name: 'ps',
@@ -43,28 +43,32 @@ const logs: Command = {
   },
   async run(invocation) {
     const app = await invocation.app();
-    const { output, options } = invocation;
-    const count = encodeURIComponent(String(options.num ?? '100'));
-    const path = `/v1/apps/${app}/logs?lines=${count}&follow=${options.tail ? '1' : '0'}`;
-    const client = await invocation.client();
-    if (!output.json) {
-      await client.stream(path, (data) => output.bytes(data));
-      return EXIT.done;
-    }
-    // One value per line with -t, since it has no end; else all in one.
-    const lines: string[] = [];
-    const decoder = new TextDecoder();
-    let rest = '';
-    await client.stream(path, (data) => {
-      const whole = (rest + decoder.decode(data, { stream: true })).split('\n');
-      rest = whole.pop() ?? '';
-      if (options.tail) for (const line of whole) output.item({ line }, line);
-      else lines.push(...whole);
-    });
-    if (!options.tail) output.result({ app, lines: rest === '' ? lines : [...lines, rest] }, []);
-    return EXIT.done;
+    return printLog(invocation, `/v1/apps/${app}/logs`, { app });
   },
 };
+
+/** As `num` and `tail` say. With --json the lines are part of the result `of`; with -t, which has no end, one value each. */
+export async function printLog(invocation: Invocation, address: string, of: object): Promise<ExitCode> {
+  const { output, options } = invocation;
+  const count = encodeURIComponent(String(options.num ?? '100'));
+  const path = `${address}?lines=${count}&follow=${options.tail ? '1' : '0'}`;
+  const client = await invocation.client();
+  if (!output.json) {
+    await client.stream(path, (data) => output.bytes(data));
+    return EXIT.done;
+  }
+  const lines: string[] = [];
+  const decoder = new TextDecoder();
+  let rest = '';
+  await client.stream(path, (data) => {
+    const whole = (rest + decoder.decode(data, { stream: true })).split('\n');
+    rest = whole.pop() ?? '';
+    if (options.tail) for (const line of whole) output.item({ line }, line);
+    else lines.push(...whole);
+  });
+  if (!options.tail) output.result({ ...of, lines: rest === '' ? lines : [...lines, rest] }, []);
+  return EXIT.done;
+}
 
 const metrics: Command = {
   name: 'metrics',

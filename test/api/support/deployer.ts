@@ -29,7 +29,9 @@ export class ScriptedDeployer {
       this.asked.push(request.url ?? '');
       this.#connections.add(connection);
       connection.on('error', () => undefined);
-      connection.write('HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\n\r\n');
+      connection.write(
+        'HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: slipway-attach\r\n\r\n',
+      );
       this.converse(connection);
     });
   }
