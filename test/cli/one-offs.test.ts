@@ -86,7 +86,7 @@ test('^C ends the connection, at the deployer too', async () => {
   const closed = new Promise<void>((resolve) => {
     platform.deployer.converse = (connection) => {
       connection.resume();
-      connection.once('close', () => resolve());
+      connection.once('end', () => resolve());
       connection.write(frame(FRAME.output, Buffer.from('up\n')), () => interrupted.abort());
     };
   });
