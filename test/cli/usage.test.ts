@@ -324,6 +324,7 @@ describe('with --json', () => {
       ['hosts:uncordon', 'alpha'],
       ['placement:set', '--host', 'alpha', '--detach', '-a', 'hello'],
       ['placement', '-a', 'hello'],
+      ['placement:set', '--default', '--detach', '-a', 'hello'],
       ['hosts:remove', 'alpha'],
       ['hosts:key'],
       ['hosts:prepare', 'ssh://root@10.0.0.5'],
