@@ -70,7 +70,14 @@ async function serve(...all: Host[]): Promise<DeployerClient> {
 }
 
 const INSPECTION = {
-  State: { Status: 'running', ExitCode: 0, OOMKilled: false, Error: '', StartedAt: '2026-01-01T00:00:00Z' },
+  State: {
+    Status: 'running',
+    ExitCode: 0,
+    OOMKilled: false,
+    Error: '',
+    StartedAt: '2026-01-01T00:00:00Z',
+    FinishedAt: '0001-01-01T00:00:00Z',
+  },
   Config: { Labels: {} },
   RestartCount: 0,
 };
