@@ -3,13 +3,14 @@
  * a temporary name, verified, and renamed.
  */
 import { createHash } from 'node:crypto';
-import type { Stats } from 'node:fs';
+import { existsSync, type Stats } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno, SlipwayError } from '../errors.js';
 import { possiblyTorn } from './boot.js';
 import { translated } from './failures.js';
 import { digestHex } from './layer.js';
+import { Removals } from './removals.js';
 import { Temporaries } from './temporaries.js';
 
 export interface StoredBlob {
@@ -23,11 +24,13 @@ export class BlobStore {
   readonly #directory: string;
   readonly #blobs: string;
   readonly #temporaries: Temporaries;
+  readonly #removals: Removals;
 
   constructor(directory: string) {
     this.#directory = directory;
     this.#blobs = join(directory, 'sha256');
     this.#temporaries = new Temporaries(join(directory, 'tmp'));
+    this.#removals = new Removals(join(directory, 'removing'));
   }
 
   /** Before anything else. Removes what killed processes left half written. */
@@ -35,6 +38,7 @@ export class BlobStore {
     await translated(this.#directory, 'the blob store', async () => {
       await mkdir(this.#blobs, { recursive: true, mode: 0o700 });
       await this.#temporaries.open();
+      await this.#removals.open();
       const made: { name: string; at: number }[] = [];
       for (const name of await readdir(this.#blobs)) {
         const found = await statOrNothing(join(this.#blobs, name));
@@ -107,7 +111,8 @@ export class BlobStore {
     try {
       const { mtime } = await stat(path);
       await utimes(path, new Date(), mtime);
-      return true;
+      await this.#removals.decided(digestHex(digest));
+      return existsSync(path);
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return false;
       throw error;
@@ -120,22 +125,13 @@ export class BlobStore {
 
   /** Removes it unless it was used after `lastUsedAt` (as `list` gave it), which may be just now. */
   async removeUnused({ digest, lastUsedAt }: Pick<StoredBlob, 'digest' | 'lastUsedAt'>): Promise<boolean> {
-    const now = await statOrNothing(this.path(digest));
-    if (now === undefined || usedAt(now) > lastUsedAt) return false;
-    const grave = await this.newTemporary();
-    try {
-      // First out of reach: who marks it after this finds nothing, who marked it before is seen below.
-      await rename(this.path(digest), grave);
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return false;
-      throw error;
-    }
-    if (usedAt(await stat(grave)) > lastUsedAt) {
-      await rename(grave, this.path(digest));
-      return false;
-    }
-    await this.discard(grave);
-    return true;
+    const isRemoved = await this.#removals.marked(digestHex(digest), async () => {
+      const now = await statOrNothing(this.path(digest));
+      if (now === undefined || usedAt(now) > lastUsedAt) return false;
+      await this.remove(digest);
+      return true;
+    });
+    return isRemoved === true;
   }
 
   async list(): Promise<readonly StoredBlob[]> {

@@ -5,7 +5,9 @@
  *   sha256/<chain id>/root    the lay-out itself
  *   sha256/<chain id>         its modification time says when it was used last
  *   sha256/<chain id>/made    its modification time says when it was finished
+ *   removing/<chain id>       a cleaning decides on it: see removals.ts
  */
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -17,6 +19,7 @@ import type { BlobStore } from './blob-store.js';
 import { possiblyTorn } from './boot.js';
 import { translated } from './failures.js';
 import { chainId, chainIds, digestHex, type Layer } from './layer.js';
+import { Removals } from './removals.js';
 import { SingleFlight } from './single-flight.js';
 import { Temporaries } from './temporaries.js';
 
@@ -49,6 +52,7 @@ export class LayerStore {
   readonly #blobs: BlobStore;
   readonly #options: LayerStoreOptions;
   readonly #temporaries: Temporaries;
+  readonly #removals: Removals;
   readonly #flights = new SingleFlight<void>();
   readonly #atOnce: number;
 
@@ -60,6 +64,7 @@ export class LayerStore {
     // More than there are processors: some wait for the network.
     this.#atOnce = options.layersAtOnce ?? Math.max(4, 2 * availableParallelism());
     this.#temporaries = new Temporaries(join(directory, 'tmp'));
+    this.#removals = new Removals(join(directory, 'removing'));
   }
 
   /** Before anything else. Removes what killed processes left: mounts, scratch directories, half-made lay-outs. */
@@ -67,6 +72,7 @@ export class LayerStore {
     await translated(this.#directory, 'the layer store', async () => {
       await mkdir(this.#layouts, { recursive: true, mode: 0o700 });
       await this.#temporaries.open();
+      await this.#removals.open();
       const made: { name: string; at: number }[] = [];
       for (const name of await readdir(this.#layouts)) {
         // Another process may clean the store meanwhile.
@@ -151,21 +157,16 @@ export class LayerStore {
 
   /** Removes it unless it was used after `lastUsedAt` (as `list` gave it), which may be just now. */
   async removeUnused({ chainId, lastUsedAt }: StoredLayout): Promise<boolean> {
-    const now = await stat(this.#entry(chainId)).catch(() => undefined);
-    if (now === undefined || now.mtimeMs > lastUsedAt) return false;
     const grave = await this.#temporaries.newPath();
-    try {
+    const isTaken = await this.#removals.marked(digestHex(chainId), async () => {
+      const now = await stat(this.#entry(chainId)).catch(() => undefined);
+      if (now === undefined || now.mtimeMs > lastUsedAt) return false;
       // First out of sight: a lay-out that is half removed must not be taken for a whole one.
       await rename(this.#entry(chainId), grave);
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return false;
-      throw error;
-    }
-    const isUsed = (await stat(grave)).mtimeMs > lastUsedAt;
-    // Another process may have made it anew meanwhile: then this one is of no use.
-    if (isUsed && (await renamed(grave, this.#entry(chainId)))) return false;
-    await this.#temporaries.remove(grave);
-    return !isUsed;
+      return true;
+    });
+    if (isTaken) await this.#temporaries.remove(grave);
+    return isTaken === true;
   }
 
   async list(): Promise<readonly StoredLayout[]> {
@@ -230,8 +231,8 @@ export class LayerStore {
         await fill(join(temporary, 'root'));
         await writeFile(join(temporary, 'made'), '');
       });
-      // Unless another process made the same lay-out meanwhile: it is as good as this one.
-      await renamed(temporary, this.#entry(id));
+      // Unless another process made the same lay-out meanwhile: it is as good as this one, while no cleaning takes it.
+      while (!(await renamed(temporary, this.#entry(id))) && !(await this.#touch(id)));
     } finally {
       await this.#temporaries.remove(temporary);
     }
@@ -242,7 +243,8 @@ export class LayerStore {
     try {
       const now = new Date();
       await utimes(this.#entry(id), now, now);
-      return true;
+      await this.#removals.decided(digestHex(id));
+      return existsSync(this.#entry(id));
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return false;
       throw error;
