@@ -75,12 +75,16 @@ export class BlobStore {
 
   /** Takes a finished file over. Whoever wrote it has verified that its digest is this one. */
   async commit(temporary: string, digest: string): Promise<void> {
+    await this.#putInPlace(temporary, digest);
+  }
+
+  async #putInPlace(temporary: string, digest: string): Promise<void> {
     await rename(temporary, this.path(digest));
+    await this.#removals.decided(digestHex(digest));
   }
 
   /** Writes a blob and checks its bytes. Throws `layer_invalid` when they have another digest, `disk_full`. */
   async write(content: Uint8Array | AsyncIterable<Uint8Array>, digest: string): Promise<void> {
-    const path = this.path(digest);
     const temporary = await this.newTemporary();
     const hash = createHash('sha256');
     try {
@@ -94,7 +98,7 @@ export class BlobStore {
       const actual = `sha256:${hash.digest('hex')}`;
       if (actual !== digest)
         throw new SlipwayError('layer_invalid', `the blob's digest is ${actual}, not ${digest}`);
-      await rename(temporary, path);
+      await this.#putInPlace(temporary, digest);
     } finally {
       await this.discard(temporary);
     }
@@ -125,12 +129,17 @@ export class BlobStore {
 
   /** Removes it unless it was used after `lastUsedAt` (as `list` gave it), which may be just now. */
   async removeUnused({ digest, lastUsedAt }: Pick<StoredBlob, 'digest' | 'lastUsedAt'>): Promise<boolean> {
+    const grave = await this.newTemporary();
     const isRemoved = await this.#removals.marked(digestHex(digest), async () => {
       const now = await statOrNothing(this.path(digest));
       if (now === undefined || usedAt(now) > lastUsedAt) return false;
-      await this.remove(digest);
-      return true;
+      await rename(this.path(digest), grave);
+      // Somebody may have written it anew after that look.
+      if (usedAt(await stat(grave)) <= lastUsedAt) return true;
+      await rename(grave, this.path(digest));
+      return false;
     });
+    await this.discard(grave);
     return isRemoved === true;
   }
 

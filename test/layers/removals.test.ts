@@ -42,6 +42,23 @@ it('a blob that a build has marked is there, whatever a cleaning does', async ()
   }
 });
 
+it('a blob that is written anew stays, whatever a cleaning does', async () => {
+  const stores = await openStores();
+  const other = await openStores(stores.directory);
+  for (let round = 0; round < ROUNDS; round++) {
+    const { digest } = await storedLayer(stores, [{ path: 'a', data: 'x' }]);
+    await utimes(stores.blobs.path(digest), LONG_AGO, LONG_AGO);
+    const [old] = await other.blobs.list();
+    const removing = other.blobs.removeUnused(old!);
+    for (let turn = 0; turn < round % 10; turn++) await setImmediate();
+    await storedLayer(stores, [{ path: 'a', data: 'x' }]);
+    for (let isOver = false; !isOver; ) {
+      isOver = await Promise.race([removing.then(() => true), setImmediate(false)]);
+      expect([round, existsSync(stores.blobs.path(digest))]).toEqual([round, true]);
+    }
+  }
+});
+
 it('the mark of a cleaning that was killed keeps nobody waiting for ever', async () => {
   const directory = await temporaryDirectory();
   const removals = new Removals(directory);
