@@ -59,6 +59,8 @@ async function write(besides?: LayoutBesides, entries = ENTRIES): Promise<Layer>
 const shown = async (root: string | undefined): Promise<unknown> =>
   (await scanTree({ root: root ?? '', path: '', hash: true })).map(({ inode, ...entry }) => ({
     ...entry,
+    // The layer says nothing of its root, which is as old as the lay-out.
+    mtime: entry.path === '' ? undefined : entry.mtime,
     isLinked: inode !== undefined,
   }));
 const nothingIsLeft = async (): Promise<void> => {
