@@ -1,17 +1,14 @@
 /** The demo over several machines: a release on all of them, one that goes away in the middle of a rollout, and the way back. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pushBusybox } from '../base-image.js';
 import type { Shown } from './commands.js';
 import type { Machine, Machines } from './machines.js';
-import { APP, Person } from './person.js';
+import { Person } from './person.js';
 import { act, contains, expect, type Stage, tokenOf } from './scenario.js';
-import { fetchPage, startTraffic } from './traffic.js';
+import { allTheWhile, goesLive, rollsBack, untilRuns } from './several-machines.js';
+import { fetchPage } from './traffic.js';
 
 const PAGES = ['Hello from Slipway', 'Hello from all hosts', 'Hello from fewer hosts'] as const;
-const POLL_MS = 500;
 const BACK_TIMEOUT_MS = 60_000;
-/** For requests that a late switch would lose. */
-const AFTERWARDS_MS = 1000;
 
 export async function playOverHosts(stage: Stage, machines: Machines): Promise<void> {
   const listener: { heard?: (text: string) => void } = {};
@@ -40,49 +37,28 @@ export async function playOverHosts(stage: Stage, machines: Machines): Promise<v
     },
   );
 
-  await act(
-    stage,
-    `the first push: v1 is live on ${names.join(', ')}`,
-    async () => {
-      const { exitCode } = await person.push();
-      return [...expect('the exit code of git push', exitCode, 0), ...(await allRun(person, names, 1))];
-    },
-    person,
-  );
+  const allRun = (release: number): Promise<string[]> =>
+    untilRuns(
+      person,
+      names.map((name) => `v${release} on ${name}`),
+      (one) => `v${one.release} on ${one.host}`,
+      BACK_TIMEOUT_MS,
+    );
+  await goesLive(stage, person, `the first push: v1 is live on ${names.join(', ')}`, () => allRun(1));
 
-  const traffic = startTraffic(person.target, PAGES);
-  let problems: string[] = [];
-  const startedAt = performance.now();
-  try {
-    await underTraffic(stage, person, names, failing, listener);
-    await sleep(AFTERWARDS_MS);
-  } finally {
-    const { requests, failed, failures } = await traffic.stop();
-    problems = [...expect('failed requests', failed, 0), ...failures];
-    const what = `all the while: ${requests} requests, ${failed} failed`;
-    stage.shown.write(`\n       ${what}\n`);
-    stage.report.add({ what, ms: performance.now() - startedAt, phases: [], problems });
-  }
+  await allTheWhile(stage, person, PAGES, () => underTraffic(stage, person, allRun, failing, listener));
 }
 
 async function underTraffic(
   stage: Stage,
   person: Person,
-  names: readonly string[],
+  allRun: (release: number) => Promise<string[]>,
   failing: Machine,
   listener: { heard?: (text: string) => void },
 ): Promise<void> {
-  await act(
-    stage,
-    'a change: v2 is live on all of them',
-    async () => {
-      person.say(PAGES[1]);
-      await person.commit('Greet from all hosts');
-      const { exitCode } = await person.push();
-      return [...expect('the exit code of git push', exitCode, 0), ...(await allRun(person, names, 2))];
-    },
-    person,
-  );
+  person.say(PAGES[1]);
+  await person.commit('Greet from all hosts');
+  await goesLive(stage, person, 'a change: v2 is live on all of them', () => allRun(2));
 
   await act(
     stage,
@@ -108,31 +84,8 @@ async function underTraffic(
     person,
   );
 
-  await act(stage, `${failing.name} is back, and runs v2 only`, () => allRun(person, names, 2));
+  await act(stage, `${failing.name} is back, and runs v2 only`, () => allRun(2));
 
-  await act(
-    stage,
-    'rollback to v1, on all of them',
-    async () => {
-      const { exitCode } = await person.slipway('rollback', 'v1');
-      const page = await fetchPage(person.target);
-      return [
-        ...expect('the exit code of slipway rollback', exitCode, 0),
-        ...contains('the page', page.body, [PAGES[0]]),
-        ...(await allRun(person, names, 4)),
-      ];
-    },
-    person,
-  );
-}
-
-/** Whether just this release runs, once on each of the hosts. Old containers get time to end. */
-async function allRun(person: Person, names: readonly string[], release: number): Promise<string[]> {
-  const wanted = names.map((name) => `v${release} on ${name}`).sort();
-  let found: string[] = [];
-  for (const endsAt = Date.now() + BACK_TIMEOUT_MS; Date.now() < endsAt; await sleep(POLL_MS)) {
-    found = (await person.processes()).map((one) => `v${one.release} on ${one.host}`).sort();
-    if (found.join() === wanted.join()) return [];
-  }
-  return [`${APP} should run ${wanted.join(', ')}, but runs ${found.join(', ')}`];
+  const rollback = { what: 'rollback to v1, on all of them', page: PAGES[0] };
+  await rollsBack(stage, person, rollback, () => allRun(4));
 }
