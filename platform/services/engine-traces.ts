@@ -1,6 +1,6 @@
 /** What a Docker Engine leaves in the kernel beside its processes: bridges, mounts, and the shims of its containers. */
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { processTree, signalAll } from '../proc.js';
 
@@ -11,8 +11,7 @@ export const ENGINE_BRIDGE = 'slipway0';
 
 /** `address` as `10.201.0.1/20`. Takes a bridge over that a killed start left. */
 export async function makeBridge(address: string): Promise<void> {
-  if (!existsSync(`/sys/class/net/${ENGINE_BRIDGE}`))
-    await ip('link', 'add', 'name', ENGINE_BRIDGE, 'type', 'bridge');
+  if (!(await linkExists(ENGINE_BRIDGE))) await ip('link', 'add', 'name', ENGINE_BRIDGE, 'type', 'bridge');
   await ip('address', 'replace', address, 'dev', ENGINE_BRIDGE);
   await ip('link', 'set', ENGINE_BRIDGE, 'up');
 }
@@ -29,8 +28,16 @@ export async function removeEngineTraces(
     await run('umount', ['-l', '--', mount], { timeout: COMMAND_TIMEOUT_MS }).catch(() => undefined);
   }
   for (const bridge of [ENGINE_BRIDGE, ...bridges]) {
-    if (existsSync(`/sys/class/net/${bridge}`)) await ip('link', 'delete', bridge).catch(() => undefined);
+    await ip('link', 'delete', bridge).catch(() => undefined);
   }
+}
+
+/** Not by /sys/class/net: that shows the network namespace in which /sys was mounted, which need not be ours. */
+export async function linkExists(name: string): Promise<boolean> {
+  return ip('link', 'show', 'dev', name).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Mount points below the directories, innermost first (proc(5), /proc/self/mountinfo, field 5). */
