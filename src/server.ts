@@ -18,9 +18,10 @@ import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
 import { retentionRoutes } from './api/retention.js';
+import { Routes } from './api/route.js';
 import { runtimeRoutes } from './api/runtime.js';
 import { tokenRoutes } from './api/tokens.js';
-import { type ApiTools, authenticate } from './api/tools.js';
+import type { ApiTools } from './api/tools.js';
 import { SlipwayError } from './errors.js';
 import type { Logger } from './log.js';
 import { Turns } from './turns.js';
@@ -73,23 +74,23 @@ export function buildServer(
   void server.register(git);
   void server.register(
     async (api) => {
-      api.addHook('onRequest', async (request, reply) => {
+      api.addHook('onRequest', async (_request, reply) => {
         // Config vars and logs are nobody's to keep, and nobody's browser's to guess at.
         reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
-        await authenticate(tools.platform, request);
       });
+      const routes = new Routes(api, tools);
       limitBodyTime(api, times.bodyMs);
       const turns = new Turns();
-      appRoutes(api, tools, turns);
-      buildRoutes(api, tools, times);
-      releaseRoutes(api, tools, turns);
-      domainRoutes(api, tools, turns);
-      formationRoutes(api, tools, turns);
-      retentionRoutes(api, tools, turns);
-      runtimeRoutes(api, tools);
-      oneOffRoutes(api, tools);
-      hostRoutes(api, tools, turns);
-      tokenRoutes(api, tools);
+      appRoutes(routes, tools, turns);
+      buildRoutes(routes, tools, times);
+      releaseRoutes(routes, tools, turns);
+      domainRoutes(routes, tools, turns);
+      formationRoutes(routes, tools, turns);
+      retentionRoutes(routes, tools, turns);
+      runtimeRoutes(routes, tools);
+      oneOffRoutes(routes, tools);
+      hostRoutes(routes, tools, turns);
+      tokenRoutes(routes, tools);
     },
     { prefix: '/v1' },
   );

@@ -1,81 +1,120 @@
-/** Apps: create, list, show, destroy. */
-import type { FastifyInstance } from 'fastify';
+/** Apps: create, list, show, lock, destroy. */
 import { z } from 'zod';
 import { destroyApp } from '../endings.js';
 import { SlipwayError } from '../errors.js';
 import { checkAppName } from '../model/app.js';
 import type { Turns } from '../turns.js';
-import { type AppParams, parseBody, type Query, Reason } from './request.js';
-import { type ApiTools, identityOf, requireApp } from './tools.js';
-import { type AppView, appView } from './views.js';
+import { Reason } from './request.js';
+import type { Routes } from './route.js';
+import type { ApiTools } from './tools.js';
+import { App, type AppView, appView } from './views.js';
 
 const NewApp = z.strictObject({ name: z.string() });
 
 /** `turns`: what changes an app happens one after the other. */
-export function appRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns): void {
+export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
   const { config, ledger } = tools;
   const view = async (app: string): Promise<AppView> => appView(config, await ledger.read(app));
 
-  api.post('/apps', async (request, reply) => {
-    const identity = identityOf(request);
-    const name = checkAppName(parseBody(NewApp, request.body).name);
-    // The same answer whether it exists: nobody learns of other people's apps.
-    if (!identity.mayCreateApps || !identity.may(name)) {
-      throw new SlipwayError('forbidden', `this token may not create the app ${name}`, {
-        hint: 'ask the operator of this platform for one that may',
-      });
-    }
-    await turns.take(name, () =>
-      ledger.createApp(name, { deployBranch: config.deployBranch }, identity.name),
-    );
-    return reply.code(201).send(await view(name));
+  routes.add({
+    method: 'POST',
+    path: '/apps',
+    summary: 'Create an app',
+    tag: 'Apps',
+    access: 'self',
+    body: NewApp,
+    answers: { 201: App },
+    handle: async ({ who, body }) => {
+      const name = checkAppName(body.name);
+      // The same answer whether it exists: nobody learns of other people's apps.
+      if (!who.mayCreateApps || !who.may(name, 'admin')) {
+        throw new SlipwayError('forbidden', `this token may not create the app ${name}`, {
+          hint: 'ask the operator of this platform for one that may',
+        });
+      }
+      await turns.take(name, () => ledger.createApp(name, { deployBranch: config.deployBranch }, who.name));
+      return view(name);
+    },
   });
 
-  api.get('/apps', async (request) => {
-    const identity = identityOf(request);
-    const apps: AppView[] = [];
-    // One after the other: a thousand gits at once would help nobody, and from the second time on it is all in memory.
-    for (const name of (await ledger.listApps()).filter((app) => identity.may(app)).sort()) {
-      const found = await view(name).catch((thrown: unknown) => {
-        if (thrown instanceof SlipwayError && thrown.code === 'not_found') return undefined;
-        throw thrown;
-      });
-      // Undefined: destroyed since the list was made.
-      if (found !== undefined) apps.push(found);
-    }
-    return { apps };
+  routes.add({
+    method: 'GET',
+    path: '/apps',
+    summary: 'The apps that you may see, by name',
+    tag: 'Apps',
+    access: 'self',
+    answers: { 200: z.object({ apps: z.array(App) }) },
+    handle: async ({ who }) => {
+      const apps: AppView[] = [];
+      // One after the other: a thousand gits at once would help nobody, and from the second time on it is all in memory.
+      for (const name of (await ledger.listApps()).filter((app) => who.may(app, 'view')).sort()) {
+        const found = await view(name).catch((thrown: unknown) => {
+          if (thrown instanceof SlipwayError && thrown.code === 'not_found') return undefined;
+          throw thrown;
+        });
+        // Undefined: destroyed since the list was made.
+        if (found !== undefined) apps.push(found);
+      }
+      return { apps };
+    },
   });
 
-  api.get<{ Params: AppParams }>('/apps/:app', async (request) =>
-    view(await requireApp(tools, request, request.params.app)),
-  );
-
-  api.put<{ Params: AppParams }>('/apps/:app/lock', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
-    const { reason } = parseBody(Reason, request.body);
-    await turns.take(app, () => ledger.setLock(app, reason, identityOf(request).name));
-    return view(app);
+  routes.add({
+    method: 'GET',
+    path: '/apps/:app',
+    summary: 'An app, with the release that serves',
+    tag: 'Apps',
+    access: 'view',
+    answers: { 200: App },
+    handle: async ({ params: { app } }) => view(app),
   });
 
-  api.delete<{ Params: AppParams }>('/apps/:app/lock', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
-    await turns.take(app, () => ledger.setLock(app, undefined, identityOf(request).name));
-    return view(app);
+  routes.add({
+    method: 'PUT',
+    path: '/apps/:app/lock',
+    summary: 'Lock an app: what runs stays as it is',
+    tag: 'Apps',
+    access: 'admin',
+    body: Reason,
+    answers: { 200: App },
+    handle: async ({ who, params: { app }, body: { reason } }) => {
+      await turns.take(app, () => ledger.setLock(app, reason, who.name));
+      return view(app);
+    },
   });
 
-  api.delete<{ Params: AppParams; Querystring: { confirm?: Query } }>('/apps/:app', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
-    const identity = identityOf(request);
-    if (!identity.mayCreateApps)
-      throw new SlipwayError('forbidden', `this token may not destroy ${app}`, {
-        hint: 'ask the operator of this platform for one that may',
-      });
-    if (request.query.confirm !== app) {
-      throw new SlipwayError('bad_request', `destroying ${app} needs its name as a confirmation`, {
-        hint: `slipway apps:destroy -a ${app} --confirm ${app}`,
-      });
-    }
-    await turns.take(app, () => destroyApp(tools, app, identity.name));
-    return { name: app, destroyed: true };
+  routes.add({
+    method: 'DELETE',
+    path: '/apps/:app/lock',
+    summary: 'Unlock an app',
+    tag: 'Apps',
+    access: 'admin',
+    answers: { 200: App },
+    handle: async ({ who, params: { app } }) => {
+      await turns.take(app, () => ledger.setLock(app, undefined, who.name));
+      return view(app);
+    },
+  });
+
+  routes.add({
+    method: 'DELETE',
+    path: '/apps/:app',
+    summary: 'Destroy an app',
+    description: 'Its containers stop, its images go. Repository and records stay for a week.',
+    tag: 'Apps',
+    access: 'admin',
+    query: z.object({
+      confirm: z.unknown().meta({ type: 'string', description: 'The name of the app, once more' }),
+    }),
+    answers: { 200: z.object({ name: z.string(), destroyed: z.literal(true) }) },
+    handle: async ({ who, params: { app }, query: { confirm } }) => {
+      if (confirm !== app) {
+        throw new SlipwayError('bad_request', `destroying ${app} needs its name as a confirmation`, {
+          hint: `slipway apps:destroy -a ${app} --confirm ${app}`,
+        });
+      }
+      await turns.take(app, () => destroyApp(tools, app, who.name));
+      return { name: app, destroyed: true as const };
+    },
   });
 }

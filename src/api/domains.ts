@@ -1,5 +1,4 @@
 /** What the edge does for an app: domains, certificates, maintenance. In effect as soon as a deployer has been told. */
-import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { requestDomainRelease } from '../changes.js';
 import { SlipwayError, toSlipwayError } from '../errors.js';
@@ -17,8 +16,9 @@ import type { Identity } from '../ledger/platform.js';
 import { type AppCertificate, checkPair } from '../model/certificate.js';
 import { checkDomain, isCovered, isWithin } from '../model/domain.js';
 import { Turns } from '../turns.js';
-import { type AppParams, parseBody } from './request.js';
-import { type ApiTools, identityOf, requireApp } from './tools.js';
+import { count, described, list, maybe, part, text, texts, time, yes } from './described.js';
+import type { Routes } from './route.js';
+import type { ApiTools } from './tools.js';
 import { appHost } from './views.js';
 
 const DOMAINS_PER_APP = 500;
@@ -53,7 +53,42 @@ export interface CertificatesView {
   readonly attempts: NonNullable<EdgeDocuments['certificates']['attempts']>;
 }
 
-export function domainRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns): void {
+const effectShape = { served: yes, problems: texts };
+const domainList = list(part<DomainView>({ name: text, url: text, certificate: maybe(text) }));
+const certificatesShape = {
+  automatic: yes,
+  certificates: list(
+    described<CertificateView>('Certificate', {
+      id: text,
+      names: texts,
+      expiresAt: time,
+      source: z.enum(['own', 'acme']),
+      addedAt: time,
+      addedBy: text,
+    }),
+  ),
+  attempts: z.record(
+    z.string(),
+    part<CertificatesView['attempts'][string]>({ failures: count, at: time, reason: text }),
+  ),
+};
+interface ChangedDomains extends DomainChange, Effect {
+  readonly domains: readonly DomainView[];
+  /** Of the release that has them written down. */
+  readonly build?: string;
+}
+const DomainsChanged: z.ZodType<ChangedDomains> = part<ChangedDomains>({
+  added: texts,
+  removed: texts,
+  domains: domainList,
+  ...effectShape,
+  build: maybe(text),
+});
+const CertificatesChanged = z.object({ ...certificatesShape, ...effectShape });
+const maintenance = z.object({ text, since: time, by: text }).nullable();
+const MaintenanceChanged = z.object({ maintenance, ...effectShape });
+
+export function domainRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
   const { ledger, config, deployer } = tools;
   /** A domain is looked for in all apps and then taken: one request at a time. */
   const claims = new Turns();
@@ -100,13 +135,14 @@ export function domainRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns
       const isTheirs = (name: string): boolean =>
         (state?.domains ?? []).some(
           (one) =>
-            one === name || (!identity.may(other) && (isCovered(name, [one]) || isCovered(one, [name]))),
+            one === name ||
+            (!identity.may(other, 'view') && (isCovered(name, [one]) || isCovered(one, [name]))),
         );
       const name = wanted.find(isTheirs);
       if (name !== undefined) throw taken(name);
     }
   };
-  const carryOut = async (app: string, who: string, changed: DomainChange): Promise<unknown> => {
+  const carryOut = async (app: string, who: string, changed: DomainChange): Promise<ChangedDomains> => {
     const became = await effect(app);
     const isSame = changed.added.length + changed.removed.length === 0;
     const release = isSame
@@ -120,97 +156,155 @@ export function domainRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns
     };
   };
 
-  api.get<{ Params: AppParams }>('/apps/:app/domains', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
-    return { domains: await domainsView(app) };
+  routes.add({
+    method: 'GET',
+    path: '/apps/:app/domains',
+    summary: 'The names that an app answers to',
+    tag: 'Domains',
+    access: 'view',
+    answers: { 200: z.object({ domains: domainList }) },
+    handle: async ({ params: { app } }) => ({ domains: await domainsView(app) }),
   });
 
-  api.patch<{ Params: AppParams }>('/apps/:app/domains', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
-    const body = parseBody(DomainsChange, request.body);
-    const [add, remove] = [body.add.map(checkDomain), body.remove.map(checkDomain)];
-    if (add.length + remove.length === 0)
-      throw new SlipwayError('bad_request', 'no domain is named', {
-        hint: 'slipway domains:add www.example.com',
+  routes.add({
+    method: 'PATCH',
+    path: '/apps/:app/domains',
+    summary: 'Add and remove domains',
+    tag: 'Domains',
+    access: 'admin',
+    body: DomainsChange,
+    answers: { 200: DomainsChanged },
+    handle: async ({ who, params: { app }, body }) => {
+      const [add, remove] = [body.add.map(checkDomain), body.remove.map(checkDomain)];
+      if (add.length + remove.length === 0)
+        throw new SlipwayError('bad_request', 'no domain is named', {
+          hint: 'slipway domains:add www.example.com',
+        });
+      const changed = await claims.take('', async () => {
+        await checkFree(who, app, add);
+        return changeDomains(ledger, app, who.name, (now) => changedList(app, now, add, remove));
       });
-    const identity = identityOf(request);
-    const who = identity.name;
-    const changed = await claims.take('', async () => {
-      await checkFree(identity, app, add);
-      return changeDomains(ledger, app, who, (now) => changedList(app, now, add, remove));
-    });
-    return carryOut(app, who, changed);
+      return carryOut(app, who.name, changed);
+    },
   });
 
-  api.delete<{ Params: AppParams }>('/apps/:app/domains', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
-    const who = identityOf(request).name;
-    return carryOut(app, who, await changeDomains(ledger, app, who, () => []));
+  routes.add({
+    method: 'DELETE',
+    path: '/apps/:app/domains',
+    summary: 'Remove all domains of an app',
+    tag: 'Domains',
+    access: 'admin',
+    answers: { 200: DomainsChanged },
+    handle: async ({ who, params: { app } }) =>
+      carryOut(app, who.name, await changeDomains(ledger, app, who.name, () => [])),
   });
 
-  api.get<{ Params: AppParams }>('/apps/:app/certs', async (request): Promise<CertificatesView> => {
-    const app = await requireApp(tools, request, request.params.app);
-    return certificatesView(await ledger.read(app));
+  routes.add({
+    method: 'GET',
+    path: '/apps/:app/certs',
+    summary: 'The certificates of an app',
+    tag: 'Domains',
+    access: 'view',
+    answers: { 200: z.object(certificatesShape) },
+    handle: async ({ params: { app } }) => certificatesView(await ledger.read(app)),
   });
 
-  api.post<{ Params: AppParams }>('/apps/:app/certs', async (request, reply) => {
-    const app = await requireApp(tools, request, request.params.app);
-    const { certificate, key } = parseBody(NewCertificate, request.body);
-    requireTls(tools);
-    const pair = checkPair(certificate, key, Date.now());
-    const { domains } = await ledger.read(app);
-    if (![appHost(config, app), ...domains].some((domain) => isCovered(domain, pair.names)))
-      throw new SlipwayError(
-        'invalid_config',
-        `the certificate is for ${pair.names.slice(0, 5).join(', ')}, and ${app} has no such domain`,
-        {
-          hint: `add the domain first: slipway domains:add ${pair.names[0]} -a ${app}`,
-        },
-      );
-    await addCertificate(ledger, app, pair, 'own', identityOf(request).name);
-    const became = await effect(app);
-    return reply.code(201).send({ id: pair.id, ...certificatesView(await ledger.read(app)), ...became });
+  routes.add({
+    method: 'POST',
+    path: '/apps/:app/certs',
+    summary: 'Bring a certificate of your own',
+    tag: 'Domains',
+    access: 'admin',
+    body: NewCertificate,
+    answers: { 201: CertificatesChanged.extend({ id: text }) },
+    handle: async ({ who, params: { app }, body: { certificate, key } }) => {
+      requireTls(tools);
+      const pair = checkPair(certificate, key, Date.now());
+      const { domains } = await ledger.read(app);
+      if (![appHost(config, app), ...domains].some((domain) => isCovered(domain, pair.names)))
+        throw new SlipwayError(
+          'invalid_config',
+          `the certificate is for ${pair.names.slice(0, 5).join(', ')}, and ${app} has no such domain`,
+          {
+            hint: `add the domain first: slipway domains:add ${pair.names[0]} -a ${app}`,
+          },
+        );
+      await addCertificate(ledger, app, pair, 'own', who.name);
+      const became = await effect(app);
+      return { id: pair.id, ...certificatesView(await ledger.read(app)), ...became };
+    },
   });
 
-  api.patch<{ Params: AppParams }>('/apps/:app/certs', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
-    const { automatic } = parseBody(Automatic, request.body);
-    if (automatic) requireTls(tools);
-    await setAutomatic(ledger, app, automatic, identityOf(request).name);
-    const became = await effect(app);
-    return { ...certificatesView(await ledger.read(app)), ...became };
+  routes.add({
+    method: 'PATCH',
+    path: '/apps/:app/certs',
+    summary: 'Have certificates fetched and renewed, or not',
+    tag: 'Domains',
+    access: 'admin',
+    body: Automatic,
+    answers: { 200: CertificatesChanged },
+    handle: async ({ who, params: { app }, body: { automatic } }) => {
+      if (automatic) requireTls(tools);
+      await setAutomatic(ledger, app, automatic, who.name);
+      const became = await effect(app);
+      return { ...certificatesView(await ledger.read(app)), ...became };
+    },
   });
 
-  api.delete<{ Params: AppParams & { id: string } }>('/apps/:app/certs/:id', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
-    const { id } = request.params;
-    if (!(await removeCertificate(ledger, app, id, identityOf(request).name)))
-      throw new SlipwayError('not_found', `${app} has no certificate ${JSON.stringify(id.slice(0, 40))}`, {
-        hint: `see: slipway certs -a ${app}`,
-      });
-    const became = await effect(app);
-    return { ...certificatesView(await ledger.read(app)), ...became };
+  routes.add({
+    method: 'DELETE',
+    path: '/apps/:app/certs/:id',
+    summary: 'Remove a certificate',
+    tag: 'Domains',
+    access: 'admin',
+    answers: { 200: CertificatesChanged },
+    handle: async ({ who, params: { app, id } }) => {
+      if (!(await removeCertificate(ledger, app, id, who.name)))
+        throw new SlipwayError('not_found', `${app} has no certificate ${JSON.stringify(id.slice(0, 40))}`, {
+          hint: `see: slipway certs -a ${app}`,
+        });
+      const became = await effect(app);
+      return { ...certificatesView(await ledger.read(app)), ...became };
+    },
   });
 
-  api.get<{ Params: AppParams }>('/apps/:app/maintenance', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
-    return { maintenance: (await ledger.read(app)).maintenance ?? null };
+  routes.add({
+    method: 'GET',
+    path: '/apps/:app/maintenance',
+    summary: 'Whether an app is being maintained',
+    tag: 'Domains',
+    access: 'view',
+    answers: { 200: z.object({ maintenance }) },
+    handle: async ({ params: { app } }) => ({ maintenance: (await ledger.read(app)).maintenance ?? null }),
   });
 
-  api.put<{ Params: AppParams }>('/apps/:app/maintenance', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
-    const body = parseBody(MaintenanceChange, request.body);
-    const text = checkText(body.text ?? `${app} is being maintained and will be back soon.`);
-    const by = identityOf(request).name;
-    const since = new Date().toISOString();
-    await setMaintenance(ledger, app, { text, since, by }, by);
-    return { maintenance: { text, since, by }, ...(await effect(app)) };
+  routes.add({
+    method: 'PUT',
+    path: '/apps/:app/maintenance',
+    summary: 'Answer every request to an app with a page of maintenance',
+    tag: 'Domains',
+    access: 'deploy',
+    body: MaintenanceChange,
+    answers: { 200: MaintenanceChanged },
+    handle: async ({ who, params: { app }, body }) => {
+      const text = checkText(body.text ?? `${app} is being maintained and will be back soon.`);
+      const since = new Date().toISOString();
+      await setMaintenance(ledger, app, { text, since, by: who.name }, who.name);
+      return { maintenance: { text, since, by: who.name }, ...(await effect(app)) };
+    },
   });
 
-  api.delete<{ Params: AppParams }>('/apps/:app/maintenance', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
-    await setMaintenance(ledger, app, undefined, identityOf(request).name);
-    return { maintenance: null, ...(await effect(app)) };
+  routes.add({
+    method: 'DELETE',
+    path: '/apps/:app/maintenance',
+    summary: 'End the maintenance',
+    tag: 'Domains',
+    access: 'deploy',
+    answers: { 200: MaintenanceChanged },
+    handle: async ({ who, params: { app } }) => {
+      await setMaintenance(ledger, app, undefined, who.name);
+      return { maintenance: null, ...(await effect(app)) };
+    },
   });
 }
 

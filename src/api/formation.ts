@@ -1,5 +1,5 @@
 /** Process types: how many there are, what each may use, and stopping, starting and restarting an app. */
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { requestResources, requestRestart, requestScale, requestStop } from '../formation-changes.js';
 import type { Deployment } from '../model/deployment.js';
@@ -8,9 +8,10 @@ import type { ReleaseProcess } from '../model/release.js';
 import { RESOURCES, ResourceFault } from '../model/resources.js';
 import { newestStanding } from '../next-release.js';
 import type { Turns } from '../turns.js';
-import { type AppParams, parseBody } from './request.js';
-import { type ApiTools, identityOf, requireApp } from './tools.js';
-import { buildView } from './views.js';
+import { list, maybe, part, text, time } from './described.js';
+import type { Routes } from './route.js';
+import type { ApiTools } from './tools.js';
+import { Build, type BuildView, buildView, Process } from './views.js';
 
 export interface FormationView {
   readonly stopped?: Formation['stopped'];
@@ -19,6 +20,18 @@ export interface FormationView {
   /** What the next release gets of each type. Before the first deploy: what has been set. */
   readonly processes: readonly ReleaseProcess[];
 }
+
+const FormationAnswer: z.ZodType<FormationView> = part<FormationView>({
+  stopped: maybe(part<NonNullable<FormationView['stopped']>>({ at: time, by: text })),
+  release: maybe(text),
+  processes: list(Process),
+}).meta({ id: 'Formation' });
+/** A change that brings a build, or one that is kept for the next release. */
+const Changed = {
+  202: z.object({ build: Build }),
+  200: z.object({ stored: z.literal(true), formation: FormationAnswer }),
+};
+type Changed = { build: BuildView } | { stored: true; formation: FormationView };
 
 const Scale = z.strictObject({ scale: z.record(z.string(), z.number()) });
 const limit = z.union([z.string(), z.number(), z.null()], 'must be a string, a number, or null for none');
@@ -46,7 +59,7 @@ const limitsOf = Resources.transform(({ types, limits }, context) => {
 });
 
 /** `turns`: what changes an app happens one after the other. Each answers with the deployment that brings it, if there is one. */
-export function formationRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns): void {
+export function formationRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
   const view = async (app: string): Promise<FormationView> => {
     const state = await tools.ledger.read(app);
     const { formation } = state;
@@ -64,43 +77,70 @@ export function formationRoutes(api: FastifyInstance, tools: ApiTools, turns: Tu
     app: string,
     deployment: Deployment | undefined,
     reply: FastifyReply,
-  ): Promise<object> => {
-    if (deployment !== undefined) return reply.code(202).send({ build: buildView(deployment) });
+  ): Promise<Changed> => {
+    reply.code(deployment === undefined ? 200 : 202);
+    if (deployment !== undefined) return { build: buildView(deployment) };
     return { stored: true, formation: await view(app) };
   };
 
-  api.get<{ Params: AppParams }>('/apps/:app/formation', async (request) =>
-    view(await requireApp(tools, request, request.params.app)),
-  );
-
-  api.patch<{ Params: AppParams }>('/apps/:app/formation/scale', async (request, reply) => {
-    const app = await requireApp(tools, request, request.params.app);
-    const { scale } = parseBody(Scale, request.body);
-    const who = identityOf(request).name;
-    return answer(app, await turns.take(app, () => requestScale(tools, app, scale, who)), reply);
+  routes.add({
+    method: 'GET',
+    path: '/apps/:app/formation',
+    summary: 'What the next release gets of each process type',
+    tag: 'Processes',
+    access: 'view',
+    answers: { 200: FormationAnswer },
+    handle: async ({ params: { app } }) => view(app),
   });
 
-  api.patch<{ Params: AppParams }>('/apps/:app/formation/resources', async (request, reply) => {
-    const app = await requireApp(tools, request, request.params.app);
-    const { types, limits } = parseBody(limitsOf, request.body);
-    const who = identityOf(request).name;
-    return answer(app, await turns.take(app, () => requestResources(tools, app, types, limits, who)), reply);
+  routes.add({
+    method: 'PATCH',
+    path: '/apps/:app/formation/scale',
+    summary: 'Scale process types',
+    tag: 'Processes',
+    access: 'deploy',
+    body: Scale,
+    answers: Changed,
+    handle: async ({ who, params: { app }, body: { scale }, reply }) =>
+      answer(app, await turns.take(app, () => requestScale(tools, app, scale, who.name)), reply),
   });
 
-  for (const [verb, isStopped] of [
-    ['stop', true],
-    ['start', false],
+  routes.add({
+    method: 'PATCH',
+    path: '/apps/:app/formation/resources',
+    summary: 'Limit what process types may use',
+    tag: 'Processes',
+    access: 'deploy',
+    body: limitsOf,
+    answers: Changed,
+    handle: async ({ who, params: { app }, body: { types, limits }, reply }) =>
+      answer(app, await turns.take(app, () => requestResources(tools, app, types, limits, who.name)), reply),
+  });
+
+  for (const [path, isStopped, summary] of [
+    ['/apps/:app/stop', true, 'Stop an app; its scale is remembered'],
+    ['/apps/:app/start', false, 'Start an app that was stopped'],
   ] as const) {
-    api.post<{ Params: AppParams }>(`/apps/:app/${verb}`, async (request, reply) => {
-      const app = await requireApp(tools, request, request.params.app);
-      const who = identityOf(request).name;
-      return answer(app, await turns.take(app, () => requestStop(tools, app, isStopped, who)), reply);
+    routes.add({
+      method: 'POST',
+      path,
+      summary,
+      tag: 'Processes',
+      access: 'deploy',
+      answers: Changed,
+      handle: async ({ who, params: { app }, reply }) =>
+        answer(app, await turns.take(app, () => requestStop(tools, app, isStopped, who.name)), reply),
     });
   }
 
-  api.post<{ Params: AppParams }>('/apps/:app/restart', async (request, reply) => {
-    const app = await requireApp(tools, request, request.params.app);
-    const who = identityOf(request).name;
-    return answer(app, await turns.take(app, () => requestRestart(tools, app, who)), reply);
+  routes.add({
+    method: 'POST',
+    path: '/apps/:app/restart',
+    summary: 'Restart an app with new containers of what runs',
+    tag: 'Processes',
+    access: 'deploy',
+    answers: Changed,
+    handle: async ({ who, params: { app }, reply }) =>
+      answer(app, await turns.take(app, () => requestRestart(tools, app, who.name)), reply),
   });
 }

@@ -1,5 +1,7 @@
 /** What the deployer says of hosts, and what the web process asks of it. */
+import { z } from 'zod';
 import type { HostRecord } from '../model/host.js';
+import { count, described, list, maybe, part, text, texts, time, yes } from './described.js';
 
 /** How a host is at this moment. */
 export interface HostStatus {
@@ -18,6 +20,28 @@ export interface HostStatus {
 
 export type HostView = HostRecord & HostStatus;
 
+const record = {
+  name: text,
+  address: text,
+  pullPort: maybe(count),
+  tls: maybe(z.literal(true)),
+  labels: z.record(z.string(), z.string()),
+  cordoned: maybe(part<NonNullable<HostRecord['cordoned']>>({ at: time, by: text, reason: maybe(text) })),
+  addedAt: time,
+  addedBy: text,
+};
+const status = {
+  version: maybe(text),
+  containers: maybe(count),
+  nodes: maybe(part<NonNullable<HostStatus['nodes']>>({ total: count, ready: count, managers: count })),
+  problem: maybe(text),
+};
+export const Host: z.ZodType<HostRecord> = described<HostRecord>('Host', record);
+export const HostNow: z.ZodType<HostView> = described<HostView>('HostNow', { ...record, ...status });
+export const HostWithApps: z.ZodType<HostView & { readonly apps: readonly string[] }> = part<
+  HostView & { readonly apps: readonly string[] }
+>({ ...record, ...status, apps: texts });
+
 export interface HostFinding {
   readonly what: 'connection' | 'engine' | 'disk' | 'clock' | 'registry' | 'swarm';
   /** `unknown`: it cannot be found out from here. */
@@ -33,6 +57,19 @@ export interface HostReport {
   readonly good: boolean;
   readonly findings: readonly HostFinding[];
 }
+
+export const Report: z.ZodType<HostReport> = described<HostReport>('HostReport', {
+  name: text,
+  good: yes,
+  findings: list(
+    part<HostFinding>({
+      what: z.enum(['connection', 'engine', 'disk', 'clock', 'registry', 'swarm']),
+      result: z.enum(['good', 'bad', 'unknown']),
+      says: text,
+      hint: maybe(text),
+    }),
+  ),
+});
 
 /** PEM. */
 export interface TlsView {
@@ -58,12 +95,20 @@ export interface AddedHost {
   readonly warnings: readonly string[];
 }
 
+export const Added: z.ZodType<AddedHost> = part<AddedHost>({ host: Host, warnings: texts });
+
 export interface RemovedHost {
   readonly name: string;
   /** How many of this platform were removed there; absent when the host did not answer. */
   readonly containers?: number;
   readonly problem?: string;
 }
+
+export const Removed: z.ZodType<RemovedHost> = part<RemovedHost>({
+  name: text,
+  containers: maybe(count),
+  problem: maybe(text),
+});
 
 /** What `hosts:prepare` says while it goes on; the last one is `done` or an error. */
 export type PreparationEvent =

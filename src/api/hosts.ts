@@ -2,17 +2,27 @@
  * Hosts, for admins, and where an app is placed. Names, addresses, labels and cordons are in the platform's ledger; what opens a host is
  * passed on to the deployer and kept nowhere here.
  */
-import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { SlipwayError, toSlipwayError } from '../errors.js';
 import { requestPlacement } from '../formation-changes.js';
 import type { AppState } from '../ledger/app-documents.js';
 import { checkHostName, checkLabel, LOCAL_HOST, type Placement, placedOn } from '../model/host.js';
 import type { Turns } from '../turns.js';
-import type { HostStatus, HostView } from './host-views.js';
-import { type AppParams, parseBody, type Query, wholeNumber } from './request.js';
-import { type ApiTools, requireAdmin, requireApp } from './tools.js';
-import { buildView } from './views.js';
+import { maybe, part, text, texts } from './described.js';
+import {
+  Added,
+  Host,
+  HostNow,
+  type HostStatus,
+  type HostView,
+  HostWithApps,
+  Removed,
+  Report,
+} from './host-views.js';
+import { flag } from './request.js';
+import { Media, type Routes } from './route.js';
+import type { ApiTools } from './tools.js';
+import { Build, buildView } from './views.js';
 
 const PEM_LENGTH = 64 * 1024;
 
@@ -53,95 +63,181 @@ const NewPlacement = z.strictObject({
     .nullable(),
 });
 
-interface HostParams {
-  readonly name: string;
+interface PlacementView {
+  /** Null: on the local host, as nothing was said. */
+  readonly placement: Placement | null;
+  /** Where the next release would run. */
+  readonly hosts: readonly string[];
+  /** Why it could run nowhere. */
+  readonly problem?: string;
+  /** Where the live release runs. */
+  readonly live?: readonly string[];
 }
 
+const PlacementAnswer: z.ZodType<PlacementView> = part<PlacementView>({
+  placement: z
+    .union([
+      z.object({ hosts: z.array(z.string()) }),
+      z.object({ label: z.object({ name: z.string(), value: z.string() }) }),
+    ])
+    .nullable(),
+  hosts: texts,
+  problem: maybe(text),
+  live: maybe(texts),
+}).meta({ id: 'Placement' });
+
 /** `turns`: what changes an app happens one after the other. */
-export function hostRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns): void {
+export function hostRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
   const { deployer } = tools;
   const book = tools.platform.hosts;
 
-  api.get('/hosts', async (request) => {
-    requireAdmin(request);
-    return { hosts: await viewsOf(tools) };
+  routes.add({
+    method: 'GET',
+    path: '/hosts',
+    summary: 'The hosts, and how each is now',
+    tag: 'Hosts',
+    access: 'platform',
+    answers: { 200: z.object({ hosts: z.array(HostNow) }) },
+    handle: async () => ({ hosts: await viewsOf(tools) }),
   });
 
-  api.post('/hosts', async (request, reply) => {
-    const { name: who } = requireAdmin(request);
-    const wish = parseBody(NewHost, request.body);
-    const { name, address, labels } = wish;
-    await book.checkNew({ name, address, labels });
-    return reply.code(201).send(await deployer.addHost(wish, who));
+  routes.add({
+    method: 'POST',
+    path: '/hosts',
+    summary: 'Add a host',
+    tag: 'Hosts',
+    access: 'platform',
+    body: NewHost,
+    answers: { 201: Added },
+    handle: async ({ who, body }) => {
+      const { name, address, labels } = body;
+      await book.checkNew({ name, address, labels });
+      return deployer.addHost(body, who.name);
+    },
   });
 
-  api.get<{ Params: HostParams }>('/hosts/:name', async (request) => {
-    requireAdmin(request);
-    const { name } = await book.get(request.params.name);
-    const view = (await viewsOf(tools)).find((host) => host.name === name);
-    return { ...view, apps: await appsOn(tools, name) };
+  routes.add({
+    method: 'GET',
+    path: '/hosts/:name',
+    summary: 'A host, how it is now, and the apps on it',
+    tag: 'Hosts',
+    access: 'platform',
+    answers: { 200: HostWithApps },
+    handle: async ({ params }) => {
+      const record = await book.get(params.name);
+      const view = (await viewsOf(tools)).find((host) => host.name === record.name) ?? record;
+      return { ...view, apps: await appsOn(tools, record.name) };
+    },
   });
 
-  api.patch<{ Params: HostParams }>('/hosts/:name', async (request) => {
-    const { name: who } = requireAdmin(request);
-    const { labels, cordoned } = parseBody(HostChange, request.body);
-    let { name, ...host } = await book.get(request.params.name);
-    if (labels !== undefined) host = await book.relabel(name, labels, who);
-    if (cordoned === null) host = await book.uncordon(name, who);
-    else if (cordoned !== undefined) host = await book.cordon(name, cordoned.reason, who);
-    return { ...host, name };
+  routes.add({
+    method: 'PATCH',
+    path: '/hosts/:name',
+    summary: 'Label a host, cordon it, or take the cordon away',
+    tag: 'Hosts',
+    access: 'platform',
+    body: HostChange,
+    answers: { 200: Host },
+    handle: async ({ who, params, body: { labels, cordoned } }) => {
+      let { name, ...host } = await book.get(params.name);
+      if (labels !== undefined) host = await book.relabel(name, labels, who.name);
+      if (cordoned === null) host = await book.uncordon(name, who.name);
+      else if (cordoned !== undefined) host = await book.cordon(name, cordoned.reason, who.name);
+      return { ...host, name };
+    },
   });
 
-  api.post<{ Params: HostParams }>('/hosts/:name/check', async (request) => {
-    requireAdmin(request);
-    const { name } = await book.get(request.params.name);
-    return deployer.checkHost(name);
+  routes.add({
+    method: 'POST',
+    path: '/hosts/:name/check',
+    summary: 'Check a host',
+    tag: 'Hosts',
+    access: 'platform',
+    answers: { 200: Report },
+    handle: async ({ params }) => deployer.checkHost((await book.get(params.name)).name),
   });
 
-  api.delete<{ Params: HostParams; Querystring: { force?: Query } }>('/hosts/:name', async (request) => {
-    const { name: who } = requireAdmin(request);
-    const { name } = await book.get(request.params.name);
-    const force = wholeNumber(request.query.force, 'force', { min: 0, max: 1, absent: 0 }) === 1;
-    if (name !== LOCAL_HOST && !force) {
-      const hint =
-        'place them elsewhere first (slipway placement:set), or remove it all the same with --force';
-      const running = await appsOn(tools, name);
-      if (running.length > 0)
-        throw new SlipwayError('conflict', `${name} runs the live release of ${running.join(', ')}`, {
-          hint,
-        });
-      const placed = await appsPlacedOn(tools, name);
-      if (placed.length > 0)
-        throw new SlipwayError('conflict', `the placement of ${placed.join(', ')} names ${name}`, { hint });
-    }
-    return deployer.removeHost(name, who);
+  routes.add({
+    method: 'DELETE',
+    path: '/hosts/:name',
+    summary: 'Remove a host',
+    tag: 'Hosts',
+    access: 'platform',
+    query: z.object({ force: flag.meta({ description: '1 also removes a host that apps run on' }) }),
+    answers: { 200: Removed },
+    handle: async ({ who, params, query: { force } }) => {
+      const { name } = await book.get(params.name);
+      if (name !== LOCAL_HOST && !force) {
+        const hint =
+          'place them elsewhere first (slipway placement:set), or remove it all the same with --force';
+        const running = await appsOn(tools, name);
+        if (running.length > 0)
+          throw new SlipwayError('conflict', `${name} runs the live release of ${running.join(', ')}`, {
+            hint,
+          });
+        const placed = await appsPlacedOn(tools, name);
+        if (placed.length > 0)
+          throw new SlipwayError('conflict', `the placement of ${placed.join(', ')} names ${name}`, { hint });
+      }
+      return deployer.removeHost(name, who.name);
+    },
   });
 
-  api.get('/host-key', async (request) => {
-    requireAdmin(request);
-    return deployer.hostKey();
+  routes.add({
+    method: 'GET',
+    path: '/host-key',
+    summary: 'The public key that hosts let in',
+    tag: 'Hosts',
+    access: 'platform',
+    answers: { 200: z.object({ publicKey: z.string() }) },
+    handle: async () => deployer.hostKey(),
   });
 
-  api.post('/host-preparations', async (request, reply) => {
-    requireAdmin(request);
-    const output = await deployer.prepareHost(parseBody(Preparation, request.body));
-    const sent = reply.type('application/x-ndjson').header('x-accel-buffering', 'no').send(output);
-    reply.raw.flushHeaders();
-    return sent;
+  routes.add({
+    method: 'POST',
+    path: '/host-preparations',
+    summary: 'Install what a host needs',
+    tag: 'Hosts',
+    access: 'platform',
+    body: Preparation,
+    answers: {
+      200: new Media('application/x-ndjson', 'Lines as it goes on; the last is `done` or an error'),
+    },
+    handle: async ({ body, reply }) => {
+      const output = await deployer.prepareHost(body);
+      const sent = reply.type('application/x-ndjson').header('x-accel-buffering', 'no').send(output);
+      reply.raw.flushHeaders();
+      return sent;
+    },
   });
 
-  api.get<{ Params: AppParams }>('/apps/:app/placement', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
-    return placementView(tools, await tools.ledger.read(app));
+  routes.add({
+    method: 'GET',
+    path: '/apps/:app/placement',
+    summary: 'Where an app runs, and where its next release would',
+    tag: 'Hosts',
+    access: 'view',
+    answers: { 200: PlacementAnswer },
+    handle: async ({ params: { app } }) => placementView(tools, await tools.ledger.read(app)),
   });
 
-  api.put<{ Params: AppParams }>('/apps/:app/placement', async (request, reply) => {
-    const app = await requireApp(tools, request, request.params.app);
-    const { name: who } = requireAdmin(request);
-    const placement = checkPlacement(parseBody(NewPlacement, request.body).placement ?? undefined);
-    const deployment = await turns.take(app, () => requestPlacement(tools, app, placement, who));
-    if (deployment !== undefined) return reply.code(202).send({ build: buildView(deployment) });
-    return placementView(tools, await tools.ledger.read(app));
+  routes.add({
+    method: 'PUT',
+    path: '/apps/:app/placement',
+    summary: 'Place an app on hosts by name or label',
+    tag: 'Hosts',
+    access: 'platform',
+    body: NewPlacement,
+    answers: { 200: PlacementAnswer, 202: z.object({ build: Build }) },
+    handle: async ({ who, params: { app }, body, reply }) => {
+      const placement = checkPlacement(body.placement ?? undefined);
+      const deployment = await turns.take(app, () => requestPlacement(tools, app, placement, who.name));
+      if (deployment !== undefined) {
+        reply.code(202);
+        return { build: buildView(deployment) };
+      }
+      return placementView(tools, await tools.ledger.read(app));
+    },
   });
 }
 
@@ -189,17 +285,6 @@ function checkPlacement(placement: Placement | undefined): Placement | undefined
     return placement;
   }
   return { hosts: [...new Set(placement.hosts.map(checkHostName))].sort() };
-}
-
-interface PlacementView {
-  /** Null: on the local host, as nothing was said. */
-  readonly placement: Placement | null;
-  /** Where the next release would run. */
-  readonly hosts: readonly string[];
-  /** Why it could run nowhere. */
-  readonly problem?: string;
-  /** Where the live release runs. */
-  readonly live?: readonly string[];
 }
 
 async function placementView(

@@ -4,7 +4,9 @@ import { SlipwayError } from '../errors.js';
 import { checkConfigName, checkConfigValue } from '../model/app.js';
 import type { ProcessResources } from '../model/release.js';
 import { RESOURCES, ResourceFault } from '../model/resources.js';
+import { count, described, list, maybe, number, part, text, texts, time, yes } from './described.js';
 import { parseBody } from './request.js';
+import { Resources } from './views.js';
 
 const COMMAND_WORDS = 1000;
 const COMMAND_CHARS = 100_000;
@@ -109,6 +111,65 @@ export interface UsageList {
   readonly silent: OneOffList['silent'];
 }
 
+export const silentHosts: z.ZodType<OneOffList['silent']> = list(
+  part<OneOffList['silent'][number]>({ host: text, reason: text }),
+);
+export const OneOff: z.ZodType<OneOffView> = described<OneOffView>('OneOff', {
+  name: text,
+  release: count,
+  host: text,
+  container: text,
+  detached: yes,
+  state: text,
+  exitCode: maybe(number),
+  by: text,
+  createdAt: time,
+});
+export const OneOffs: z.ZodType<OneOffList> = part<OneOffList>({ runs: list(OneOff), silent: silentHosts });
+export const Started: z.ZodType<OneOffStarted> = part<OneOffStarted>({
+  name: text,
+  host: text,
+  container: text,
+});
+export const Container: z.ZodType<ContainerView> = described<ContainerView>('Container', {
+  process: text,
+  release: count,
+  host: text,
+  container: text,
+  name: text,
+  image: text,
+  entrypoint: texts,
+  command: texts,
+  user: text,
+  directory: text,
+  variables: texts,
+  state: text,
+  pid: number,
+  exitCode: number,
+  outOfMemory: yes,
+  restarts: count,
+  startedAt: maybe(time),
+  health: maybe(text),
+  address: maybe(text),
+  resources: Resources,
+  volumes: texts,
+});
+export const Top: z.ZodType<TopView> = part<TopView>({ titles: texts, processes: list(texts) });
+export const Usage: z.ZodType<UsageList> = part<UsageList>({
+  usage: list(
+    part<UsageView>({
+      process: text,
+      release: count,
+      host: text,
+      memoryBytes: number,
+      memoryLimitBytes: number,
+      cpus: number,
+      processes: number,
+    }),
+  ),
+  silent: silentHosts,
+});
+
 const noNul = (text: string): boolean => !text.includes('\0');
 const Command = z
   .array(z.string().refine(noNul, 'must not hold a NUL'))
@@ -124,7 +185,7 @@ export const TerminalSize: z.ZodType<{ readonly columns: number; readonly rows: 
   columns: side,
   rows: side,
 });
-const OneOffBody: z.ZodType<OneOffWish> = z.strictObject({
+export const OneOffBody: z.ZodType<OneOffWish> = z.strictObject({
   command: Command,
   env: z
     .record(z.string(), z.string())

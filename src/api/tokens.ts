@@ -1,10 +1,11 @@
 /** Tokens: an admin makes them for people and CI jobs, each for named apps or for all. */
-import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
+import type { TokenRecord } from '../ledger/platform.js';
 import { checkAppName } from '../model/app.js';
-import { parseBody } from './request.js';
-import { type ApiTools, identityOf, requireAdmin } from './tools.js';
+import { described, maybe, text, time, yes } from './described.js';
+import type { Routes } from './route.js';
+import type { ApiTools } from './tools.js';
 
 const NewToken = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/, 'must be 1 to 64 letters, digits or . _ @ -'),
@@ -16,36 +17,80 @@ const NewToken = z.strictObject({
   admin: z.boolean().default(false),
 });
 
-export function tokenRoutes(api: FastifyInstance, tools: ApiTools): void {
-  api.get('/whoami', async (request) => {
-    const { name, admin, mayCreateApps, apps } = identityOf(request);
-    return { name, admin, mayCreateApps, apps };
+const scopes = {
+  name: text,
+  apps: z.union([z.literal('*'), z.array(z.string())]),
+  admin: yes,
+  mayCreateApps: yes,
+};
+const Token: z.ZodType<TokenRecord> = described<TokenRecord>('Token', {
+  id: text,
+  ...scopes,
+  createdAt: time,
+  createdBy: text,
+  revokedAt: maybe(time),
+});
+
+export function tokenRoutes(routes: Routes, tools: ApiTools): void {
+  const { tokens } = tools.platform;
+
+  routes.add({
+    method: 'GET',
+    path: '/whoami',
+    summary: 'Whom your token speaks for, and what it allows',
+    tag: 'People',
+    access: 'self',
+    answers: { 200: z.object(scopes) },
+    handle: async ({ who: { name, admin, mayCreateApps, apps } }) => ({
+      name,
+      admin,
+      mayCreateApps,
+      apps: apps === '*' ? apps : [...apps],
+    }),
   });
 
-  api.post('/tokens', async (request, reply) => {
-    const admin = requireAdmin(request);
-    const wanted = parseBody(NewToken, request.body);
-    // Who may do everything may do it with every app.
-    const scopes = {
-      name: wanted.name,
-      apps: wanted.admin || wanted.apps === '*' ? ('*' as const) : wanted.apps.map(checkAppName),
-      admin: wanted.admin,
-      mayCreateApps: wanted.admin || wanted.mayCreateApps,
-    };
-    const made = await tools.platform.tokens.create({ ...scopes, who: admin.name });
-    return reply.code(201).send({ ...made, ...scopes });
+  routes.add({
+    method: 'POST',
+    path: '/tokens',
+    summary: 'Make a token; it is shown this once',
+    tag: 'People',
+    access: 'platform',
+    body: NewToken,
+    answers: { 201: z.object({ id: z.string(), token: z.string(), ...scopes }) },
+    handle: async ({ who, body }) => {
+      // Who may do everything may do it with every app.
+      const scopes = {
+        name: body.name,
+        apps: body.admin || body.apps === '*' ? ('*' as const) : body.apps.map(checkAppName),
+        admin: body.admin,
+        mayCreateApps: body.admin || body.mayCreateApps,
+      };
+      return { ...(await tokens.create({ ...scopes, who: who.name })), ...scopes };
+    },
   });
 
-  api.get('/tokens', async (request) => {
-    requireAdmin(request);
-    return { tokens: await tools.platform.tokens.list() };
+  routes.add({
+    method: 'GET',
+    path: '/tokens',
+    summary: 'All tokens, also the revoked ones, the oldest first',
+    tag: 'People',
+    access: 'platform',
+    answers: { 200: z.object({ tokens: z.array(Token) }) },
+    handle: async () => ({ tokens: await tokens.list() }),
   });
 
-  api.delete<{ Params: { id: string } }>('/tokens/:id', async (request) => {
-    const admin = requireAdmin(request);
-    if (!/^[a-z0-9]{1,40}$/.test(request.params.id))
-      throw new SlipwayError('not_found', 'there is no such token', { hint: 'see: slipway tokens:list' });
-    await tools.platform.tokens.revoke(request.params.id, admin.name);
-    return { id: request.params.id, revoked: true };
+  routes.add({
+    method: 'DELETE',
+    path: '/tokens/:id',
+    summary: 'Revoke a token',
+    tag: 'People',
+    access: 'platform',
+    answers: { 200: z.object({ id: z.string(), revoked: z.literal(true) }) },
+    handle: async ({ who, params: { id } }) => {
+      if (!/^[a-z0-9]{1,40}$/.test(id))
+        throw new SlipwayError('not_found', 'there is no such token', { hint: 'see: slipway tokens:list' });
+      await tokens.revoke(id, who.name);
+      return { id, revoked: true as const };
+    },
   });
 }

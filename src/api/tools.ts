@@ -5,6 +5,7 @@ import { SlipwayError } from '../errors.js';
 import type { AppRepositories } from '../git/app-repository.js';
 import type { RetentionParts } from '../housekeeping/retention/parts.js';
 import type { Identity, PlatformLedger } from '../ledger/platform.js';
+import { type Action, roleFor } from '../model/access.js';
 import { isAppName } from '../model/app.js';
 import type { ChangeTools } from '../next-release.js';
 import type { DeployerClient } from './deployer-client.js';
@@ -20,7 +21,7 @@ export interface ApiTools extends ChangeTools {
 
 const identities = new WeakMap<FastifyRequest, Identity>();
 
-/** Checks the bearer token; every route below /v1 runs it first. Throws `unauthorized`. */
+/** Checks the bearer token. Throws `unauthorized`. */
 export async function authenticate(platform: PlatformLedger, request: FastifyRequest): Promise<void> {
   const [scheme, token] = (request.headers.authorization ?? '').split(' ');
   const identity =
@@ -40,23 +41,31 @@ export function identityOf(request: FastifyRequest): Identity {
   return identity;
 }
 
-/** The app's name when the caller may use it. An unknown app looks like a forbidden one: nobody learns which apps exist. */
-export async function requireApp(tools: ApiTools, request: FastifyRequest, app: string): Promise<string> {
-  const identity = identityOf(request);
-  if (isAppName(app) && identity.may(app) && (await tools.ledger.appExists(app))) return app;
-  throw new SlipwayError(
-    'not_found',
-    `there is no app ${JSON.stringify(app.slice(0, 60))} that you may use`,
-    {
-      hint: 'see: slipway apps:list',
-    },
-  );
-}
-
-export function requireAdmin(request: FastifyRequest): Identity {
-  const identity = identityOf(request);
-  if (identity.admin) return identity;
-  throw new SlipwayError('forbidden', 'this needs an admin token', {
-    hint: 'ask the operator of this platform',
+/**
+ * Throws `not_found` for an app that is not there or that the caller may not see: they look the same, so nobody learns which apps
+ * exist. Then `forbidden` for what the caller may not do.
+ */
+export async function authorize(
+  ledger: Pick<ApiTools['ledger'], 'appExists'>,
+  who: Identity,
+  access: 'self' | Action,
+  app: string | undefined,
+): Promise<void> {
+  if (app !== undefined && !(isAppName(app) && who.may(app, 'view') && (await ledger.appExists(app))))
+    throw new SlipwayError(
+      'not_found',
+      `there is no app ${JSON.stringify(app.slice(0, 60))} that you may use`,
+      { hint: 'see: slipway apps:list' },
+    );
+  if (access === 'self') return;
+  if (access === 'platform') {
+    if (who.admin) return;
+    throw new SlipwayError('forbidden', 'this needs an admin token', {
+      hint: 'ask the operator of this platform',
+    });
+  }
+  if (app !== undefined && who.may(app, access)) return;
+  throw new SlipwayError('forbidden', `this needs the role ${roleFor(access)} for ${app}`, {
+    hint: `ask an admin of ${app}, or the operator of this platform`,
   });
 }

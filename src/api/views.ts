@@ -1,9 +1,11 @@
-/** What the API shows of a deployment and a release. Ciphertext and claims never leave. Pure. */
+/** What the API shows of a deployment, a release and an app. Ciphertext and claims never leave. Pure. */
+import { z } from 'zod';
 import type { Config } from '../config.js';
 import type { AppState } from '../ledger/app-documents.js';
 import type { Deployment } from '../model/deployment.js';
 import { LOCAL_HOST } from '../model/host.js';
-import type { ReleaseWithOutcome } from '../model/release.js';
+import type { ProcessResources, ReleaseProcess, ReleaseWithOutcome } from '../model/release.js';
+import { count, described, list, maybe, number, part, text, texts, time, yes } from './described.js';
 
 export interface BuildView {
   readonly id: string;
@@ -25,6 +27,48 @@ export interface BuildView {
   /** Who asked for its end; while it is open the worker is cleaning up. */
   readonly cancelledBy?: string;
 }
+
+const KINDS = [
+  'rollback',
+  'config',
+  'scale',
+  'resources',
+  'placement',
+  'domains',
+  'restart',
+  'stop',
+  'start',
+] as const;
+
+export const Build: z.ZodType<BuildView> = described<BuildView>('Build', {
+  id: text,
+  app: text,
+  kind: z.enum(['push', ...KINDS]),
+  state: z.enum([
+    'accepted',
+    'building',
+    'ready',
+    'releasing',
+    'live',
+    'built',
+    'failed',
+    'cancelled',
+    'superseded',
+  ]),
+  who: text,
+  commit: maybe(text),
+  ref: maybe(text),
+  release: maybe(count),
+  digest: maybe(text),
+  steps: maybe(part<NonNullable<BuildView['steps']>>({ cached: count, total: count })),
+  phases: list(part<BuildView['phases'][number]>({ name: text, ms: number })),
+  acceptedAt: time,
+  endedAt: maybe(time),
+  durationMs: maybe(number),
+  reason: maybe(text),
+  code: maybe(text),
+  cancelledBy: maybe(text),
+});
 
 export function buildView(deployment: Deployment): BuildView {
   const {
@@ -95,6 +139,46 @@ export interface ReleaseView {
   readonly gone?: boolean;
 }
 
+export const Resources: z.ZodType<ProcessResources> = described<ProcessResources>('Resources', {
+  memoryBytes: maybe(count),
+  cpus: maybe(number),
+  processes: maybe(count),
+});
+
+export const Process: z.ZodType<ReleaseProcess> = described<ReleaseProcess>('ReleaseProcess', {
+  type: text,
+  command: maybe(texts),
+  scale: count,
+  whenStarted: maybe(count),
+  resources: maybe(Resources),
+});
+
+export const Release: z.ZodType<ReleaseView> = described<ReleaseView>('Release', {
+  version: text,
+  number: count,
+  kind: z.enum(['deploy', ...KINDS]),
+  state: z.enum(['pending', 'live', 'was live', 'failed', 'cancelled', 'superseded']),
+  description: text,
+  image: part<ReleaseView['image']>({ repository: text, digest: text }),
+  commit: text,
+  message: maybe(text),
+  author: maybe(text),
+  config: texts,
+  processes: list(Process),
+  releasePhase: maybe(texts),
+  hosts: texts,
+  domains: maybe(texts),
+  build: text,
+  rollbackOf: maybe(count),
+  createdAt: time,
+  createdBy: text,
+  endedAt: maybe(time),
+  reason: maybe(text),
+  bad: maybe(part<NonNullable<ReleaseView['bad']>>({ reason: text, at: time, by: text })),
+  pinnedBy: maybe(text),
+  gone: maybe(yes),
+});
+
 /** `live` is the number of the release that is live now; a release that was and is no more says so. */
 export function releaseView(release: ReleaseWithOutcome, live: number | undefined): ReleaseView {
   const { outcome } = release;
@@ -143,6 +227,17 @@ export interface AppView {
   /** The one that serves. */
   readonly release?: ReleaseView;
 }
+
+export const App: z.ZodType<AppView> = described<AppView>('App', {
+  name: text,
+  url: text,
+  gitUrl: text,
+  deployBranch: text,
+  createdAt: time,
+  createdBy: text,
+  lock: maybe(part<NonNullable<AppView['lock']>>({ reason: text, at: time, by: text })),
+  release: maybe(Release),
+});
 
 export function appView(
   config: Pick<Config, 'appDomain' | 'edge' | 'publicUrl'>,

@@ -25,7 +25,8 @@ export async function grantAccess(
   const mayCreate = service === 'git-receive-pack' && who.mayCreateApps;
   // Only who may create an app is told what it may be called.
   if (mayCreate) checkAppName(app);
-  if (!isAppName(app) || !who.may(app)) throw noSuchApp();
+  const action = service === 'git-receive-pack' ? 'deploy' : 'view';
+  if (!isAppName(app) || !who.may(app, action)) throw noSuchApp();
   if ((await apps.deployBranch(app)) !== undefined) return { app, isNew: false };
   if (mayCreate) return { app, isNew: true };
   throw noSuchApp();

@@ -1,4 +1,5 @@
 /** A push on its way from git to its verdict: who pushes what, and who looks on. Only types. */
+import type { AppAction } from '../model/access.js';
 import type { AppLock } from '../model/app.js';
 import type { Proposal } from './proposal.js';
 
@@ -6,7 +7,7 @@ import type { Proposal } from './proposal.js';
 export interface Pusher {
   readonly name: string;
   readonly mayCreateApps: boolean;
-  may(app: string): boolean;
+  may(app: string, action: AppAction): boolean;
 }
 
 /** Who pushes what where, known before git has read the push. */

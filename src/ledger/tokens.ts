@@ -8,6 +8,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../clock.js';
 import { SlipwayError } from '../errors.js';
+import { ADMINISTRATOR, type AppAction, allows, type Role } from '../model/access.js';
 import { checkAppName } from '../model/app.js';
 import { toDocument } from './app-documents.js';
 import { type DocumentRef, type Documents, oneLine } from './documents.js';
@@ -19,7 +20,7 @@ export interface Identity {
   readonly admin: boolean;
   readonly mayCreateApps: boolean;
   readonly apps: '*' | readonly string[];
-  may(app: string): boolean;
+  may(app: string, action: AppAction): boolean;
 }
 
 export interface TokenScopes {
@@ -107,7 +108,15 @@ export class Tokens {
     const matches = timingSafeEqual(hash(secret), Buffer.from(known?.hash ?? '0'.repeat(64), 'hex'));
     if (!matches || known === undefined || known.revokedAt !== undefined) return undefined;
     const { name, admin, mayCreateApps, apps } = known;
-    return { name, admin, mayCreateApps, apps, may: (app) => admin || apps === '*' || apps.includes(app) };
+    const role = roleOf(known);
+    const isTheirs = (app: string): boolean => admin || apps === '*' || apps.includes(app);
+    return {
+      name,
+      admin,
+      mayCreateApps,
+      apps,
+      may: (app, action) => isTheirs(app) && allows(role, action),
+    };
   }
 
   /** All of them, also the revoked ones; the oldest first. */
@@ -169,6 +178,12 @@ export class Tokens {
   #now(): string {
     return new Date(this.#clock.now()).toISOString();
   }
+}
+
+/** A token that says no role is a developer's; who may create apps may do everything with them. */
+function roleOf({ admin, mayCreateApps }: StoredToken): Role | typeof ADMINISTRATOR {
+  if (admin) return ADMINISTRATOR;
+  return mayCreateApps ? 'admin' : 'developer';
 }
 
 function parseToken(content: string): StoredToken | undefined {

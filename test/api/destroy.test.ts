@@ -33,7 +33,7 @@ test('needs the name as a confirmation, and a token that may', async () => {
     ]);
   }
   const reader = await destroy('hello', 'hello', 'reader');
-  expect([reader.status, reader.body.message]).toEqual([403, 'this token may not destroy hello']);
+  expect([reader.status, reader.body.message]).toEqual([403, 'this needs the role admin for hello']);
   expect(await platform.ledger.appExists('hello')).toBe(true);
 });
 

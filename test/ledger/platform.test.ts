@@ -25,8 +25,8 @@ describe('a token', () => {
     const { token } = await platform.tokens.create({ ...scopes, mayCreateApps: true });
     const identity = await new PlatformLedger(homePaths(home), git).tokens.verify(token);
     expect(identity).toMatchObject({ name: 'alice', admin: false, mayCreateApps: true, apps: ['hello'] });
-    expect(identity?.may('hello')).toBe(true);
-    expect(identity?.may('other')).toBe(false);
+    expect(identity?.may('hello', 'deploy')).toBe(true);
+    expect(identity?.may('other', 'view')).toBe(false);
   });
 
   it.each([
@@ -35,7 +35,7 @@ describe('a token', () => {
     [{ apps: [], admin: false }, false],
   ])('with %j may touch any app: %s', async (more, may) => {
     const { token } = await platform.tokens.create({ ...scopes, ...more });
-    expect((await platform.tokens.verify(token))?.may('any')).toBe(may);
+    expect((await platform.tokens.verify(token))?.may('any', 'view')).toBe(may);
   });
 
   it('is in the repository as a hash only', async () => {

@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { DeployerClient } from '../../../src/api/deployer-client.js';
+import type { RouteDescription } from '../../../src/api/route.js';
 import { type Config, homePaths, type Limits, loadConfig } from '../../../src/config.js';
 import { AppRepositories } from '../../../src/git/app-repository.js';
 import { Git } from '../../../src/git/git.js';
@@ -67,6 +68,8 @@ export class Platform {
   readonly tokens: Map<Who, string> = new Map();
   /** All routes of the server, as `METHOD /path/:param`. */
   readonly routes: string[] = [];
+  /** The descriptions of those below /v1. */
+  readonly described: RouteDescription[] = [];
   #url: string | undefined;
 
   private constructor(home: string, vault: Vault, redis: TestRedis, options: PlatformOptions) {
@@ -113,8 +116,9 @@ export class Platform {
       log,
       { bodyMs: 60_000, pingMs: 15_000, stallMs: 60_000, ...options.times },
     );
-    this.server.addHook('onRoute', ({ method, url }) => {
+    this.server.addHook('onRoute', ({ method, url, config }) => {
       for (const each of [method].flat()) this.routes.push(`${each} ${url}`);
+      if (config?.described !== undefined && method !== 'HEAD') this.described.push(config.described);
     });
   }
 
