@@ -71,7 +71,7 @@ async function contentOfRollback(
   return { ...contentOf(target), processes: asItWas(target, formation) };
 }
 
-/** The commands of one release, as often and with the limits that the other has. */
+/** The commands and checks of one release, as often and with the limits that the other has. */
 function withScaleOf(
   { processes }: ReleaseWithOutcome,
   now: ReleaseWithOutcome,
@@ -79,8 +79,13 @@ function withScaleOf(
 ): ReleaseProcess[] {
   const today = new Map(declaredBy(now.processes).map((process) => [process.type, process]));
   const declared = declaredBy(processes).map((then) => {
-    const { command: _command, ...as } = today.get(then.type) ?? then;
-    return { ...as, ...(then.command === undefined ? {} : { command: then.command }) };
+    const { quantity, resources } = today.get(then.type) ?? then;
+    const { resources: _resources, ...as } = then;
+    return {
+      ...as,
+      ...(quantity === undefined ? {} : { quantity }),
+      ...(resources === undefined ? {} : { resources }),
+    };
   });
   return formed(declared, formation);
 }
@@ -135,7 +140,7 @@ function changesOf(
     return ({ config }) => differingNames(configDifference(ledger, app, config, now.config)).length > 0;
   const codeOf = ({ image, processes }: ReleaseWithOutcome): unknown => [
     image.digest,
-    processes.map(({ type, command }) => [type, command]),
+    processes.map(({ type, command, checks }) => [type, command, checks]),
   ];
   return (release) => !isDeepStrictEqual(codeOf(release), codeOf(now));
 }

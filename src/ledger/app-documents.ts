@@ -22,6 +22,7 @@ import type { AppLock, AppSettings } from '../model/app.js';
 import type { Placement } from '../model/host.js';
 import { type Formation, NO_FORMATION, type ResourceSettings } from '../model/process.js';
 import type { Mark, Outcome, Pin, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
+import { check } from './check-documents.js';
 import type { Documents } from './documents.js';
 import { type EdgeDocuments, readEdge } from './edge-documents.js';
 import { parseNumbers } from './number-ranges.js';
@@ -102,6 +103,7 @@ const release: z.ZodType<Release> = z.object({
       scale: z.int().nonnegative(),
       whenStarted: z.int().nonnegative().exactOptional(),
       resources: resources.exactOptional(),
+      checks: z.array(check).exactOptional(),
     }),
   ),
   releasePhase: z.array(text).exactOptional(),

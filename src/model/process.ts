@@ -1,5 +1,6 @@
 /** Process types: their names, what a commit declares of them, what people set, and what of both a release gets. Pure. */
 import { SlipwayError } from '../errors.js';
+import type { Check } from './check.js';
 import type { ProcessResources, ReleaseProcess } from './release.js';
 
 /** The type that answers requests; every app has it. */
@@ -41,6 +42,7 @@ export interface DeclaredProcess {
   /** How many there are until somebody says otherwise. */
   readonly quantity?: number;
   readonly resources?: ProcessResources;
+  readonly checks?: readonly Check[];
 }
 
 /** What a commit says of its processes. */
@@ -69,7 +71,7 @@ export const NO_FORMATION: Formation = { scale: {}, resources: {} };
  * runs once if it is `web`, and else not at all.
  */
 export function formed(declared: readonly DeclaredProcess[], formation: Formation): ReleaseProcess[] {
-  return declared.map(({ type, command, quantity, resources }) => {
+  return declared.map(({ type, command, quantity, resources, checks }) => {
     const scale = own(formation.scale, type) ?? quantity ?? (type === WEB_TYPE ? 1 : 0);
     const limits = limited(resources, own(formation.resources, type));
     return {
@@ -77,17 +79,19 @@ export function formed(declared: readonly DeclaredProcess[], formation: Formatio
       ...(command === undefined ? {} : { command }),
       ...(formation.stopped === undefined ? { scale } : { scale: 0, whenStarted: scale }),
       ...(limits === undefined ? {} : { resources: limits }),
+      ...(checks === undefined ? {} : { checks }),
     };
   });
 }
 
 /** A release's processes as something to form anew: as if its commit had declared what it has. */
 export function declaredBy(processes: readonly ReleaseProcess[]): DeclaredProcess[] {
-  return processes.map(({ type, command, scale, whenStarted, resources }) => ({
+  return processes.map(({ type, command, scale, whenStarted, resources, checks }) => ({
     type,
     ...(command === undefined ? {} : { command }),
     quantity: whenStarted ?? scale,
     ...(resources === undefined ? {} : { resources }),
+    ...(checks === undefined ? {} : { checks }),
   }));
 }
 

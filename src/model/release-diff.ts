@@ -1,5 +1,6 @@
 /** What one release has otherwise than another, for people and programs. Values of config vars are not in it. Pure. */
 import { isDeepStrictEqual } from 'node:util';
+import { describeCheck } from './check.js';
 import { LOCAL_HOST } from './host.js';
 import type { Release, ReleaseProcess } from './release.js';
 import { describeResources } from './resources.js';
@@ -122,6 +123,7 @@ function describeProcess({ type, from, to }: ProcessChange): string[] {
     ['command', commandText(from.command), commandText(to.command)],
     ['scale', scaleText(from), scaleText(to)],
     ['limits', describeResources(from.resources) || 'none', describeResources(to.resources) || 'none'],
+    ['checks', describeChecks(from), describeChecks(to)],
   ];
   return parts
     .filter(([, before, after]) => before !== after)
@@ -132,6 +134,11 @@ function describeProcess({ type, from, to }: ProcessChange): string[] {
 export function describeOne(process: ReleaseProcess): string {
   const limits = describeResources(process.resources);
   return `${scaleText(process)} × ${commandText(process.command)}${limits === '' ? '' : ` (${limits})`}`;
+}
+
+/** `default`, or each check. */
+export function describeChecks({ checks }: Pick<ReleaseProcess, 'checks'>): string {
+  return checks === undefined ? 'default' : checks.map(describeCheck).join('; ');
 }
 
 function scaleText({ scale, whenStarted }: ReleaseProcess): string {

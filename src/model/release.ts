@@ -1,4 +1,5 @@
 /** A release: what should run. Immutable and numbered; rollback makes a new one. Pure. */
+import type { Check } from './check.js';
 
 /** What a release was made for, when not for a push. */
 export type ChangeKind =
@@ -39,6 +40,8 @@ export interface ReleaseProcess {
   /** Of a stopped app, whose scale is 0: how many containers there are when it is started. */
   readonly whenStarted?: number;
   readonly resources?: ProcessResources;
+  /** What a container of it must pass; without any, what deploy/checks.ts tries. */
+  readonly checks?: readonly Check[];
 }
 
 export interface Release {

@@ -1,12 +1,14 @@
 /**
  * `app.json`, as Heroku and Dokku have it: of its fields `formation` is used, how many containers of each process type there are and what
- * each may use, until somebody says otherwise with ps:scale and ps:resources. `scripts` and `cron` are only checked. Pure.
+ * each may use, until somebody says otherwise with ps:scale and ps:resources, and `healthchecks` (see healthchecks.ts). `scripts` and
+ * `cron` are only checked. Pure.
  */
 import { SlipwayError } from '../errors.js';
 import { SCALE_LIMIT, typeFault } from '../model/process.js';
 import type { ProcessResources } from '../model/release.js';
 import { RESOURCES, ResourceFault } from '../model/resources.js';
-import { JsonFault, type Located, parseJsonLines } from './json-lines.js';
+import { type DeclaredChecks, parseHealthchecks } from './healthchecks.js';
+import { JsonFault, type Located, objectOf, parseJsonLines } from './json-lines.js';
 
 export const APP_JSON = 'app.json';
 export const APP_JSON_BYTES: number = 256 * 1024;
@@ -20,6 +22,8 @@ export interface DeclaredFormation {
 export interface AppJson {
   /** By process type. */
   readonly formation: ReadonlyMap<string, DeclaredFormation>;
+  /** By process type. */
+  readonly healthchecks: ReadonlyMap<string, DeclaredChecks>;
 }
 
 /** Five fields of digits, names and `*,-/`; crontab(5). */
@@ -38,7 +42,11 @@ export function parseAppJson(text: string): AppJson {
       if (fault !== undefined) throw new JsonFault(entry.line, `formation: ${fault}`);
       formation.set(type, formationOf(type, entry));
     }
-    return { formation };
+    const healthchecks = root.get('healthchecks');
+    return {
+      formation,
+      healthchecks: healthchecks === undefined ? new Map() : parseHealthchecks(healthchecks),
+    };
   } catch (thrown) {
     if (thrown instanceof JsonFault) throw appJsonInvalid(thrown.line, thrown.message);
     throw thrown;
@@ -111,9 +119,4 @@ function checkCron(cron: Located | undefined): void {
         throw new JsonFault(field.line, `${name}.schedule must have five fields, such as "0 3 * * *"`);
     }
   }
-}
-
-function objectOf({ value, line }: Located, name: string): ReadonlyMap<string, Located> {
-  if (value instanceof Map) return value;
-  throw new JsonFault(line, `${name} must be an object: {…}`);
 }

@@ -1,6 +1,6 @@
 /** What a commit's Procfile and app.json say together. Pure. */
 import { type Declared, type DeclaredProcess, WEB_TYPE } from '../model/process.js';
-import { appJsonInvalid, type DeclaredFormation, parseAppJson } from './app-json.js';
+import { appJsonInvalid, parseAppJson } from './app-json.js';
 import { commandArgv } from './command.js';
 import { parseProcfile } from './procfile.js';
 
@@ -10,22 +10,22 @@ export function declaredProcesses(files: {
   readonly appJson?: string;
 }): Declared {
   const { commands, release } = parseProcfile(files.procfile ?? '');
-  const formation =
-    files.appJson === undefined
-      ? new Map<string, DeclaredFormation>()
-      : parseAppJson(files.appJson).formation;
+  const { formation, healthchecks } = parseAppJson(files.appJson ?? '{}');
   const types = [WEB_TYPE, ...[...commands.keys()].filter((type) => type !== WEB_TYPE)];
-  for (const [type, { line }] of formation)
-    if (!types.includes(type))
-      throw appJsonInvalid(line, `formation names ${type}, which the Procfile does not have`);
+  for (const [field, named] of Object.entries({ formation, healthchecks }))
+    for (const [type, { line }] of named)
+      if (!types.includes(type))
+        throw appJsonInvalid(line, `${field} names ${type}, which the Procfile does not have`);
   const processes = types.map((type): DeclaredProcess => {
     const command = commands.get(type);
     const { quantity, resources } = formation.get(type) ?? {};
+    const { checks = [] } = healthchecks.get(type) ?? {};
     return {
       type,
       ...(command === undefined ? {} : { command: commandArgv(command) }),
       ...(quantity === undefined ? {} : { quantity }),
       ...(resources === undefined ? {} : { resources }),
+      ...(checks.length === 0 ? {} : { checks }),
     };
   });
   return { processes, ...(release === undefined ? {} : { releasePhase: commandArgv(release) }) };

@@ -102,3 +102,36 @@ export function parseJsonLines(text: string): Located {
   if (/\S/.test(text.slice(at))) throw fault('there is something after the end of the value');
   return whole;
 }
+
+/** Throws {@link JsonFault} when it is another kind of value. */
+export function objectOf({ value, line }: Located, name: string): ReadonlyMap<string, Located> {
+  if (value instanceof Map) return value;
+  throw new JsonFault(line, `${name} must be an object: {…}`);
+}
+
+/** Throws {@link JsonFault} when it is another kind of value. */
+export function listOf({ value, line }: Located, name: string): readonly Located[] {
+  if (Array.isArray(value)) return value;
+  throw new JsonFault(line, `${name} must be a list: […]`);
+}
+
+/** Without the lines, as JSON.parse has it. */
+export function plainOf({ value }: Located): unknown {
+  if (Array.isArray(value)) return value.map(plainOf);
+  if (value instanceof Map)
+    return Object.fromEntries([...value].map(([name, member]) => [name, plainOf(member)]));
+  return value;
+}
+
+/** Where the value at this path begins, or what is nearest to it when it is not there. */
+export function lineAt(located: Located, path: readonly PropertyKey[]): number {
+  const [key, ...rest] = path;
+  const { value, line } = located;
+  const next =
+    value instanceof Map
+      ? value.get(String(key))
+      : Array.isArray(value) && typeof key === 'number'
+        ? (value as readonly Located[])[key]
+        : undefined;
+  return next === undefined ? line : lineAt(next, rest);
+}

@@ -267,6 +267,23 @@ describe('a rollback', () => {
     );
   });
 
+  test('brings the checks back that its code had', async () => {
+    await platform.createApp('checks');
+    const web = { type: 'web', scale: 1 };
+    await platform.live('checks', 'FROM a', [{ ...web, checks: [{ path: '/one' }] }]);
+    await platform.live('checks', 'FROM b', [{ ...web, checks: [{ log: 'two' }, { uptime: 3 }] }]);
+    await setScale('checks', { web: 2 });
+    expect((await newest('checks')).processes).toEqual([
+      { type: 'web', scale: 2, checks: [{ log: 'two' }, { uptime: 3 }] },
+    ]);
+    await rollback('checks', { release: 'v1', only: 'code' });
+    expect((await newest('checks')).processes).toEqual([
+      { type: 'web', scale: 2, checks: [{ path: '/one' }] },
+    ]);
+    await rollback('checks', { release: 'v1' });
+    expect((await newest('checks')).processes).toEqual([{ ...web, checks: [{ path: '/one' }] }]);
+  });
+
   test('of only the code goes past releases that have the same code, and of only the config past the same config', async () => {
     await changed('past');
     await setConfig('past', { LEVEL: 'three' });

@@ -63,8 +63,9 @@ describe('the processes of a release', () => {
       { memoryBytes: fc.integer({ min: 1 }), cpus: fc.integer({ min: 1 }) },
       { requiredKeys: [] },
     );
+    const checks = fc.array(fc.record({ log: fc.string() }), { minLength: 1 });
     const declared = fc.uniqueArray(
-      fc.record({ type: types, quantity: fc.nat(9), resources }, { requiredKeys: ['type'] }),
+      fc.record({ type: types, quantity: fc.nat(9), resources, checks }, { requiredKeys: ['type'] }),
       { selector: ({ type }) => type },
     );
     const scale = fc.dictionary(types, fc.nat(9));

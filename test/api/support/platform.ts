@@ -221,7 +221,11 @@ export class Platform {
   }
 
   /** A push that is built: its release waits for the deployer. */
-  async ready(app: string, content?: string): Promise<{ id: string; release: Release }> {
+  async ready(
+    app: string,
+    content?: string,
+    processes: Release['processes'] = [{ type: 'web', scale: 1 }],
+  ): Promise<{ id: string; release: Release }> {
     const { id, claim } = await this.building(app, content);
     const pushed = await this.store.get(app, id);
     const release = await this.ledger.appendRelease(
@@ -231,7 +235,7 @@ export class Platform {
         image: { repository: `apps/${app}`, digest: `sha256:${pushed!.push!.newOid.padEnd(64, '0')}` },
         source: pushed!.push!.newOid,
         config: (await this.ledger.read(app)).config,
-        processes: [{ type: 'web', scale: 1 }],
+        processes,
         deploymentId: id,
         description: `deploy ${pushed!.push!.newOid.slice(0, 7)}`,
       },
@@ -261,8 +265,12 @@ export class Platform {
   }
 
   /** A push that went live. */
-  async live(app: string, content?: string): Promise<{ id: string; release: Release }> {
-    const made = await this.ready(app, content);
+  async live(
+    app: string,
+    content?: string,
+    processes?: Release['processes'],
+  ): Promise<{ id: string; release: Release }> {
+    const made = await this.ready(app, content, processes);
     await this.finish(app, made.id, 'live');
     return made;
   }
