@@ -79,6 +79,7 @@ export interface ReleaseView {
   readonly config: readonly string[];
   readonly processes: ReleaseWithOutcome['processes'];
   readonly releasePhase?: readonly string[];
+  readonly cron?: ReleaseWithOutcome['cron'];
   readonly hosts: readonly string[];
   readonly domains?: readonly string[];
   readonly build: string;
@@ -117,6 +118,7 @@ export function releaseView(release: ReleaseWithOutcome, live: number | undefine
     config: Object.keys(release.config).sort(),
     processes: release.processes,
     ...(release.releasePhase === undefined ? {} : { releasePhase: release.releasePhase }),
+    ...(release.cron === undefined ? {} : { cron: release.cron }),
     hosts: release.hosts ?? [LOCAL_HOST],
     ...(release.domains === undefined ? {} : { domains: release.domains }),
     build: release.deploymentId,

@@ -236,7 +236,7 @@ class BuildJob {
     const { ledger, hostBook } = this.#tools;
     const { app, id, push, who } = this.#deployment;
     if (!(await this.#claim.isCurrent())) throw takenOver();
-    const { processes, releasePhase } = declared;
+    const { processes, releasePhase, cron } = declared;
     const source = push?.newOid ?? '';
     const draft = async (state: AppState): Promise<ReleaseDraft> => ({
       kind: 'deploy',
@@ -247,6 +247,7 @@ class BuildJob {
       config: state.config,
       processes: formed(processes, state.formation),
       ...(releasePhase === undefined ? {} : { releasePhase }),
+      ...(cron === undefined ? {} : { cron }),
       ...(await placement(hostBook, state)),
       deploymentId: id,
       description: `deploy ${source.slice(0, 7)}`,

@@ -1,5 +1,6 @@
 /** Process types: their names, what a commit declares of them, what people set, and what of both a release gets. Pure. */
 import { SlipwayError } from '../errors.js';
+import type { CronEntry } from './cron.js';
 import type { ProcessResources, ReleaseProcess } from './release.js';
 
 /** The type that answers requests; every app has it. */
@@ -49,6 +50,7 @@ export interface Declared {
   readonly processes: readonly DeclaredProcess[];
   /** The command of the release phase. */
   readonly releasePhase?: readonly string[];
+  readonly cron?: readonly CronEntry[];
 }
 
 /** A limit, or null for none whatever the commit says. */

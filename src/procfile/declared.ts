@@ -10,10 +10,10 @@ export function declaredProcesses(files: {
   readonly appJson?: string;
 }): Declared {
   const { commands, release } = parseProcfile(files.procfile ?? '');
-  const formation =
+  const { formation, cron } =
     files.appJson === undefined
-      ? new Map<string, DeclaredFormation>()
-      : parseAppJson(files.appJson).formation;
+      ? { formation: new Map<string, DeclaredFormation>(), cron: [] }
+      : parseAppJson(files.appJson);
   const types = [WEB_TYPE, ...[...commands.keys()].filter((type) => type !== WEB_TYPE)];
   for (const [type, { line }] of formation)
     if (!types.includes(type))
@@ -28,5 +28,9 @@ export function declaredProcesses(files: {
       ...(resources === undefined ? {} : { resources }),
     };
   });
-  return { processes, ...(release === undefined ? {} : { releasePhase: commandArgv(release) }) };
+  return {
+    processes,
+    ...(release === undefined ? {} : { releasePhase: commandArgv(release) }),
+    ...(cron.length === 0 ? {} : { cron }),
+  };
 }

@@ -102,3 +102,9 @@ export function parseJsonLines(text: string): Located {
   if (/\S/.test(text.slice(at))) throw fault('there is something after the end of the value');
   return whole;
 }
+
+/** The members of an object. Throws {@link JsonFault} for anything else, with what it is called in the file. */
+export function objectOf({ value, line }: Located, name: string): ReadonlyMap<string, Located> {
+  if (value instanceof Map) return value;
+  throw new JsonFault(line, `${name} must be an object: {…}`);
+}

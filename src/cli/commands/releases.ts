@@ -1,6 +1,12 @@
 /** Releases and rollback. */
 import type { BuildView, ReleaseView } from '../../api/views.js';
-import { commandText, describeDiff, describeOne, type ReleaseDiff } from '../../model/release-diff.js';
+import {
+  commandText,
+  describeDiff,
+  describeEntry,
+  describeOne,
+  type ReleaseDiff,
+} from '../../model/release-diff.js';
 import { printable, shortTime, table } from '../output.js';
 import { type Command, EXIT, UsageError } from '../usage.js';
 import { followUnlessDetached } from './builds.js';
@@ -68,6 +74,7 @@ const info: Command = {
       ...(release.releasePhase === undefined
         ? []
         : [`phase     ${printable(commandText(release.releasePhase))}`]),
+      ...(release.cron ?? []).map((entry) => `cron      ${printable(describeEntry(entry))}`),
       `hosts     ${release.hosts.join(', ')}`,
       `config    ${release.config.join(', ') || 'none'}`,
       `build     ${release.build}`,
