@@ -214,7 +214,11 @@ async function start(
   }
 }
 
-async function liveRelease({ ledger }: OneOffParts, app: string): Promise<ReleaseWithOutcome> {
+/** Throws `no_release`. */
+export async function liveRelease(
+  { ledger }: Pick<OneOffParts, 'ledger'>,
+  app: string,
+): Promise<ReleaseWithOutcome> {
   const { releases, live } = await ledger.read(app);
   const release = releases.find(({ number }) => number === live);
   if (release !== undefined) return release;
@@ -224,8 +228,8 @@ async function liveRelease({ ledger }: OneOffParts, app: string): Promise<Releas
 }
 
 /** Any of the release's hosts that is not cordoned and answers; not always the first, which would get all of the load. */
-async function chooseHost(
-  { hosts, book }: OneOffParts,
+export async function chooseHost(
+  { hosts, book }: Pick<OneOffParts, 'hosts' | 'book'>,
   app: string,
   release: ReleaseWithOutcome,
   signal: AbortSignal,
@@ -260,6 +264,13 @@ async function chooseHost(
     hint: 'see: slipway hosts',
     temporary: silent.length > 0,
   });
+}
+
+/** Throws `not_found`, also for a host that runs no single containers. */
+export async function engineHost(hosts: OneOffParts['hosts'], name: string): Promise<EngineHost> {
+  const host = await hosts.get(name);
+  if (isEngine(host)) return host;
+  throw new SlipwayError('not_found', `${name} runs no single containers`);
 }
 
 async function findAll(

@@ -27,6 +27,8 @@ export interface Limits {
   readonly logBytes: number;
   readonly logLineBytes: number;
   readonly releasePhaseTimeoutMs: number;
+  /** Of a cron entry that has no time limit of its own. */
+  readonly cronTimeoutMs: number;
   readonly healthTimeoutMs: number;
   readonly stopGraceMs: number;
   readonly drainTimeoutMs: number;
@@ -122,6 +124,7 @@ export const DEFAULT_LIMITS: Limits = {
   logBytes: 50 * MiB,
   logLineBytes: 10_000,
   releasePhaseTimeoutMs: 15 * 60_000,
+  cronTimeoutMs: 60 * 60_000,
   healthTimeoutMs: 30_000,
   stopGraceMs: 10_000,
   drainTimeoutMs: 30_000,

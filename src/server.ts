@@ -10,6 +10,7 @@ import {
 import { appRoutes } from './api/apps.js';
 import { limitBodyTime } from './api/body-deadline.js';
 import { buildRoutes } from './api/builds.js';
+import { cronRoutes } from './api/cron.js';
 import { domainRoutes } from './api/domains.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
 import { formationRoutes } from './api/formation.js';
@@ -88,6 +89,7 @@ export function buildServer(
       retentionRoutes(api, tools, turns);
       runtimeRoutes(api, tools);
       oneOffRoutes(api, tools);
+      cronRoutes(api, tools);
       hostRoutes(api, tools, turns);
       tokenRoutes(api, tools);
     },
