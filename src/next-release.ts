@@ -21,7 +21,7 @@ export interface ChangeTools {
   readonly ledger: Ledger;
   readonly hostBook: Pick<HostBook, 'list'>;
   readonly queues: Pick<Queues, 'enqueueRollout'>;
-  readonly limits: Pick<Limits, 'logBytes' | 'logLineBytes'>;
+  readonly limits: Pick<Limits, 'logBytes' | 'logLineBytes' | 'appContainers'>;
 }
 
 /**

@@ -15,8 +15,9 @@ import {
   dueOf,
 } from '../../src/records/cron-runs.js';
 import { whileItAnswers } from '../answering.js';
+import { commandEngine, commandSurroundings } from '../commands.js';
 import { onHost } from '../everywhere.js';
-import { chooseHost, engineHost, liveRelease, type OneOffParts } from '../one-offs.js';
+import { chooseHost, liveRelease, type OneOffParts, refuseMore } from '../one-offs.js';
 import { redactor } from '../redact.js';
 import type { DockerTarget } from '../targets/docker.js';
 import { statusOf } from '../targets/engine.js';
@@ -95,22 +96,25 @@ export async function beginRun(
   const entry = release?.cron?.find(({ name }) => name === run.entry);
   if (release === undefined || entry === undefined)
     throw new SlipwayError('not_found', `v${place.release} of ${app} has no cron entry ${run.entry}`);
-  const { target } = await engineHost(hosts, place.host);
-  const env = ledger.revealConfig(app, release.config);
-  const begun = { entry, place, target, redact: redactor(env) };
+  const host = await hosts.get(place.host);
+  const target = commandEngine(host);
+  const vars = ledger.revealConfig(app, release.config);
+  const begun = { entry, place, target, redact: redactor(vars) };
   const name = runName(run);
   return whileItAnswers(target, signal, async (until) => {
-    const there = (await target.listOneOffs(app, { signal: until })).find((one) => one.name === name);
-    if (there !== undefined) {
-      if (there.state === 'created') await target.restart(there.id, { signal: until });
-      return { ...begun, id: there.id };
+    const known = (await target.listOneOffs(app, { signal: until })).find((one) => one.name === name);
+    if (known !== undefined) {
+      if (known.state === 'created') await target.restart(known.id, { signal: until });
+      return { ...begun, id: known.id };
     }
     if (isLate(parts, run)) return undefined;
+    await refuseMore(parts, app);
     await target.pull(release.image, { signal: until });
     const { number, image } = release;
     const by = run.claim.who ?? 'cron';
-    const spec = { app, release: number, name, image, env, command: entry.command, hasTerminal: false, by };
-    const { id } = await target.startOneOff(spec, { signal: until });
+    const surroundings = await commandSurroundings(host, app, vars, { signal: until });
+    const spec = { app, release: number, name, image, command: entry.command, hasTerminal: false, by };
+    const { id } = await target.startOneOff({ ...spec, ...surroundings }, { signal: until });
     log.info({ app, run: name, host: place.host, limitMs: timeoutOf(config, entry) }, 'a cron run begins');
     return { ...begun, id };
   }).catch((error: unknown) => {

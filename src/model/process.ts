@@ -34,6 +34,23 @@ export function checkScale(type: string, scale: number): number {
   });
 }
 
+/** Returns them, or throws `too_large` for more containers than an app may have. */
+export function checkContainers<T extends readonly ReleaseProcess[]>(
+  app: string,
+  processes: T,
+  limit: number,
+): T {
+  const count = processes.reduce((sum, { scale, whenStarted = scale }) => sum + whenStarted, 0);
+  if (count <= limit) return processes;
+  throw new SlipwayError(
+    'too_large',
+    `${app} would have ${count} containers, and an app has at most ${limit}`,
+    {
+      hint: 'scale another process type down first: slipway ps:scale; the operator raises it with SLIPWAY_LIMIT_APP_CONTAINERS',
+    },
+  );
+}
+
 /** What a commit says of one of its process types. */
 export interface DeclaredProcess {
   readonly type: string;

@@ -147,7 +147,7 @@ describe.skipIf(missing !== undefined)('cron', () => {
   });
 
   it('goes on under the next deployer, as the same run', async () => {
-    await live([minutely(sh('echo up; sleep 2; echo done'))]);
+    await live([minutely(sh('echo up; until [ -e /go ]; do sleep 0.1; done; echo done'))]);
     const first = deployer();
     await first.look();
     await until(async () => (await containers()).length === 1);
@@ -157,6 +157,7 @@ describe.skipIf(missing !== undefined)('cron', () => {
     const second = deployer();
     await second.look();
     expect(await containers()).toEqual(before);
+    await world.docker.docker(['exec', before[0] ?? '', '/bin/sh', '-c', ': > /go']);
     await second.idle();
     expect(await outcomes()).toEqual([`${at(due())} ok`]);
     expect(await runs.log(app, 'job', dueRunId(due()))).toBe('up\ndone\n');

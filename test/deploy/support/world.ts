@@ -194,6 +194,7 @@ export class World {
       processes = [{ type: 'web', scale }],
       hosts,
       cron,
+      releasePhase,
     }: {
       kind?: DeploymentKind;
       source?: string;
@@ -201,6 +202,7 @@ export class World {
       processes?: readonly ReleaseProcess[];
       hosts?: readonly string[];
       cron?: readonly CronEntry[];
+      releasePhase?: readonly string[];
     } = {},
   ): Promise<Deployment> {
     const commit = source ?? (await this.commit(app));
@@ -222,6 +224,7 @@ export class World {
       processes,
       ...(hosts === undefined ? {} : { hosts }),
       ...(cron === undefined ? {} : { cron }),
+      ...(releasePhase === undefined ? {} : { releasePhase }),
       deploymentId: id,
       description: `deploy ${commit.slice(0, 7)}`,
     };
