@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { destroyApp } from '../endings.js';
 import { SlipwayError } from '../errors.js';
-import { checkAppName } from '../model/app.js';
+import { checkAppName, refuseLocked } from '../model/app.js';
 import type { Turns } from '../turns.js';
 import { type AppParams, parseBody, type Query, Reason } from './request.js';
 import { type ApiTools, identityOf, requireApp } from './tools.js';
@@ -75,6 +75,7 @@ export function appRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns): 
         hint: `slipway apps:destroy -a ${app} --confirm ${app}`,
       });
     }
+    refuseLocked(app, (await ledger.read(app)).lock);
     await turns.take(app, () => destroyApp(tools, app, identity.name));
     return { name: app, destroyed: true };
   });

@@ -18,7 +18,7 @@ import { type AppCertificate, checkPair } from '../model/certificate.js';
 import { checkDomain, isCovered, isWithin } from '../model/domain.js';
 import { Turns } from '../turns.js';
 import { type AppParams, parseBody } from './request.js';
-import { type ApiTools, identityOf, requireApp } from './tools.js';
+import { type ApiTools, identityOf, requireApp, requireUnlocked } from './tools.js';
 import { appHost } from './views.js';
 
 const DOMAINS_PER_APP = 500;
@@ -126,7 +126,7 @@ export function domainRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns
   });
 
   api.patch<{ Params: AppParams }>('/apps/:app/domains', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
+    const app = await requireUnlocked(tools, request, request.params.app);
     const body = parseBody(DomainsChange, request.body);
     const [add, remove] = [body.add.map(checkDomain), body.remove.map(checkDomain)];
     if (add.length + remove.length === 0)
@@ -143,7 +143,7 @@ export function domainRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns
   });
 
   api.delete<{ Params: AppParams }>('/apps/:app/domains', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
+    const app = await requireUnlocked(tools, request, request.params.app);
     const who = identityOf(request).name;
     return carryOut(app, who, await changeDomains(ledger, app, who, () => []));
   });
@@ -154,7 +154,7 @@ export function domainRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns
   });
 
   api.post<{ Params: AppParams }>('/apps/:app/certs', async (request, reply) => {
-    const app = await requireApp(tools, request, request.params.app);
+    const app = await requireUnlocked(tools, request, request.params.app);
     const { certificate, key } = parseBody(NewCertificate, request.body);
     requireTls(tools);
     const pair = checkPair(certificate, key, Date.now());
@@ -173,7 +173,7 @@ export function domainRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns
   });
 
   api.patch<{ Params: AppParams }>('/apps/:app/certs', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
+    const app = await requireUnlocked(tools, request, request.params.app);
     const { automatic } = parseBody(Automatic, request.body);
     if (automatic) requireTls(tools);
     await setAutomatic(ledger, app, automatic, identityOf(request).name);
@@ -182,7 +182,7 @@ export function domainRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns
   });
 
   api.delete<{ Params: AppParams & { id: string } }>('/apps/:app/certs/:id', async (request) => {
-    const app = await requireApp(tools, request, request.params.app);
+    const app = await requireUnlocked(tools, request, request.params.app);
     const { id } = request.params;
     if (!(await removeCertificate(ledger, app, id, identityOf(request).name)))
       throw new SlipwayError('not_found', `${app} has no certificate ${JSON.stringify(id.slice(0, 40))}`, {

@@ -5,7 +5,7 @@ import { SlipwayError } from '../errors.js';
 import type { AppRepositories } from '../git/app-repository.js';
 import type { RetentionParts } from '../housekeeping/retention/parts.js';
 import type { Identity, PlatformLedger } from '../ledger/platform.js';
-import { isAppName } from '../model/app.js';
+import { isAppName, refuseLocked } from '../model/app.js';
 import type { ChangeTools } from '../next-release.js';
 import type { DeployerClient } from './deployer-client.js';
 
@@ -51,6 +51,17 @@ export async function requireApp(tools: ApiTools, request: FastifyRequest, app: 
       hint: 'see: slipway apps:list',
     },
   );
+}
+
+/** The same for who would change it. Throws `locked`. */
+export async function requireUnlocked(
+  tools: ApiTools,
+  request: FastifyRequest,
+  name: string,
+): Promise<string> {
+  const app = await requireApp(tools, request, name);
+  refuseLocked(app, (await tools.ledger.read(app)).lock);
+  return app;
 }
 
 export function requireAdmin(request: FastifyRequest): Identity {
