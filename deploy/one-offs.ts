@@ -33,6 +33,7 @@ export interface OneOffParts extends Pick<DeployerParts, 'config' | 'ledger' | '
 /** How long what a detached one wrote can be read after its end. */
 const KEPT_MS = 60 * 60_000;
 const NAME_ATTEMPTS = 5;
+const COUNT_MS = 3000;
 const PULL_MS = 10 * 60_000;
 
 /** Serves the connection to its end. */
@@ -165,12 +166,21 @@ async function endedLongAgo(target: DockerTarget, { id, state, createdAt }: OneO
   return finishedAt !== undefined && Date.now() - Date.parse(finishedAt) > KEPT_MS;
 }
 
-/** Throws `conflict`. Of several that begin at the same moment each counts only those that are there. */
+/**
+ * Throws `conflict`. Counted is what runs on the release's hosts, where one that is silent keeps nobody waiting. Of several that begin at
+ * the same moment each counts only those that are there.
+ */
 export async function refuseMore(
   { hosts, config }: Pick<OneOffParts, 'hosts' | 'config'>,
   app: string,
+  { hosts: names = [LOCAL_HOST] }: Pick<ReleaseWithOutcome, 'hosts'>,
 ): Promise<void> {
-  const { found } = await findAll({ hosts }, app);
+  const asked = (await hosts.list())
+    .filter(({ name }) => names.includes(name))
+    .map((host) => commandEngine(host).listOneOffs(app, { timeoutMs: COUNT_MS }));
+  const found = (await Promise.allSettled(asked)).flatMap((answer) =>
+    answer.status === 'fulfilled' ? answer.value : [],
+  );
   const limit = config.limits.oneOffs;
   if (found.filter(({ state }) => state !== 'exited' && state !== 'dead').length < limit) return;
   throw new SlipwayError('conflict', `${app} runs ${limit} one-off commands, and no more at once`, {
@@ -197,8 +207,10 @@ async function start(
 ): Promise<Started> {
   const { ledger, followed, log } = parts;
   const release = await liveRelease(parts, app);
-  await refuseMore(parts, app);
-  const host = await chooseHost(parts, app, release, signal);
+  const [host] = await Promise.all([
+    chooseHost(parts, app, release, signal),
+    refuseMore(parts, app, release),
+  ]);
   const follower = isAttached ? await followed.name() : undefined;
   for (let attempt = 1; ; attempt += 1) {
     const name = `run.${randomInt(100_000, 1_000_000)}`;

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CronStarted } from '../../src/api/cron-views.js';
 import { isAlive } from '../../src/build/sandbox/owner.js';
+import { Slots } from '../../src/build/slots.js';
 import { SlipwayError, toSlipwayError } from '../../src/errors.js';
 import type { AppState } from '../../src/ledger/app-documents.js';
 import { type CronEntry, heldSince } from '../../src/model/cron.js';
@@ -13,9 +14,11 @@ import { dueBetween } from '../../src/model/schedule.js';
 import { askedRunId, type CronRun, dueRunId } from '../../src/records/cron-runs.js';
 import { liveRelease } from '../one-offs.js';
 import { withOwnSignal } from '../own-signal.js';
-import { beginRun, type CronParts, carryOut, endRun, isLate, runName } from './run.js';
+import { beginRun, type CronParts, carryOut, endRun, isLate, LATE_MS, runName } from './run.js';
 
 const MINUTE_MS = 60_000;
+/** An engine takes its time for each. */
+const BEGINNINGS = 8;
 /** What was due longer ago is not even told. */
 const LOOK_BACK_MS = 24 * 60 * MINUTE_MS;
 
@@ -24,6 +27,7 @@ export class CronClock {
   readonly #stop = new AbortController();
   /** The runs that this process sees to. */
   readonly #underWay = new Map<string, Promise<void>>();
+  readonly #beginnings = new Slots(BEGINNINGS);
   #looking: Promise<void> = Promise.resolve();
 
   constructor(parts: CronParts) {
@@ -67,7 +71,9 @@ export class CronClock {
       });
     }
     try {
-      const begun = await withOwnSignal(this.#stop.signal, (signal) => beginRun(this.#parts, run, signal));
+      const begun = await withOwnSignal(this.#stop.signal, (signal) =>
+        beginRun(this.#parts, run, clock.now() + LATE_MS, signal),
+      );
       if (begun === undefined) throw new SlipwayError('unavailable', 'it could not be begun in time');
       this.#follow(run);
       return { entry: name, run: run.id, name: runName(run), host: begun.place.host };
@@ -168,7 +174,10 @@ export class CronClock {
   #follow(run: CronRun): void {
     const key = `${run.app}/${run.entry}/${run.id}`;
     if (this.#underWay.has(key)) return;
-    const done = withOwnSignal(this.#stop.signal, (signal) => carryOut(this.#parts, run, signal))
+    const options = { mayBegin: !isLate(this.#parts, run), beginnings: this.#beginnings };
+    const done = withOwnSignal(this.#stop.signal, (signal) =>
+      carryOut(this.#parts, run, { ...options, signal }),
+    )
       .catch((error: unknown) => {
         if (this.#stop.signal.aborted) return;
         this.#parts.log.warn(

@@ -4,6 +4,7 @@
  * takes over finds the container by its name, on the host that was written down before it was started.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Slots } from '../../src/build/slots.js';
 import type { Clock } from '../../src/clock.js';
 import { SlipwayError, toSlipwayError } from '../../src/errors.js';
 import type { CronEntry } from '../../src/model/cron.js';
@@ -29,7 +30,7 @@ export interface CronParts extends OneOffParts {
 }
 
 /** What was due is begun as long after, by a deployer that was just restarted; later than that it is missed. */
-const LATE_MS = 60_000;
+export const LATE_MS = 60_000;
 /** For a host that does not answer, and for one that comes back. */
 const RETRY_MS = 5000;
 /** After its time limit: a run on a host that does not come back is given up. */
@@ -54,13 +55,29 @@ interface Begun {
   readonly redact: (text: string) => string;
 }
 
+export interface CarryOutOptions {
+  /** It was not late when it was claimed or taken over. */
+  readonly mayBegin: boolean;
+  /** At midnight many are due: who waits here for a turn is not late for that. */
+  readonly beginnings: Slots;
+  readonly signal: AbortSignal;
+}
+
 /** To its end, which is written down; when the signal is aborted, to where another one goes on. */
-export async function carryOut(parts: CronParts, run: CronRun, signal: AbortSignal): Promise<void> {
+export async function carryOut(
+  parts: CronParts,
+  run: CronRun,
+  { mayBegin, beginnings, signal }: CarryOutOptions,
+): Promise<void> {
   const { app, entry } = run;
   let failure: SlipwayError | undefined;
+  let beginBefore: number | undefined;
   for (;;) {
     try {
-      const begun = await beginRun(parts, run, signal);
+      const begun = await beginnings.take(async () => {
+        beginBefore ??= mayBegin ? parts.clock.now() + LATE_MS : 0;
+        return beginRun(parts, run, beginBefore, signal);
+      });
       if (begun === undefined) await endMissed(parts, run, failure);
       else await seeToItsEnd(parts, run, begun, signal);
       return;
@@ -85,12 +102,15 @@ export async function carryOut(parts: CronParts, run: CronRun, signal: AbortSign
 export async function beginRun(
   parts: CronParts,
   run: CronRun,
+  beginBefore: number,
   signal: AbortSignal,
 ): Promise<Begun | undefined> {
-  const { ledger, hosts, runs, config, log } = parts;
+  const { ledger, hosts, runs, config, log, clock } = parts;
   const { app } = run;
-  const place = (await runs.get(app, run.entry, run.id))?.place ?? (await choosePlace(parts, run, signal));
-  if (place === undefined) return undefined;
+  const isTooLate = (): boolean => clock.now() > beginBefore;
+  const known = (await runs.get(app, run.entry, run.id))?.place;
+  if (known === undefined && isTooLate()) return undefined;
+  const place = known ?? (await choosePlace(parts, run, signal));
   const { releases } = await ledger.read(app);
   const release = releases.find(({ number }) => number === place.release);
   const entry = release?.cron?.find(({ name }) => name === run.entry);
@@ -102,13 +122,13 @@ export async function beginRun(
   const begun = { entry, place, target, redact: redactor(vars) };
   const name = runName(run);
   return whileItAnswers(target, signal, async (until) => {
-    const known = (await target.listOneOffs(app, { signal: until })).find((one) => one.name === name);
-    if (known !== undefined) {
-      if (known.state === 'created') await target.restart(known.id, { signal: until });
-      return { ...begun, id: known.id };
+    const there = (await target.listOneOffs(app, { signal: until })).find((one) => one.name === name);
+    if (there !== undefined) {
+      if (there.state === 'created') await target.restart(there.id, { signal: until });
+      return { ...begun, id: there.id };
     }
-    if (isLate(parts, run)) return undefined;
-    await refuseMore(parts, app);
+    if (isTooLate()) return undefined;
+    await refuseMore(parts, app, release);
     await target.pull(release.image, { signal: until });
     const { number, image } = release;
     const by = run.claim.who ?? 'cron';
@@ -123,12 +143,7 @@ export async function beginRun(
 }
 
 /** Written down before anything is started, so that whoever comes later looks there, and nowhere else. */
-async function choosePlace(
-  parts: CronParts,
-  run: CronRun,
-  signal: AbortSignal,
-): Promise<CronPlace | undefined> {
-  if (isLate(parts, run)) return undefined;
+async function choosePlace(parts: CronParts, run: CronRun, signal: AbortSignal): Promise<CronPlace> {
   const release = await liveRelease(parts, run.app);
   const host = await chooseHost(parts, run.app, release, signal);
   return parts.runs.place(run, { host: host.name, release: release.number, at: parts.clock.now() });

@@ -45,9 +45,12 @@ export async function* followLog(
   signal?: AbortSignal,
 ): AsyncGenerator<LogPart, void, undefined> {
   if (signal?.aborted) return;
-  if (await isCompressed(path)) return yield* compressedParts(path, fromOffset, signal);
-  const tail = takeTail(path);
   const end = new Ending(done);
+  if (await isCompressed(path)) {
+    end.forget();
+    return yield* compressedParts(path, fromOffset, signal);
+  }
+  const tail = takeTail(path);
   let wake: (() => void) | undefined;
   const stop = (): void => wake?.();
   signal?.addEventListener('abort', stop);

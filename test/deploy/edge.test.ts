@@ -239,6 +239,7 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
 
   it('makes good what a deployer that was killed had only written down', async () => {
     const [one, two] = [await serve('one'), await serve('two')];
+    await test.edge.converge();
     await route('torn', one);
     expect((await get('torn.localhost')).body).toBe('one');
     const file = new EdgeStateFile(test.configFile);
@@ -247,9 +248,7 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
     expect((await get('torn.localhost')).body).toBe('one');
     await test.another().converge();
     expect((await get('torn.localhost')).body).toBe('two');
-    expect(await readFile(test.configFile, 'utf8')).toBe(
-      renderEdge(await file.read(), test.settings),
-    );
+    expect(await readFile(test.configFile, 'utf8')).toBe(renderEdge(await file.read(), test.settings));
     expect(await test.edge.leftovers()).toContainEqual(
       expect.objectContaining({ host: 'torn.localhost', names: [one.name] }),
     );

@@ -133,7 +133,7 @@ describe.skipIf(missing !== undefined)('a Swarm of three nodes as one host', () 
     await world.createApp('single');
     await world.ledger.setConfig('single', { TOKEN: 'hush-hush', SLIPWAY_SECRET_FILES: '1' }, 'alice');
     const releasePhase = ['/bin/sh', '-c', 'echo "phase of $(cat $TOKEN_FILE | wc -c)"'];
-    const deployment = await world.release('single', one, { hosts: PROD, releasePhase });
+    const deployment = await world.release('single', one, { scale: 3, hosts: PROD, releasePhase });
     expect(await world.rollOut(deployment), await world.log(deployment)).toMatchObject({ state: 'live' });
     expect(await world.log(deployment)).toContain('release | phase of 9');
     expect(await manager.docker(['ps', '-aq', '--filter', 'label=slipway.platform'])).toBe('');
@@ -158,10 +158,25 @@ describe.skipIf(missing !== undefined)('a Swarm of three nodes as one host', () 
       ]);
       // It is no part of the app.
       await world.reconcile();
-      expect(await running('single')).toEqual(['v1 web.1 running']);
+      expect(await running('single')).toEqual([1, 2, 3].map((number) => `v1 web.${number} running`));
       await client.stopRun('single', name);
       expect((await client.runs('single')).runs).toEqual([]);
       expect(await manager.docker(['ps', '-aq', '--filter', 'label=slipway.run'])).toBe('');
+      // What is on its own node the manager's engine reaches into, and nothing else.
+      for (const { instance, address } of await world.containers('single')) {
+        const process = `web.${instance.number}`;
+        const entered = attach(client, ['/bin/cat', '/run/secrets/TOKEN'], {
+          app: 'single',
+          what: 'enter',
+          process,
+        });
+        if (address?.host === manager.address) expect((await entered).out).toBe('hush-hush');
+        else
+          await expect(entered).rejects.toMatchObject({
+            code: 'bad_request',
+            message: `${process} runs on a node of the Swarm prod that is not its manager`,
+          });
+      }
     } finally {
       await stop();
     }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { cronNameOf, heldSince, isCronName } from '../../src/model/cron.js';
 import type { ReleaseWithOutcome } from '../../src/model/release.js';
+import { describeDiff, diffReleases } from '../../src/model/release-diff.js';
 import { dueBetween, nextDue, scheduleFault, timeZoneFault } from '../../src/model/schedule.js';
 
 const at = (text: string): number => Date.parse(text);
@@ -96,6 +97,23 @@ describe('an entry', () => {
     ];
     expect(heldSince(releases, 5, nightly)).toBe(at('2026-01-03T00:00:00Z'));
     expect(heldSince(releases, 2, nightly)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('is new, gone or changed in the difference of two releases', () => {
+    const weekly = { ...nightly, name: 'weekly', schedule: '@weekly', timeZone: 'Europe/Berlin' };
+    const diff = (from: typeof cron, to: typeof cron): string[] =>
+      describeDiff(
+        diffReleases(release(1, from), release(2, to), { added: [], removed: [], changed: [] }, undefined),
+      );
+    const cron = [nightly];
+    expect(diff(cron, [weekly])).toEqual([
+      '- cron     nightly: 0 3 * * *: a',
+      '+ cron     weekly: @weekly (Europe/Berlin): a',
+    ]);
+    expect(diff(cron, [{ ...nightly, command: ['b'] }])).toEqual([
+      '~ cron     nightly: 0 3 * * *: a → nightly: 0 3 * * *: b',
+    ]);
+    expect(diff(cron, [{ ...nightly }])).toEqual(['v1 and v2 are the same']);
   });
 
   it('does not hold while its app is stopped', () => {
