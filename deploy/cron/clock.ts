@@ -8,9 +8,9 @@ import { isAlive } from '../../src/build/sandbox/owner.js';
 import { Slots } from '../../src/build/slots.js';
 import { SlipwayError, toSlipwayError } from '../../src/errors.js';
 import type { AppState } from '../../src/ledger/app-documents.js';
-import { type CronEntry, heldSince } from '../../src/model/cron.js';
+import type { CronEntry } from '../../src/model/cron.js';
 import { isStopped } from '../../src/model/process.js';
-import { dueBetween } from '../../src/model/schedule.js';
+import { dueBetween, heldSince } from '../../src/model/schedule.js';
 import { askedRunId, type CronRun, dueRunId } from '../../src/records/cron-runs.js';
 import { liveRelease } from '../one-offs.js';
 import { withOwnSignal } from '../own-signal.js';
@@ -75,7 +75,7 @@ export class CronClock {
         beginRun(this.#parts, run, clock.now() + LATE_MS, signal),
       );
       if (begun === undefined) throw new SlipwayError('unavailable', 'it could not be begun in time');
-      this.#follow(run);
+      this.#follow(run, true);
       return { entry: name, run: run.id, name: runName(run), host: begun.place.host };
     } catch (thrown) {
       await endRun(this.#parts, run, { outcome: 'failed', reason: toSlipwayError(thrown).message });
@@ -171,10 +171,10 @@ export class CronClock {
     return (await this.#parts.runs.open(app, entry)).find((other) => other.id !== id);
   }
 
-  #follow(run: CronRun): void {
+  #follow(run: CronRun, hasBegun = false): void {
     const key = `${run.app}/${run.entry}/${run.id}`;
     if (this.#underWay.has(key)) return;
-    const options = { mayBegin: !isLate(this.#parts, run), beginnings: this.#beginnings };
+    const options = { mayBegin: !hasBegun && !isLate(this.#parts, run), hasBegun, beginnings: this.#beginnings };
     const done = withOwnSignal(this.#stop.signal, (signal) =>
       carryOut(this.#parts, run, { ...options, signal }),
     )

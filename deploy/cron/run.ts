@@ -37,6 +37,7 @@ const RETRY_MS = 5000;
 const GIVE_UP_MS = 60 * 60_000;
 const LOG_LINES = 10_000;
 const LOG_CHARS = 1024 * 1024;
+const REMOVED = { outcome: 'failed', reason: 'it was stopped and removed' } as const;
 
 /** Also that of its container, for run:list, run:stop and run:logs. */
 export function runName({ entry, id }: Pick<CronRun, 'entry' | 'id'>): string {
@@ -56,8 +57,9 @@ interface Begun {
 }
 
 export interface CarryOutOptions {
-  /** It was not late when it was claimed or taken over. */
+  /** It has not begun, and was not late when it was claimed or taken over. */
   readonly mayBegin: boolean;
+  readonly hasBegun: boolean;
   /** At midnight many are due: who waits here for a turn is not late for that. */
   readonly beginnings: Slots;
   readonly signal: AbortSignal;
@@ -67,19 +69,27 @@ export interface CarryOutOptions {
 export async function carryOut(
   parts: CronParts,
   run: CronRun,
-  { mayBegin, beginnings, signal }: CarryOutOptions,
+  { mayBegin, hasBegun: wasBegun, beginnings, signal }: CarryOutOptions,
 ): Promise<void> {
   const { app, entry } = run;
   let failure: SlipwayError | undefined;
   let beginBefore: number | undefined;
+  let hasBegun = wasBegun;
   for (;;) {
     try {
       const begun = await beginnings.take(async () => {
         beginBefore ??= mayBegin ? parts.clock.now() + LATE_MS : 0;
         return beginRun(parts, run, beginBefore, signal);
       });
-      if (begun === undefined) await endMissed(parts, run, failure);
-      else await seeToItsEnd(parts, run, begun, signal);
+      if (begun === undefined) {
+        if (hasBegun) await endRun(parts, run, REMOVED);
+        else await endMissed(parts, run, failure);
+        return;
+      }
+      // From now on it is never begun again.
+      hasBegun = true;
+      beginBefore = 0;
+      await seeToItsEnd(parts, run, begun, signal);
       return;
     } catch (thrown) {
       if (signal.aborted) return;
@@ -133,7 +143,7 @@ export async function beginRun(
     const { number, image } = release;
     const by = run.claim.who ?? 'cron';
     const surroundings = await commandSurroundings(host, app, vars, { signal: until });
-    const spec = { app, release: number, name, image, command: entry.command, hasTerminal: false, by };
+    const spec = { app, release: number, name, image, command: entry.command, hasTerminal: false, by, isLookedFor: true };
     const { id } = await target.startOneOff({ ...spec, ...surroundings }, { signal: until });
     log.info({ app, run: name, host: place.host, limitMs: timeoutOf(config, entry) }, 'a cron run begins');
     return { ...begun, id };
@@ -169,7 +179,7 @@ async function seeToItsEnd(
       return { outcome: 'failed', exitCode, ...(outOfMemory ? { reason: 'out of memory' } : {}) };
     } catch (error) {
       until.throwIfAborted();
-      if (statusOf(error) === 404) return { outcome: 'failed', reason: 'it was stopped and removed' };
+      if (statusOf(error) === 404) return REMOVED;
       if (!late.aborted) throw error;
       await target.halt(id, config.limits.stopGraceMs, { signal: until });
       return { outcome: 'timeout', reason: `it took longer than ${limitMs / 1000} s` };
@@ -177,7 +187,8 @@ async function seeToItsEnd(
   });
   const text = await whileItAnswers(target, signal, (until) => outputOf(target, id, until)).catch(
     (error: unknown) => {
-      if (statusOf(error) === 404) return undefined;
+      // Somebody is just removing it, or has.
+      if (statusOf(error) === 404 || statusOf(error) === 409) return undefined;
       throw error;
     },
   );

@@ -60,6 +60,8 @@ export interface OneOffSpec {
   readonly by: string;
   /** The process that is attached to it; without one it is detached. */
   readonly follower?: string;
+  /** Who begins it looks for its name first: when nobody knows whether it has started, it is left to that. */
+  readonly isLookedFor?: boolean;
 }
 
 /** A one-off container as it is found on a host. */

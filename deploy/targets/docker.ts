@@ -236,7 +236,8 @@ export class DockerTarget implements Target {
         return { id, ...(stream === undefined ? {} : { stream }) };
       } catch (error) {
         stream?.destroy();
-        await this.remove(id).catch(() => undefined);
+        if (spec.isLookedFor !== true || statusOf(error) !== undefined)
+          await this.remove(id).catch(() => undefined);
         options.signal?.throwIfAborted();
         if (attempt < ADDRESS_ATTEMPTS && TAKEN.test(refusalOf(error))) continue;
         throw cannotRun(error);

@@ -1,6 +1,4 @@
-/** Commands that run by the clock: an entry, its name, and since when it holds. When it is due is in schedule.ts. Pure. */
-import { isStopped } from './process.js';
-import type { ReleaseWithOutcome } from './release.js';
+/** Commands that run by the clock: an entry and its name. When it is due is in schedule.ts. Pure. */
 
 /** Of one app: more is a mistake, or a scheduler of its own. */
 export const CRON_LIMIT = 50;
@@ -33,22 +31,6 @@ export function cronNameOf(command: string, taken: ReadonlySet<string>): string 
     const wanted = count === 1 ? name : `${name}-${count}`;
     if (!taken.has(wanted)) return wanted;
   }
-}
-
-/**
- * Since when the entry has been due at its times: the live releases right up to this one that had it so, and were not stopped.
- * A release that goes live at the very minute does not take that minute away.
- */
-export function heldSince(releases: readonly ReleaseWithOutcome[], live: number, entry: CronEntry): number {
-  let since = Number.POSITIVE_INFINITY;
-  for (const release of [...releases].sort((a, b) => b.number - a.number)) {
-    if (release.number > live || release.outcome?.state !== 'live') continue;
-    const then = release.cron?.find(({ name }) => name === entry.name);
-    const isSame = then?.schedule === entry.schedule && then.timeZone === entry.timeZone;
-    if (!isSame || isStopped(release)) break;
-    since = Date.parse(release.outcome.at);
-  }
-  return since;
 }
 
 /** `0 3 * * * (Europe/Berlin)` */

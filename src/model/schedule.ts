@@ -1,6 +1,8 @@
-/** When a cron entry is due: crontab(5) in a time zone. Pure. */
+/** When a cron entry is due, and since when: crontab(5) in a time zone. Pure. */
 import { Cron } from 'croner';
 import type { CronEntry } from './cron.js';
+import { isStopped } from './process.js';
+import type { ReleaseWithOutcome } from './release.js';
 
 type Schedule = Pick<CronEntry, 'schedule' | 'timeZone'>;
 
@@ -42,6 +44,22 @@ export function dueBetween(entry: Schedule, afterMs: number, untilMs: number): n
     times.push(next);
     last = next;
   }
+}
+
+/**
+ * Since when the entry has been due at its times: the live releases right up to this one that had it so, and were not stopped.
+ * A release that goes live at the very minute does not take that minute away.
+ */
+export function heldSince(releases: readonly ReleaseWithOutcome[], live: number, entry: CronEntry): number {
+  let since = Number.POSITIVE_INFINITY;
+  for (const release of [...releases].sort((a, b) => b.number - a.number)) {
+    if (release.number > live || release.outcome?.state !== 'live') continue;
+    const then = release.cron?.find(({ name }) => name === entry.name);
+    const isSame = then?.schedule === entry.schedule && then.timeZone === entry.timeZone;
+    if (!isSame || isStopped(release)) break;
+    since = Date.parse(release.outcome.at);
+  }
+  return since;
 }
 
 function clockOf({ schedule, timeZone = 'UTC' }: Schedule): Cron {

@@ -152,6 +152,7 @@ describe.skipIf(missing !== undefined)('cron', () => {
     await first.look();
     await until(async () => (await containers()).length === 1);
     const before = await containers();
+    // Also in the middle of its start.
     await first.close();
     expect(await outcomes()).toEqual([`${at(due())} running`]);
     const second = deployer();

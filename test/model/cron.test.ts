@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { cronNameOf, heldSince, isCronName } from '../../src/model/cron.js';
+import { cronNameOf, isCronName } from '../../src/model/cron.js';
 import type { ReleaseWithOutcome } from '../../src/model/release.js';
 import { describeDiff, diffReleases } from '../../src/model/release-diff.js';
-import { dueBetween, nextDue, scheduleFault, timeZoneFault } from '../../src/model/schedule.js';
+import { dueBetween, heldSince, nextDue, scheduleFault, timeZoneFault } from '../../src/model/schedule.js';
 
 const at = (text: string): number => Date.parse(text);
 const iso = (times: readonly number[]): string[] => times.map((ms) => new Date(ms).toISOString());
