@@ -1,6 +1,7 @@
 /** The deployer's job for one app, and everything a deployer process holds. */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { systemClock } from '../src/clock.js';
 import { type Config, homePaths } from '../src/config.js';
 import { supersededBy, supersedeOlder } from '../src/endings.js';
 import { toSlipwayError } from '../src/errors.js';
@@ -13,6 +14,7 @@ import { Vault } from '../src/ledger/vault.js';
 import type { Logger } from '../src/log.js';
 import { BuildLog } from '../src/logs/log-writer.js';
 import type { Deployment } from '../src/model/deployment.js';
+import { CronRuns } from '../src/records/cron-runs.js';
 import { DeploymentStore } from '../src/records/deployments.js';
 import { RegistryClient } from '../src/registry/client.js';
 import { Turns } from '../src/turns.js';
@@ -20,6 +22,8 @@ import { accountKey } from './acme/account.js';
 import { startCertificates } from './acme/certificates.js';
 import { AcmeClient } from './acme/client.js';
 import { commandRoutes } from './command-routes.js';
+import { CronClock } from './cron/clock.js';
+import { cronRoutes } from './cron/routes.js';
 import type { EdgeSettings } from './edge/config.js';
 import { Edge } from './edge/edge.js';
 import { Haproxy } from './edge/haproxy.js';
@@ -82,6 +86,8 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
       accountKey: await accountKey(join(dirname(config.edge.configFile), 'acme-account.pem')),
     }),
   });
+  const oneOffs = { ...parts, book: opening.book };
+  const cron = new CronClock({ ...oneOffs, runs: new CronRuns(config.home), clock: systemClock });
   const stopServing = await serveRuntime({
     socketPath: paths.deployerSocket,
     hosts,
@@ -92,15 +98,23 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
         route: (app) => routeApp(parts, app).finally(() => certificates.ring()),
         traffic: (app) => parts.edge.traffic(hostOf(app, config.appDomain)),
       });
-      commandRoutes(server, { ...parts, book: opening.book });
+      commandRoutes(server, oneOffs);
+      cronRoutes(server, cron);
     },
     log,
   });
   const reconciler = startReconciler(parts);
+  cron.start();
   return {
     deployNext: (app, lease) => deployNext(parts, app, lease),
     close: async () => {
-      await Promise.all([reconciler.close(), certificates.close(), stopServing(), parts.retirements.close()]);
+      await Promise.all([
+        reconciler.close(),
+        cron.close(),
+        certificates.close(),
+        stopServing(),
+        parts.retirements.close(),
+      ]);
       await hosts.close();
       registry.close();
     },

@@ -5,8 +5,9 @@ import { SlipwayError } from '../src/errors.js';
 import { whileItAnswers } from './answering.js';
 import { type Attached, converse } from './attached.js';
 import { lookAround, onHost } from './everywhere.js';
-import { type Hosts, isEngine } from './hosts.js';
+import type { Hosts } from './hosts.js';
 import type { DeployerParts } from './parts.js';
+import { isSwarm } from './swarm/target.js';
 import { executeAttached, exitOfExecution, resize } from './targets/attach.js';
 import type { Container } from './targets/container.js';
 
@@ -70,14 +71,19 @@ export async function runningContainer(hosts: Hosts, app: string, name: string):
   );
 }
 
-/** Throws `bad_request` for a task of a Swarm: its manager shows nobody the inside of a node's container. */
+/** With the id that its engine knows it by. Throws `bad_request` for a task on a node whose engine we do not reach. */
 async function withinReach(hosts: Hosts, container: Container): Promise<Container> {
-  const host = await hosts.get(container.host);
-  if (isEngine(host)) return container;
   const { app } = container;
+  const host = await hosts.get(container.host);
+  const { target } = host;
+  if (!isSwarm(target)) return container;
+  const id = await whileItAnswers(target, undefined, (signal) =>
+    target.containerHere(container.id, { signal }),
+  );
+  if (id !== undefined) return { ...container, id };
   throw new SlipwayError(
     'bad_request',
-    `${instanceName(container)} runs on a node of the Swarm ${host.name}`,
+    `${instanceName(container)} runs on a node of the Swarm ${host.name} that is not its manager`,
     {
       hint: `a command beside it: slipway run -a ${app}; its output: slipway logs -a ${app}`,
     },

@@ -29,6 +29,9 @@ export interface Address {
   readonly port: number;
 }
 
+/** The process of a release phase's container; no process type can be called so. */
+export const RELEASE_PHASE = 'release';
+
 /** One container that a release wants: `web.1`. */
 export interface Instance {
   readonly process: string;

@@ -15,10 +15,11 @@ import { SlipwayError, toSlipwayError } from '../src/errors.js';
 import type { HostBook } from '../src/ledger/hosts.js';
 import { LOCAL_HOST } from '../src/model/host.js';
 import type { ReleaseWithOutcome } from '../src/model/release.js';
-import { whileItAnswers, withTargetOf } from './answering.js';
+import { whileItAnswers } from './answering.js';
 import { type Attached, converse } from './attached.js';
+import { commandEngine, commandSurroundings, withCommandEngine } from './commands.js';
 import { onHost } from './everywhere.js';
-import { type EngineHost, isEngine } from './hosts.js';
+import type { Host } from './hosts.js';
 import type { DeployerParts } from './parts.js';
 import { resize } from './targets/attach.js';
 import type { OneOff } from './targets/container.js';
@@ -32,6 +33,7 @@ export interface OneOffParts extends Pick<DeployerParts, 'config' | 'ledger' | '
 /** How long what a detached one wrote can be read after its end. */
 const KEPT_MS = 60 * 60_000;
 const NAME_ATTEMPTS = 5;
+const COUNT_MS = 3000;
 const PULL_MS = 10 * 60_000;
 
 /** Serves the connection to its end. */
@@ -44,7 +46,7 @@ export async function runAttached(
   await converse(client, parts.log, async (wish, signal) => {
     const asked = checkOneOff(wish);
     const { host, name, id, stream, run } = await start(parts, app, who, asked, true, signal);
-    const { target } = host;
+    const target = commandEngine(host);
     const release = async (): Promise<void> => {
       try {
         await target.stop(id, parts.config.limits.stopGraceMs);
@@ -124,8 +126,8 @@ export async function stopOneOff(
 ): Promise<OneOffView> {
   const one = await findOneOff({ hosts }, app, name);
   const view = await viewOf({ hosts }, one);
-  await withTargetOf(hosts, one, undefined, (target, signal) =>
-    target.stop(one.id, config.limits.stopGraceMs, { signal }),
+  await withCommandEngine(hosts, one, (engine, signal) =>
+    engine.stop(one.id, config.limits.stopGraceMs, { signal }),
   );
   return view;
 }
@@ -137,8 +139,10 @@ export async function sweepOneOffs(
   silent: ReadonlyMap<string, unknown> = new Map(),
 ): Promise<void> {
   const apps = new Set(await ledger.listApps());
-  for (const { name: host, target } of (await hosts.list()).filter(isEngine)) {
+  for (const each of await hosts.list()) {
+    const { name: host } = each;
     if (silent.has(host)) continue;
+    const target = commandEngine(each);
     await whileItAnswers(target, signal, async (until) => {
       for (const one of await target.listOneOffs(undefined, { signal: until })) {
         const isLeftover =
@@ -162,8 +166,30 @@ async function endedLongAgo(target: DockerTarget, { id, state, createdAt }: OneO
   return finishedAt !== undefined && Date.now() - Date.parse(finishedAt) > KEPT_MS;
 }
 
+/**
+ * Throws `conflict`. Counted is what runs on the release's hosts, where one that is silent keeps nobody waiting. Of several that begin at
+ * the same moment each counts only those that are there.
+ */
+export async function refuseMore(
+  { hosts, config }: Pick<OneOffParts, 'hosts' | 'config'>,
+  app: string,
+  { hosts: names = [LOCAL_HOST] }: Pick<ReleaseWithOutcome, 'hosts'>,
+): Promise<void> {
+  const asked = (await hosts.list())
+    .filter(({ name }) => names.includes(name))
+    .map((host) => commandEngine(host).listOneOffs(app, { timeoutMs: COUNT_MS }));
+  const found = (await Promise.allSettled(asked)).flatMap((answer) =>
+    answer.status === 'fulfilled' ? answer.value : [],
+  );
+  const limit = config.limits.oneOffs;
+  if (found.filter(({ state }) => state !== 'exited' && state !== 'dead').length < limit) return;
+  throw new SlipwayError('conflict', `${app} runs ${limit} one-off commands, and no more at once`, {
+    hint: `see slipway run:list -a ${app}, and run:stop; the operator raises it with SLIPWAY_LIMIT_ONE_OFFS`,
+  });
+}
+
 interface Started {
-  readonly host: EngineHost;
+  readonly host: Host;
   readonly name: string;
   readonly id: string;
   readonly stream?: Duplex;
@@ -181,7 +207,10 @@ async function start(
 ): Promise<Started> {
   const { ledger, followed, log } = parts;
   const release = await liveRelease(parts, app);
-  const host = await chooseHost(parts, app, release, signal);
+  const [host] = await Promise.all([
+    chooseHost(parts, app, release, signal),
+    refuseMore(parts, app, release),
+  ]);
   const follower = isAttached ? await followed.name() : undefined;
   for (let attempt = 1; ; attempt += 1) {
     const name = `run.${randomInt(100_000, 1_000_000)}`;
@@ -193,7 +222,6 @@ async function start(
         release: release.number,
         name,
         image: release.image,
-        env: { ...ledger.revealConfig(app, release.config), ...env },
         command,
         hasTerminal: terminal !== undefined,
         resources,
@@ -201,8 +229,11 @@ async function start(
         ...(follower === undefined ? {} : { follower }),
       };
       const started = await whileItAnswers(host.target, signal, async (until) => {
-        await host.target.pull(release.image, { signal: until });
-        return host.target.startOneOff(spec, { signal: until });
+        const engine = commandEngine(host);
+        await engine.pull(release.image, { signal: until });
+        const config = ledger.revealConfig(app, release.config);
+        const there = await commandSurroundings(host, app, config, { signal: until });
+        return engine.startOneOff({ ...spec, ...there, env: { ...there.env, ...env } }, { signal: until });
       });
       // Neither the command nor its variables: people put secrets there.
       log.info({ app, run: name, host: host.name, by: who }, 'a one-off command runs');
@@ -214,7 +245,11 @@ async function start(
   }
 }
 
-async function liveRelease({ ledger }: OneOffParts, app: string): Promise<ReleaseWithOutcome> {
+/** Throws `no_release`. */
+export async function liveRelease(
+  { ledger }: Pick<OneOffParts, 'ledger'>,
+  app: string,
+): Promise<ReleaseWithOutcome> {
   const { releases, live } = await ledger.read(app);
   const release = releases.find(({ number }) => number === live);
   if (release !== undefined) return release;
@@ -224,21 +259,17 @@ async function liveRelease({ ledger }: OneOffParts, app: string): Promise<Releas
 }
 
 /** Any of the release's hosts that is not cordoned and answers; not always the first, which would get all of the load. */
-async function chooseHost(
-  { hosts, book }: OneOffParts,
+export async function chooseHost(
+  { hosts, book }: Pick<OneOffParts, 'hosts' | 'book'>,
   app: string,
   release: ReleaseWithOutcome,
   signal: AbortSignal,
-): Promise<EngineHost> {
-  const all = await hosts.list();
-  const swarms = new Set(all.filter((host) => !isEngine(host)).map(({ name }) => name));
-  // A Swarm takes no single containers: our own engine does it in its stead.
-  const wanted = [...new Set((release.hosts ?? []).map((name) => (swarms.has(name) ? LOCAL_HOST : name)))];
-  if (wanted.length === 0) wanted.push(LOCAL_HOST);
+): Promise<Host> {
+  const wanted = release.hosts ?? [LOCAL_HOST];
   const cordoned = new Set(
     (await book.list()).filter((host) => host.cordoned !== undefined).map(({ name }) => name),
   );
-  const known = all.filter(isEngine).filter(({ name }) => wanted.includes(name));
+  const known = (await hosts.list()).filter(({ name }) => wanted.includes(name));
   const usable = known.filter(({ name }) => !cordoned.has(name));
   const first = usable.length === 0 ? 0 : randomInt(usable.length);
   const silent: string[] = [];
@@ -268,14 +299,16 @@ async function findAll(
 ): Promise<{ found: OneOff[]; silent: { host: string; reason: string }[] }> {
   const silent: { host: string; reason: string }[] = [];
   const answers = await Promise.all(
-    (await hosts.list()).filter(isEngine).map(async ({ name, target }) =>
-      whileItAnswers(target, undefined, (until) => target.listOneOffs(app, { signal: until })).catch(
+    (await hosts.list()).map(async (host) => {
+      const { name } = host;
+      const engine = commandEngine(host);
+      return whileItAnswers(engine, undefined, (until) => engine.listOneOffs(app, { signal: until })).catch(
         (error: unknown) => {
           silent.push({ host: name, reason: onHost(name, error).message });
           return [];
         },
-      ),
-    ),
+      );
+    }),
   );
   return { found: answers.flat(), silent };
 }
@@ -284,7 +317,7 @@ async function viewOf({ hosts }: Pick<OneOffParts, 'hosts'>, one: OneOff): Promi
   const { name, release, host, id, state, by, follower, createdAt } = one;
   const ended = state === 'exited' || state === 'dead';
   const exitCode = ended
-    ? await withTargetOf(hosts, one, undefined, (target, signal) => target.inspect(id, { signal })).then(
+    ? await withCommandEngine(hosts, one, (engine, signal) => engine.inspect(id, { signal })).then(
         (seen) => seen.exitCode,
         () => undefined,
       )

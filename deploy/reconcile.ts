@@ -100,9 +100,13 @@ async function bringUp(
   const needed = hostsOf(live);
   const serving: Container[] = [];
   const failures: unknown[] = [];
+  const known = new Set((await parts.hosts.list()).map(({ name }) => name));
+  const removed = needed.filter((name) => !known.has(name));
+  if (removed.length > 0) tellRemoved(parts, app, live, removed);
   const touched = new Set([...needed, ...planned.discard.map(({ host }) => host)]);
   await Promise.all(
     [...touched]
+      .filter((name) => known.has(name))
       .filter((name) => !silent.has(name))
       .map(async (name) => {
         const here = only(planned, name);
@@ -134,6 +138,26 @@ async function bringUp(
   if (withApp(routed, wanted) !== routed) await edge.change((state) => withApp(state, wanted), fence);
   await retire(parts, app, planned.retire, signal);
   if (failures.length > 0) throw failures[0];
+}
+
+const told = new WeakMap<DeployerParts, Set<string>>();
+
+/** Once: nothing can be done about it but by the next release, which is placed anew. */
+function tellRemoved(
+  parts: DeployerParts,
+  app: string,
+  { number }: ReleaseWithOutcome,
+  hosts: readonly string[],
+): void {
+  const known = told.get(parts) ?? new Set();
+  told.set(parts, known);
+  const key = `${app} v${number} ${hosts.join(' ')}`;
+  if (known.has(key)) return;
+  known.add(key);
+  parts.log.warn(
+    { app, release: number, hosts },
+    'hosts were removed that the live release runs on; what ran there runs again with the next release',
+  );
 }
 
 /** `onServing` gets each container that serves again, whatever comes of the others. */

@@ -10,8 +10,10 @@ import { SlipwayError } from '../src/errors.js';
 import type { BuildLog } from '../src/logs/log-writer.js';
 import { needsReleasePhase, type ReleaseWithOutcome } from '../src/model/release.js';
 import { commandText } from '../src/model/release-diff.js';
+import { commandEngine, commandSurroundings } from './commands.js';
+import type { Host } from './hosts.js';
+import { RELEASE_PHASE } from './names.js';
 import type { DeployerParts } from './parts.js';
-import type { DockerTarget } from './targets/docker.js';
 import { logStream } from './targets/log-stream.js';
 
 export interface ReleasePhase {
@@ -19,14 +21,12 @@ export interface ReleasePhase {
   readonly release: ReleaseWithOutcome;
   readonly releases: readonly ReleaseWithOutcome[];
   /** The host that it runs on. One where nothing of the release runs may not have the image yet. */
-  readonly target: DockerTarget;
+  readonly host: Host;
   readonly log: BuildLog;
   readonly redact: (text: string) => string;
   readonly signal: AbortSignal;
 }
 
-/** No process type can be called so. */
-const PROCESS = 'release';
 const PREFIX = 'release | ';
 const LINE_CHARS = 64 * 1024;
 
@@ -40,12 +40,13 @@ export async function runReleasePhase(
   { ledger, config }: Pick<DeployerParts, 'ledger' | 'config'>,
   phase: ReleasePhase,
 ): Promise<string> {
-  const { app, release, target, log, signal } = phase;
+  const { app, release, host, log, signal } = phase;
+  const target = commandEngine(host);
   const { number, deploymentId, image, releasePhase: command = [] } = release;
   const { releasePhaseTimeoutMs } = config.limits;
   const late = AbortSignal.timeout(releasePhaseTimeoutMs);
   const end = AbortSignal.any([signal, late]);
-  const instance = { process: PROCESS, number: 1 };
+  const instance = { process: RELEASE_PHASE, number: 1 };
   await log.headline(`Release phase: ${phase.redact(commandText(command))}`);
   const spec = {
     app,
@@ -53,14 +54,15 @@ export async function runReleasePhase(
     deployment: deploymentId,
     instance,
     image,
-    env: ledger.revealConfig(app, release.config),
     command,
   };
   let id: string | undefined;
   try {
     await removeLeftover(phase);
     await target.pull(image, { signal: end });
-    ({ id } = await target.start(spec, { signal: end }));
+    const config = ledger.revealConfig(app, release.config);
+    const surroundings = await commandSurroundings(host, app, config, { signal: end });
+    ({ id } = await target.start({ ...spec, ...surroundings }, { signal: end }));
     await copyOutput(phase, id, end);
     const { exitCode, outOfMemory } = await target.wait(id, {
       signal: end,
@@ -80,21 +82,22 @@ export async function runReleasePhase(
 }
 
 /** Of a deployer that was killed in it: the command must not run twice at once. */
-async function removeLeftover({ app, release, target }: ReleasePhase): Promise<void> {
+async function removeLeftover({ app, release, host }: ReleasePhase): Promise<void> {
+  const target = commandEngine(host);
   const containers = await target.list(app);
   const ours = containers.filter(
-    ({ deployment, instance }) => deployment === release.deploymentId && instance.process === PROCESS,
+    ({ deployment, instance }) => deployment === release.deploymentId && instance.process === RELEASE_PHASE,
   );
   await Promise.all(ours.map(({ id }) => target.remove(id)));
 }
 
 /** Until the container ends. Line by line, so that no secret is cut in two by the way it comes. */
-async function copyOutput(
-  { target, log, redact }: ReleasePhase,
-  id: string,
-  end: AbortSignal,
-): Promise<void> {
-  const stream = await logStream(target.engine, id, { lines: 10_000, follow: true, signal: end });
+async function copyOutput({ host, log, redact }: ReleasePhase, id: string, end: AbortSignal): Promise<void> {
+  const stream = await logStream(commandEngine(host).engine, id, {
+    lines: 10_000,
+    follow: true,
+    signal: end,
+  });
   const stop = (): void => void stream.destroy();
   end.addEventListener('abort', stop, { once: true });
   try {

@@ -37,7 +37,6 @@ import { revert, tellLastWords } from './revert.js';
 import { startServices } from './swarm/converge.js';
 import { isSwarm } from './swarm/target.js';
 import type { Container } from './targets/container.js';
-import type { DockerTarget } from './targets/docker.js';
 
 /** Ends the deployment in one final state, unless the lease or the claim is lost. A failure is a result, not an exception. */
 export async function rollOut(
@@ -186,7 +185,7 @@ class Rollout {
       app: this.#deployment.app,
       release,
       releases,
-      target: await this.#engineFor(release),
+      host: await this.#firstHost(release),
       log: this.#log,
       redact: this.#redact,
       signal: this.#signal,
@@ -194,15 +193,10 @@ class Rollout {
     await this.#phase('release phase', () => runReleasePhase(this.#parts, phase));
   }
 
-  /** One that runs a single container: of the release's hosts the first, or our own where that is a Swarm. */
-  async #engineFor(release: ReleaseWithOutcome): Promise<DockerTarget> {
-    const { hosts } = this.#parts;
+  /** Of the release's hosts the one that runs its release phase. */
+  async #firstHost(release: ReleaseWithOutcome): Promise<Host> {
     const [name = release.hosts?.[0] ?? LOCAL_HOST] = hostsOf(release);
-    for (const each of [name, LOCAL_HOST]) {
-      const { target } = await hosts.get(each);
-      if (!isSwarm(target)) return target;
-    }
-    throw new SlipwayError('internal', `${LOCAL_HOST} is a Swarm`);
+    return this.#parts.hosts.get(name);
   }
 
   /** Undefined when containers have to be started. */

@@ -27,10 +27,16 @@ export interface Limits {
   readonly logBytes: number;
   readonly logLineBytes: number;
   readonly releasePhaseTimeoutMs: number;
+  /** Of a cron entry that has no time limit of its own. */
+  readonly cronTimeoutMs: number;
   readonly healthTimeoutMs: number;
   readonly stopGraceMs: number;
   readonly drainTimeoutMs: number;
   readonly apiBodyBytes: number;
+  /** Containers of one app, over all hosts and process types. */
+  readonly appContainers: number;
+  /** One-off commands of one app that run at once, those of cron among them. */
+  readonly oneOffs: number;
 }
 
 export interface RegistryConfig {
@@ -86,6 +92,8 @@ export interface Config {
   readonly keepReleases: number;
   /** How long journals and logs stay that no kept release came from, and images that were built only, in ms. */
   readonly keepRecordsMs: number;
+  /** After how long the log of what has ended is compressed, in ms. */
+  readonly compressLogsMs: number;
   /** Bytes that must be free below the home for a build to begin. */
   readonly buildFreeBytes: number;
   /** Bytes that must be free where an engine on this machine keeps its images for a pull to begin. */
@@ -122,10 +130,13 @@ export const DEFAULT_LIMITS: Limits = {
   logBytes: 50 * MiB,
   logLineBytes: 10_000,
   releasePhaseTimeoutMs: 15 * 60_000,
+  cronTimeoutMs: 60 * 60_000,
   healthTimeoutMs: 30_000,
   stopGraceMs: 10_000,
   drainTimeoutMs: 30_000,
   apiBodyBytes: MiB,
+  appContainers: 200,
+  oneOffs: 20,
 };
 
 /** The variable that overrides a limit: `stepTimeoutMs` → `SLIPWAY_LIMIT_STEP_TIMEOUT_MS`. */
@@ -193,6 +204,7 @@ const environment = z.object({
   SLIPWAY_BUILD_NETWORK_ALLOW: list,
   SLIPWAY_KEEP_RELEASES: positive.default(10),
   SLIPWAY_KEEP_RECORDS_DAYS: positive.default(30),
+  SLIPWAY_COMPRESS_LOGS_DAYS: positive.default(7),
   SLIPWAY_BUILD_FREE_BYTES: z.coerce.number().int().nonnegative().default(GiB),
   SLIPWAY_PULL_FREE_BYTES: z.coerce.number().int().nonnegative().default(GiB),
   SLIPWAY_RECONCILE_INTERVAL_MS: positive.default(60_000),
@@ -277,6 +289,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     buildNetworkAllow: values.SLIPWAY_BUILD_NETWORK_ALLOW,
     keepReleases: values.SLIPWAY_KEEP_RELEASES,
     keepRecordsMs: values.SLIPWAY_KEEP_RECORDS_DAYS * DAY_MS,
+    compressLogsMs: values.SLIPWAY_COMPRESS_LOGS_DAYS * DAY_MS,
     buildFreeBytes: values.SLIPWAY_BUILD_FREE_BYTES,
     pullFreeBytes: values.SLIPWAY_PULL_FREE_BYTES,
     reconcileIntervalMs: values.SLIPWAY_RECONCILE_INTERVAL_MS,

@@ -9,6 +9,7 @@ import { refuseLocked } from './model/app.js';
 import type { Deployment } from './model/deployment.js';
 import { describePlacement, type Placement } from './model/host.js';
 import {
+  checkContainers,
   checkProcessType,
   checkScale,
   declaredBy,
@@ -148,7 +149,9 @@ async function changeFormation(
   { decide, kind, headline, description }: FormationChange,
 ): Promise<Deployment | undefined> {
   const { ledger, store } = tools;
-  refuseLocked(app, (await ledger.read(app)).lock);
+  const before = await ledger.read(app);
+  refuseLocked(app, before.lock);
+  await checkScaled(tools, app, before, decide(before.formation));
   await ledger.changeFormation(
     app,
     (now) => {
@@ -175,6 +178,18 @@ async function changeFormation(
     },
     description,
   });
+}
+
+/** Before it is written down, or every push to come would be refused for it. */
+async function checkScaled(
+  { store, limits }: ChangeTools,
+  app: string,
+  state: AppState,
+  formation: Formation | undefined,
+): Promise<void> {
+  const base = await newestStanding(store, app, state);
+  if (base === undefined || formation === undefined) return;
+  checkContainers(app, formed(declaredBy(base.processes), formation), limits.appContainers);
 }
 
 /** A type that is misspelt would wait for ever. Before the first deploy nobody knows which there will be. */

@@ -21,7 +21,7 @@ export interface ChangeTools {
   readonly ledger: Ledger;
   readonly hostBook: Pick<HostBook, 'list'>;
   readonly queues: Pick<Queues, 'enqueueRollout'>;
-  readonly limits: Pick<Limits, 'logBytes' | 'logLineBytes'>;
+  readonly limits: Pick<Limits, 'logBytes' | 'logLineBytes' | 'appContainers'>;
 }
 
 /**
@@ -47,11 +47,11 @@ export async function newestStanding(
 /** What of a release says what should run. Where, is decided anew for each release: see {@link placement}. */
 export type Content = Pick<
   ReleaseDraft,
-  'image' | 'source' | 'message' | 'author' | 'config' | 'processes' | 'releasePhase'
+  'image' | 'source' | 'message' | 'author' | 'config' | 'processes' | 'releasePhase' | 'cron'
 >;
 
 export function contentOf(release: Release): Content {
-  const { image, source, message, author, config, processes, releasePhase } = release;
+  const { image, source, message, author, config, processes, releasePhase, cron } = release;
   return {
     image,
     source,
@@ -60,6 +60,7 @@ export function contentOf(release: Release): Content {
     config,
     processes,
     ...(releasePhase === undefined ? {} : { releasePhase }),
+    ...(cron === undefined ? {} : { cron }),
   };
 }
 

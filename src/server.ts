@@ -10,6 +10,7 @@ import {
 import { appRoutes } from './api/apps.js';
 import { limitBodyTime } from './api/body-deadline.js';
 import { buildRoutes } from './api/builds.js';
+import { cronRoutes } from './api/cron.js';
 import { domainRoutes } from './api/domains.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
 import { formationRoutes } from './api/formation.js';
@@ -89,6 +90,7 @@ export function buildServer(
       retentionRoutes(routes, tools, turns);
       runtimeRoutes(routes, tools);
       oneOffRoutes(routes, tools);
+      cronRoutes(routes, tools);
       hostRoutes(routes, tools, turns);
       tokenRoutes(routes, tools);
     },

@@ -2,12 +2,12 @@
  * The edge's state as a configuration of HAProxy 2.6 or later. Pure. The text is all that HAProxy needs: one that
  * starts alone, with no deployer anywhere, serves the right servers.
  *
- * A backend is called as the host that it answers to, so one rule finds it; a domain leads there by a table (tables.ts). Hosts are
- * in lower case, so those in capitals are ours.
+ * An app has one of the backends that are made ahead (berths.ts); its host and its domains lead there by tables (tables.ts).
  */
 import { createHash } from 'node:crypto';
-import type { EdgeApp, EdgeServer, EdgeState } from './state.js';
-import { CERTIFICATES, CHALLENGES, DOMAINS, MAINTENANCE, SECURED } from './tables.js';
+import { appIn, type Berth, berthName } from './berths.js';
+import type { EdgeServer, EdgeState } from './state.js';
+import { APPS, CERTIFICATES, CHALLENGES, DOMAINS, MAINTENANCE, SECURED } from './tables.js';
 
 export interface EdgeSettings {
   /** `host:port` for the apps' traffic. */
@@ -28,7 +28,7 @@ const UNKNOWN_HOST = 'UNKNOWN_HOST';
 const SUCCESSOR = 'SUCCESSOR';
 /** The same for what came over TLS, which the old worker has taken off: the new one must know. */
 const SUCCESSOR_TLS = 'SUCCESSOR_TLS';
-/** Backends that are not an app's. */
+/** Backends that are no app's. */
 export const OWN_BACKENDS: ReadonlySet<string> = new Set([UNKNOWN_HOST, SUCCESSOR, SUCCESSOR_TLS]);
 /**
  * Idle connections to a server are kept and reused; both settings are needed on servers that are added while it runs. Many app
@@ -56,8 +56,8 @@ export function renderEdge(state: EdgeState, settings: EdgeSettings): string {
 }
 
 /**
- * Names everything in the configuration but generation and servers. A running HAProxy with the same hash needs no reload: its
- * servers can be changed as it runs.
+ * Names everything in the configuration but generation, servers, and whose a backend is. A running HAProxy with the same hash needs no
+ * reload: these can be changed as it runs.
  */
 export function frameHash(state: EdgeState, settings: EdgeSettings): string {
   return createHash('sha256')
@@ -84,7 +84,9 @@ function renderFrame(state: EdgeState, settings: EdgeSettings, withServers: bool
     ...frontend(settings),
     ...unknownHost(),
     ...successorBackends(settings),
-    ...state.apps.flatMap((app) => backend(withServers ? app : { ...app, servers: [] })),
+    ...(state.berths ?? []).flatMap((one) =>
+      backend(one, withServers ? (appIn(state, one)?.servers ?? []) : []),
+    ),
     '',
   ].join('\n');
 }
@@ -165,7 +167,7 @@ function frontend({ bind, tlsBind, statsSocket }: EdgeSettings): string[] {
     ...answers(tlsBind),
     ...(tls.length === 0 ? [] : [`  use_backend ${SUCCESSOR_TLS} if { stopping } tls`]),
     `  use_backend ${SUCCESSOR} if { stopping }`,
-    '  use_backend %[var(txn.backend)]',
+    '  use_backend %[var(txn.backend)] if { var(txn.backend) -m found }',
     `  default_backend ${UNKNOWN_HOST}`,
     '',
   ];
@@ -173,14 +175,17 @@ function frontend({ bind, tlsBind, statsSocket }: EdgeSettings): string[] {
 
 /** By the domain itself, else by the wildcard that stands for it, else it is an app's own host or nobody's. */
 function findBackend(): string[] {
-  const unlessFound = 'unless { var(txn.backend) -m found }';
+  const unlessFound = 'unless { var(txn.own) -m found }';
   return [
     '  http-request set-var(txn.name) var(txn.host)',
-    `  http-request set-var(txn.backend) var(txn.name),map_str(${DOMAINS})`,
+    `  http-request set-var(txn.own) var(txn.name),map_str(${DOMAINS})`,
     `  http-request set-var(txn.name) var(txn.host),regsub(^[a-z0-9_-]+,*) ${unlessFound}`,
-    `  http-request set-var(txn.backend) var(txn.name),map_str(${DOMAINS}) ${unlessFound}`,
+    `  http-request set-var(txn.own) var(txn.name),map_str(${DOMAINS}) ${unlessFound}`,
     `  http-request set-var(txn.name) var(txn.host) ${unlessFound}`,
-    `  http-request set-var(txn.backend) var(txn.host) ${unlessFound}`,
+    `  http-request set-var(txn.own) var(txn.host) ${unlessFound}`,
+    `  http-request set-var(txn.backend) var(txn.own),map_str(${APPS})`,
+    // For what is said in its stead: an app's own host begins with its name.
+    '  http-request set-var(txn.app) var(txn.own),field(1,.)',
   ];
 }
 
@@ -198,7 +203,7 @@ function answers(tlsBind: string | undefined): string[] {
     ...(tlsBind === undefined
       ? []
       : [`${redirect} if !tls { var(txn.name),map_str(${SECURED}) -m found } !{ stopping }`]),
-    `  http-request set-var(txn.page) var(txn.backend),map_str(${MAINTENANCE})`,
+    `  http-request set-var(txn.page) var(txn.own),map_str(${MAINTENANCE})`,
     `  http-request return status 503 ${TEXT} lf-string "%[var(txn.page),b64dec]\\n" hdr retry-after ${MAINTENANCE_RETRY_SECONDS} hdr cache-control no-store hdr x-content-type-options nosniff if { var(txn.page) -m found } !{ stopping }`,
   ];
 }
@@ -228,14 +233,15 @@ function successor(statsSocket: string): string {
   return `abns@slipway-edge-${createHash('sha256').update(statsSocket).digest('hex').slice(0, 16)}`;
 }
 
-function backend({ app, host, servers }: EdgeApp): string[] {
+function backend(berth: Berth, servers: readonly EdgeServer[]): string[] {
   const page = (status: number, text: string): string =>
-    `  http-error status ${status} ${TEXT} string "${text}\\n" hdr x-content-type-options nosniff`;
+    `  http-error status ${status} ${TEXT} lf-string "${text}\\n" hdr x-content-type-options nosniff`;
+  const app = 'The app %[var(txn.app)]';
   return [
-    `backend ${host}`,
-    page(502, `The app ${app} broke off its answer.`),
-    page(503, `The app ${app} does not answer right now: none of its containers takes requests.`),
-    page(504, `The app ${app} took too long to answer.`),
+    `backend ${berthName(berth)}`,
+    page(502, `${app} broke off its answer.`),
+    page(503, `${app} does not answer right now: none of its containers takes requests.`),
+    page(504, `${app} took too long to answer.`),
     ...servers.map(serverLine),
     '',
   ];

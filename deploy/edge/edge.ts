@@ -8,8 +8,9 @@ import type { TrafficView } from '../../src/api/deployer-client.js';
 import { SlipwayError } from '../../src/errors.js';
 import type { Logger } from '../../src/log.js';
 import { Turns } from '../../src/turns.js';
+import { appIn, berthName, berthOf, berthsOf, withBerths, withSpareBerths } from './berths.js';
 import { type EdgeSettings, frameHash, renderEdge } from './config.js';
-import type { Haproxy, RunningServer } from './haproxy.js';
+import type { Haproxy, RunningServer, Worker } from './haproxy.js';
 import { HaproxyTables } from './haproxy-tables.js';
 import type { EdgeState } from './state.js';
 import type { EdgeStateFile } from './state-file.js';
@@ -37,8 +38,8 @@ const LONGEST_POLL_MS = 500;
 const REMOVE_ATTEMPTS = 20;
 /** After so long no connection is being made any more (`timeout connect`). */
 const CONNECTED_SECONDS = 2;
-/** Reload, servers, and a look that all is well; twice that, since another deployer may change something meanwhile. */
-const CONVERGE_ROUNDS = 6;
+/** Reload, servers, and a look that all is well; more than that, since other deployers may change something meanwhile. */
+const CONVERGE_ROUNDS = 20;
 
 export class Edge {
   readonly #parts: EdgeParts;
@@ -69,7 +70,7 @@ export class Edge {
       await this.#parts.haproxy.processes();
       for (let attempt = 1; ; attempt += 1) {
         const now = await this.#parts.file.read();
-        const wanted = next(now);
+        const wanted = withBerths(now, next(now));
         await guard(now);
         if (wanted === now || (await this.#parts.file.commit(wanted))) break;
         if (attempt >= COMMIT_ATTEMPTS)
@@ -79,14 +80,20 @@ export class Edge {
     });
   }
 
-  /** Makes file and running HAProxy equal to the state. */
+  /** Makes file and running HAProxy equal to the state, and has backends wait for the apps to come. */
   async converge(): Promise<void> {
-    await this.#turns.take('', () => this.#converge());
+    await this.#turns.take('', async () => {
+      await this.#stockBerths();
+      await this.#converge();
+    });
   }
 
   /** Writes the files, for a HAProxy that is not there yet. */
   async prepare(): Promise<void> {
-    await this.#turns.take('', async () => this.#writeFiles(await this.#parts.file.read()));
+    await this.#turns.take('', async () => {
+      await this.#stockBerths();
+      await this.#writeFiles(await this.#parts.file.read());
+    });
   }
 
   /**
@@ -164,15 +171,47 @@ export class Edge {
     }
   }
 
-  /** What went through the backend of this host; undefined when there is none. */
-  traffic(host: string): Promise<TrafficView | undefined> {
-    return this.#parts.haproxy.traffic(host);
+  /** What went through to this app's host; undefined when there is none. */
+  async traffic(host: string): Promise<TrafficView | undefined> {
+    const state = await this.state();
+    const app = state.apps.find((one) => one.host === host);
+    const berth = app === undefined ? undefined : berthOf(state, app);
+    return berth === undefined ? undefined : this.#parts.haproxy.traffic(berthName(berth));
+  }
+
+  /** The servers that HAProxy has for the host, whether they take requests or not. */
+  async running(host: string): Promise<RunningServer[]> {
+    const running = await this.#running(await this.state());
+    return running.filter((one) => one.host === host).flatMap(({ servers }) => servers);
   }
 
   /** Servers that run but that the state does not want: what a killed deployer was about to retire. */
   async leftovers(): Promise<{ host: string; names: string[] }[]> {
-    const state = await this.state();
-    return unwanted(state, await this.#parts.haproxy.backends());
+    return unwanted(await this.#running(await this.state()));
+  }
+
+  /** Before the last one is taken: the app that comes then need not wait for a reload. */
+  async #stockBerths(): Promise<void> {
+    for (let attempt = 1; attempt <= COMMIT_ATTEMPTS; attempt += 1) {
+      const now = await this.#parts.file.read();
+      const stocked = withSpareBerths(withBerths(now, now));
+      if (stocked === now) return;
+      const next = { ...stocked, generation: now.generation + 1 };
+      if (await this.#parts.file.commit(next)) return;
+    }
+  }
+
+  /** The backends of a worker, by the hosts that they were given to. */
+  async #running(state: EdgeState, worker?: Worker): Promise<RunningBackend[]> {
+    const { haproxy } = this.#parts;
+    const found = await (worker === undefined ? haproxy.backends() : haproxy.backendsOf(worker));
+    return (state.berths ?? []).flatMap((berth): RunningBackend[] => {
+      const name = berthName(berth);
+      const servers = found.get(name);
+      if (berth.host === undefined || servers === undefined) return [];
+      const wanted = appIn(state, berth)?.servers.map((server) => server.name) ?? [];
+      return [{ name, host: berth.host, servers, wanted: new Set(wanted) }];
+    });
   }
 
   async #converge(): Promise<void> {
@@ -184,6 +223,8 @@ export class Edge {
         log.info({ generation: state.generation }, 'reloading the edge');
         await haproxy.reload();
       }
+      // What another deployer has begun meanwhile is not to be undone.
+      else if ((await this.#parts.file.read()).generation !== state.generation) continue;
       // What was changed is looked at once more: a command may have been lost with its connection.
       else if ((await this.#convergeServers(state)) + (await this.#convergeTables(tables)) === 0) return;
     }
@@ -195,18 +236,22 @@ export class Edge {
   /** How many servers had to be changed. */
   async #convergeServers(state: EdgeState): Promise<number> {
     const { haproxy } = this.#parts;
-    const running = await haproxy.backends();
+    const running = await this.#running(state);
     let changes = 0;
-    for (const { host, servers } of state.apps) {
-      for (const server of servers) {
-        const found = running.get(host)?.find((one) => one.name === server.name);
+    for (const app of state.apps) {
+      const berth = berthOf(state, app);
+      if (berth === undefined) continue;
+      const backend = berthName(berth);
+      for (const server of app.servers) {
+        const servers = running.find(({ name }) => name === backend)?.servers;
+        const found = servers?.find((one) => one.name === server.name);
         if (found !== undefined && takesRequests(found)) continue;
-        await haproxy.enable(host, server, found !== undefined);
+        await haproxy.enable(backend, server, found !== undefined);
         changes += 1;
       }
     }
-    for (const { host, names } of unwanted(state, running, takesRequests)) {
-      for (const name of names) await haproxy.drain(host, name);
+    for (const { backend, names } of unwanted(running, takesRequests)) {
+      for (const name of names) await haproxy.drain(backend, name);
       changes += names.length;
     }
     return changes;
@@ -255,12 +300,15 @@ export class Edge {
   /** Also in workers that are being replaced: what they began they end. */
   async #isInUse(host: string, names: readonly string[]): Promise<boolean> {
     const { haproxy } = this.#parts;
-    const busy = (servers: readonly RunningServer[] = []): boolean =>
-      servers.some((server) => names.includes(server.name) && server.sessions > 0);
-    if (busy((await haproxy.backends()).get(host))) return true;
-    for (const worker of (await haproxy.processes()).old) {
-      if (busy((await haproxy.backendsOf(worker)).get(host))) return true;
-    }
+    const state = await this.state();
+    const isBusy = (running: readonly RunningBackend[]): boolean =>
+      running.some(
+        (one) =>
+          one.host === host && one.servers.some(({ name, sessions }) => names.includes(name) && sessions > 0),
+      );
+    if (isBusy(await this.#running(state))) return true;
+    for (const worker of (await haproxy.processes()).old)
+      if (isBusy(await this.#running(state, worker))) return true;
     return false;
   }
 
@@ -268,30 +316,38 @@ export class Edge {
   async #remove(host: string, names: readonly string[]): Promise<boolean> {
     const { haproxy } = this.#parts;
     const state = await this.state();
-    const gone = unwanted(state, await haproxy.backends()).find((one) => one.host === host)?.names ?? [];
     let all = true;
-    for (const name of gone.filter((one) => names.includes(one)))
-      all = (await haproxy.remove(host, name)) && all;
-    const kept = new Set(state.apps.find((app) => app.host === host)?.servers.map((server) => server.name));
-    for (const worker of (await haproxy.processes()).old) {
-      for (const name of names) if (!kept.has(name)) await haproxy.cut(worker, host, name);
+    for (const gone of unwanted(await this.#running(state))) {
+      if (gone.host !== host) continue;
+      for (const name of gone.names.filter((one) => names.includes(one)))
+        all = (await haproxy.remove(gone.backend, name)) && all;
     }
+    const kept = new Set(state.apps.find((app) => app.host === host)?.servers.map((server) => server.name));
+    for (const worker of (await haproxy.processes()).old)
+      for (const berth of berthsOf(state, host))
+        for (const name of names) if (!kept.has(name)) await haproxy.cut(worker, berthName(berth), name);
     return all;
   }
 }
 
+interface RunningBackend {
+  readonly name: string;
+  readonly host: string;
+  readonly servers: readonly RunningServer[];
+  /** Names of the servers that it should have. */
+  readonly wanted: ReadonlySet<string>;
+}
+
 /** Servers that run but that the state does not want. */
 function unwanted(
-  state: EdgeState,
-  running: ReadonlyMap<string, readonly RunningServer[]>,
+  running: readonly RunningBackend[],
   which: (server: RunningServer) => boolean = () => true,
-): { host: string; names: string[] }[] {
-  return [...running].flatMap(([host, servers]) => {
-    const wanted = new Set(state.apps.find((app) => app.host === host)?.servers.map((server) => server.name));
+): { backend: string; host: string; names: string[] }[] {
+  return running.flatMap(({ name: backend, host, servers, wanted }) => {
     const names = servers
       .filter((server) => which(server) && !wanted.has(server.name))
-      .map((server) => server.name);
-    return names.length === 0 ? [] : [{ host, names }];
+      .map(({ name }) => name);
+    return names.length === 0 ? [] : [{ backend, host, names }];
   });
 }
 

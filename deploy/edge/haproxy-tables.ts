@@ -15,8 +15,15 @@ import {
 
 export interface RunningTables {
   /** Every entry, in order: a key may be there twice. */
-  readonly maps: Readonly<Record<MapName, readonly (readonly [string, string])[]>>;
+  readonly maps: Readonly<Record<MapName, readonly RunningEntry[]>>;
   readonly certificates: readonly RunningCertificate[];
+}
+
+export interface RunningEntry {
+  readonly key: string;
+  readonly value: string;
+  /** What HAProxy calls this one by, whatever its key: `#0x55e0`. */
+  readonly handle: string;
 }
 
 export interface RunningCertificate {
@@ -50,22 +57,20 @@ export class HaproxyTables {
   /** Makes the map what it should be. How many entries had to be changed. */
   async changeMap(name: MapName, running: RunningTables, wanted: EdgeMap): Promise<number> {
     const now = new Map<string, string>();
-    const twice = new Set<string>();
-    for (const [key, value] of running.maps[name]) {
-      if (now.has(key)) twice.add(key);
-      now.set(key, value);
-    }
     let changes = 0;
     const change = async (command: string): Promise<void> => {
       await this.#haproxy.command(`@1 ${command}`, /^$|not found/i);
       changes += 1;
     };
+    for (const { key, value, handle } of running.maps[name]) {
+      // Two deployers have added it at once: both take the same one away, and none is without it meanwhile.
+      if (!wanted.has(key) || now.has(key)) await change(`del map ${name} ${handle}`);
+      else now.set(key, value);
+    }
     for (const [key, value] of wanted) {
-      if (twice.has(key)) await change(`del map ${name} ${key}`);
-      if (!now.has(key) || twice.has(key)) await change(`add map ${name} ${key} ${value}`);
+      if (!now.has(key)) await change(`add map ${name} ${key} ${value}`);
       else if (now.get(key) !== value) await change(`set map ${name} ${key} ${value}`);
     }
-    for (const key of now.keys()) if (!wanted.has(key)) await change(`del map ${name} ${key}`);
     return changes;
   }
 
@@ -133,11 +138,11 @@ export function parseTables(text: string): RunningTables {
     if (line === '') sections.push([]);
     else sections.at(-1)?.push(line);
   }
-  const maps = MAP_NAMES.map((name, index): [MapName, [string, string][]] => [
+  const maps = MAP_NAMES.map((name, index): [MapName, RunningEntry[]] => [
     name,
-    (sections[index + 1] ?? []).flatMap((line): [string, string][] => {
-      const [, key, value] = /^0x[0-9a-f]+ (\S+) (\S*)$/.exec(line) ?? [];
-      return key === undefined || value === undefined ? [] : [[key, value]];
+    (sections[index + 1] ?? []).flatMap((line): RunningEntry[] => {
+      const [, handle, key, value] = /^(0x[0-9a-f]+) (\S+) (\S*)$/.exec(line) ?? [];
+      return key === undefined || value === undefined ? [] : [{ key, value, handle: `#${handle}` }];
     }),
   ]);
   const certificates = (sections[MAP_NAMES.length + 1] ?? []).flatMap((line): RunningCertificate[] => {

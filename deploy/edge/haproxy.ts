@@ -75,7 +75,7 @@ export class Haproxy {
     return line?.[1] === undefined ? undefined : parseDescription(line[1]);
   }
 
-  /** The apps' backends with their servers, by host. */
+  /** The backends for apps with their servers, by their names. */
   async backends(): Promise<Map<string, RunningServer[]>> {
     return parseStat(await this.command(`@1 ${SHOW_SERVERS}`, STAT_HEADER));
   }

@@ -3,6 +3,8 @@
  * them. A rollout owns an app's servers, the app's ledger its route: neither change touches the other's.
  */
 
+import type { Berth } from './berths.js';
+
 export interface EdgeServer {
   /** Unique within its app; see `serverName`. */
   readonly name: string;
@@ -45,6 +47,8 @@ export interface EdgeState {
   readonly generation: number;
   /** By app name. */
   readonly apps: readonly EdgeApp[];
+  /** HAProxy's backends for apps, by number. A state from before there were any has none. */
+  readonly berths?: readonly Berth[];
   /** By app name. Apps for which nothing is set have none. */
   readonly routes?: readonly EdgeRoute[];
   /** ACME's questions under way (RFC 8555, 8.3): token → what is answered. */

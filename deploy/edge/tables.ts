@@ -1,20 +1,23 @@
 /**
  * What the edge looks up in files beside its configuration, and in a running HAProxy in tables that are changed without a reload:
- * which app a domain is of, which certificates there are, who is being maintained. Pure. Keys and values hold no blank and no line
+ * which backend an app has, which app a domain is of, which certificates there are, who is being maintained. Pure. Keys and values hold no blank and no line
  * end: domains are checked, what people write is base64.
  */
 import { isCovered } from '../../src/model/domain.js';
+import { berthName, berthOf } from './berths.js';
 import type { EdgeRoute, EdgeState } from './state.js';
 
 /** File names, relative to the configuration. HAProxy knows its tables by them. */
+/** An app's own host → the backend that it was given. */
+export const APPS = 'apps.map';
 export const DOMAINS = 'domains.map';
 export const SECURED = 'secured.map';
 export const MAINTENANCE = 'maintenance.map';
 export const CHALLENGES = 'challenges.map';
 export const CERTIFICATES = 'certificates.list';
 
-export type MapName = typeof DOMAINS | typeof SECURED | typeof MAINTENANCE | typeof CHALLENGES;
-export const MAP_NAMES: readonly MapName[] = [DOMAINS, SECURED, MAINTENANCE, CHALLENGES];
+export type MapName = typeof APPS | typeof DOMAINS | typeof SECURED | typeof MAINTENANCE | typeof CHALLENGES;
+export const MAP_NAMES: readonly MapName[] = [APPS, DOMAINS, SECURED, MAINTENANCE, CHALLENGES];
 
 export type EdgeMap = ReadonlyMap<string, string>;
 
@@ -38,6 +41,12 @@ export function tablesOf(state: EdgeState): EdgeTables {
   );
   return {
     maps: {
+      [APPS]: sorted(
+        state.apps.flatMap((app): [string, string][] => {
+          const berth = berthOf(state, app);
+          return berth === undefined ? [] : [[app.host, berthName(berth)]];
+        }),
+      ),
       [DOMAINS]: sorted(routes.flatMap(({ host, domains }) => domains.map((domain) => [domain, host]))),
       [SECURED]: sorted(entries.flatMap(({ names }) => names.map((name) => [name, '1']))),
       [MAINTENANCE]: sorted(maintained),

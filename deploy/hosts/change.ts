@@ -5,22 +5,22 @@ import { SlipwayError, toSlipwayError } from '../../src/errors.js';
 import { checkHostName } from '../../src/model/host.js';
 import { parseHostAddress } from '../../src/model/host-address.js';
 import { Turns } from '../../src/turns.js';
+import { commandEngine } from '../commands.js';
 import { onHost } from '../everywhere.js';
-import { isEngine } from '../hosts.js';
-import { clusterOf, refuseUnlessManager } from '../swarm/look.js';
+import { refuseUnlessManager } from '../swarm/look.js';
 import { isSwarm } from '../swarm/target.js';
 import type { TlsFiles } from '../targets/engine-api.js';
 import { hintFor } from './hints.js';
-import { type EngineInfo, infoOf, registryFinding } from './look.js';
+import { infoOf, registryFinding } from './look.js';
 import { type HostPlace, type LedgerHosts, type OpenHost, type OpeningParts, openHost } from './open.js';
 import { confirmedHostKey } from './ssh.js';
+import { compare, identityOf, isTwin, type Neighbour, twinGuard } from './twins.js';
 
 /** Above the ports that containers are published on, below those that Linux gives to outgoing connections. */
 const PULL_PORTS = { first: 30_000, count: 2_768 } as const;
 const PORT_ATTEMPTS = 5;
 const WARM_UPS = 3;
-/** Another host that is silent is not waited for. */
-const TWIN_MS = 3_000;
+const WARM_UP_MS = 3_000;
 
 export class HostChanges {
   readonly #parts: OpeningParts;
@@ -55,14 +55,16 @@ export class HostChanges {
     });
     try {
       const place: HostPlace = { name, address, ...(tls === undefined ? {} : { tls: true }) };
-      const { place: found, warnings } = check
-        ? await this.#look(place)
-        : { place: this.#unseen(place), warnings: [] };
+      const {
+        place: found,
+        warnings,
+        isWhole,
+      } = check ? await this.#look(place) : { place: this.#unseen(place), warnings: [], isWhole: false };
       if (parsed.kind === 'tcp' && tls === undefined)
         warnings.push(
           'without TLS, whoever reaches that address is root on the host, and reads what is sent to it',
         );
-      const host = await book.add({ ...found, labels }, who);
+      const host = await book.add({ ...found, labels, ...(isWhole ? {} : { unchecked: true }) }, who);
       if (check) await this.#warmUp(name);
       return { host, warnings };
     } catch (thrown) {
@@ -80,12 +82,16 @@ export class HostChanges {
       await book.remove(name, who);
       await this.#hosts.list();
       const { address, tls } = record;
-      const host = await openHost(this.#parts, { name, address, ...(tls === undefined ? {} : { tls }) });
+      const place = { name, address, ...(tls === undefined ? {} : { tls }) };
+      // Of a twin they are the other's.
+      const guard = twinGuard(record, () => this.#neighbours());
+      const host = await openHost(this.#parts, place, guard);
       try {
-        const oneOffs = isEngine(host) ? await host.target.listOneOffs() : [];
-        const containers = [...(await host.target.list()), ...oneOffs];
+        const engine = commandEngine(host);
+        const [containers, oneOffs] = [await host.target.list(), await engine.listOneOffs()];
         for (const { id } of containers) await host.target.remove(id);
-        return { name, containers: containers.length };
+        for (const { id } of oneOffs) await engine.remove(id);
+        return { name, containers: containers.length + oneOffs.length };
       } catch (thrown) {
         return { name, problem: toSlipwayError(thrown).message };
       } finally {
@@ -98,7 +104,7 @@ export class HostChanges {
   /** The port for pulls may not be free again at once after the look. The host is added, whatever comes of it. */
   async #warmUp(name: string): Promise<void> {
     for (let attempt = 1; attempt <= WARM_UPS; attempt += 1) {
-      const asked = this.#hosts.get(name).then(({ target }) => target.ping({ timeoutMs: TWIN_MS }));
+      const asked = this.#hosts.get(name).then(({ target }) => target.ping({ timeoutMs: WARM_UP_MS }));
       const isUp = await asked.then(
         () => true,
         () => false,
@@ -107,15 +113,15 @@ export class HostChanges {
     }
   }
 
-  async #look(place: HostPlace): Promise<{ place: HostPlace; warnings: string[] }> {
+  async #look(place: HostPlace): Promise<{ place: HostPlace; warnings: string[]; isWhole: boolean }> {
     const direct = this.#needsForward(place) ? undefined : await this.#tryPlace(place);
     if (direct?.seesRegistry || (direct !== undefined && !pullsThroughSsh(place)))
-      return { place, warnings: direct.seesRegistry ? [] : [direct.says] };
+      return { place, warnings: direct.seesRegistry ? [] : [direct.says], isWhole: direct.isWhole };
     for (let attempt = 1; ; attempt += 1) {
       const forwarded = { ...place, pullPort: freePullPort() };
       try {
-        const { seesRegistry, says } = await this.#tryPlace(forwarded);
-        return { place: forwarded, warnings: seesRegistry ? [] : [says] };
+        const { seesRegistry, says, isWhole } = await this.#tryPlace(forwarded);
+        return { place: forwarded, warnings: seesRegistry ? [] : [says], isWhole };
       } catch (thrown) {
         const isTaken = /remote port forwarding failed/.test(toSlipwayError(thrown).message);
         if (!isTaken || attempt >= PORT_ATTEMPTS) throw thrown;
@@ -132,14 +138,15 @@ export class HostChanges {
     return pullsThroughSsh({ address }) && /^(?:127\.|localhost:)/.test(this.#parts.registry.host);
   }
 
-  async #tryPlace(place: HostPlace): Promise<{ seesRegistry: boolean; says: string }> {
+  async #tryPlace(place: HostPlace): Promise<{ seesRegistry: boolean; says: string; isWhole: boolean }> {
     const host = await openHost(this.#parts, place);
     try {
       const info = await infoOf(host.target.engine);
       if (isSwarm(host.target)) refuseUnlessManager(info);
-      await this.#refuseTwin(identityOf(host.target, info));
+      const { twin, isWhole } = await compare(identityOf(place.address, info), await this.#neighbours());
+      if (twin !== undefined) throw isTwin(twin);
       const { result, says } = await registryFinding(host);
-      return { seesRegistry: result === 'good', says };
+      return { seesRegistry: result === 'good', says, isWhole };
     } catch (thrown) {
       throw explained(host, thrown);
     } finally {
@@ -147,28 +154,14 @@ export class HostChanges {
     }
   }
 
-  /** The same engine, or another manager of the same Swarm. */
-  async #refuseTwin(identity: string): Promise<void> {
-    const hosts = await this.#hosts.list();
-    await Promise.all(
-      hosts.map(async ({ name, target }) => {
-        const other = await infoOf(target.engine, { timeoutMs: TWIN_MS }).catch(() => undefined);
-        if (other === undefined || identityOf(target, other) !== identity) return;
-        throw new SlipwayError(
-          'conflict',
-          `this is ${isSwarm(target) ? 'the Swarm' : 'the engine'} of ${name}`,
-          {
-            hint: "one engine has one name: two would take each other's containers for strays",
-          },
-        );
-      }),
-    );
+  /** Those that are known, with the addresses of their records. */
+  async #neighbours(): Promise<Neighbour[]> {
+    const [hosts, records] = await Promise.all([this.#hosts.list(), this.#parts.book.list()]);
+    return hosts.flatMap((host) => {
+      const address = records.find(({ name }) => name === host.name)?.address;
+      return address === undefined ? [] : [{ ...host, address }];
+    });
   }
-}
-
-/** An engine's id alone may be that of a machine that was copied. */
-function identityOf(target: OpenHost['target'], info: EngineInfo): string {
-  return isSwarm(target) ? `${clusterOf(info)}` : [info.ID, info.Name, info.DockerRootDir].join(' ');
 }
 
 function explained({ name }: OpenHost, thrown: unknown): SlipwayError {

@@ -7,9 +7,10 @@ import { formatEngineAddress, isSwarmAddress, parseHostAddress } from '../../src
 import type { Host, Hosts } from '../hosts.js';
 import { SwarmTarget } from '../swarm/target.js';
 import { DockerTarget } from '../targets/docker.js';
-import { Engine, type EngineOptions, type Tunnel } from '../targets/engine.js';
+import { Engine, type EngineGuard, type EngineOptions, type Tunnel } from '../targets/engine.js';
 import type { HostCredentials } from './credentials.js';
 import { newSocketPath, SshTunnel } from './tunnel.js';
+import { twinGuard } from './twins.js';
 
 export interface OpeningParts {
   readonly book: HostBook;
@@ -70,11 +71,23 @@ export class LedgerHosts implements Hosts {
       // A label or a cordon of `local` makes its document, with another time of addition; its engine stays what it is.
       const same = known !== undefined && (known.key === key || record.address === LOCAL_ADDRESS);
       if (known !== undefined && !same) await this.#drop(record.name, known.host);
-      const host = same ? known.host : await openHost(this.#parts, record);
+      const host = same ? known.host : await this.#openGuarded(record, records);
       this.#open.set(record.name, { key, host });
       hosts.push(host);
     }
     return hosts;
+  }
+
+  #openGuarded(record: HostRecord, records: readonly HostRecord[]): Promise<OpenHost> {
+    if (record.unchecked === undefined) return openHost(this.#parts, record);
+    const elders = records.filter(({ name, addedAt }) => name !== record.name && addedAt <= record.addedAt);
+    const guard = twinGuard(record, async () =>
+      elders.flatMap(({ name, address }) => {
+        const open = this.#open.get(name)?.host;
+        return open === undefined ? [] : [{ ...open, address }];
+      }),
+    );
+    return openHost(this.#parts, record, guard);
   }
 
   async #drop(name: string, host: OpenHost): Promise<void> {
@@ -83,10 +96,15 @@ export class LedgerHosts implements Hosts {
   }
 }
 
-export async function openHost(parts: OpeningParts, place: HostPlace): Promise<OpenHost> {
+/** `guard` is asked before anything is asked of it. */
+export async function openHost(
+  parts: OpeningParts,
+  place: HostPlace,
+  guard?: EngineGuard,
+): Promise<OpenHost> {
   const { name, pullPort } = place;
   const { platform, registry, pullFreeBytes: freeBytes } = parts;
-  const { engine, close } = await openEngine(parts, place);
+  const { engine, close } = await openEngine(parts, place, guard);
   if (isSwarmAddress(place.address))
     return { name, target: new SwarmTarget({ host: name, engine, platform, registry }), close };
   const seen = pullPort === undefined ? registry : { ...registry, host: `127.0.0.1:${pullPort}` };
@@ -98,20 +116,30 @@ export async function openHost(parts: OpeningParts, place: HostPlace): Promise<O
 }
 
 async function openEngine(
-  { credentials, dockerHost, registry, runDirectory, log }: OpeningParts,
+  { credentials, dockerHost, platform, registry, runDirectory, log }: OpeningParts,
   { name, address, pullPort, tls }: HostPlace,
+  guard: EngineGuard | undefined,
 ): Promise<{ engine: Engine; close(): Promise<void> }> {
   const nothing = async (): Promise<void> => undefined;
   if (address === LOCAL_ADDRESS) return { engine: new Engine(dockerHost), close: nothing };
   const parsed = parseHostAddress(address);
   const ofEngine = formatEngineAddress(parsed);
-  const engineOf = (options: EngineOptions = {}): Engine => new Engine(ofEngine, { name, ...options });
+  const engineOf = (options: EngineOptions = {}): Engine =>
+    new Engine(ofEngine, { name, ...options, ...(guard === undefined ? {} : { guard }) });
   if (parsed.kind === 'ssh') {
     const tunnel = new SshTunnel({
       name,
       address: parsed,
       socketPath: newSocketPath(runDirectory),
-      ...(pullPort === undefined ? {} : { pulls: { port: pullPort, registry: registry.host } }),
+      ...(pullPort === undefined
+        ? {}
+        : {
+            pulls: {
+              port: pullPort,
+              registry: registry.host,
+              turn: `slipway-${platform}-pulls-${name}-${pullPort}`,
+            },
+          }),
       files: async () => ({
         keyFile: await credentials.keyFile(),
         knownHostsFile: credentials.knownHostsFile(name),

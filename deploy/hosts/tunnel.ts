@@ -13,14 +13,15 @@ import { isErrno } from '../../src/errors.js';
 import type { Logger } from '../../src/log.js';
 import type { Tunnel } from '../targets/engine.js';
 import { programEnv } from './program.js';
+import { PullTurn } from './pull-turn.js';
 import { type SshAddress, type SshFiles, sshArguments } from './ssh.js';
 
 export interface TunnelSpec {
   readonly name: string;
   readonly address: SshAddress;
   readonly socketPath: string;
-  /** From this port of the host's loopback to the registry, `host:port` as seen from here. */
-  readonly pulls?: { readonly port: number; readonly registry: string };
+  /** From this port of the host's loopback to the registry, `host:port` as seen from here; `turn` names it for `PullTurn`. */
+  readonly pulls?: { readonly port: number; readonly registry: string; readonly turn: string };
   /** Asked before each start. */
   readonly files: () => Promise<SshFiles>;
   readonly log: Logger;
@@ -32,6 +33,8 @@ const LONGEST_PAUSE_MS = 15_000;
 /** Connection, host key, authentication and forwards. */
 const OPENING_MS = 12_000;
 const STOP_MS = 2_000;
+/** How soon the forward for pulls is ours when the deployer that has it is gone. */
+const TURN_MS = 1_000;
 /** What ssh says of a connection through it comes by another pipe than its end. */
 const WORDS_MS = 200;
 
@@ -47,6 +50,7 @@ export class SshTunnel implements Tunnel {
   readonly #spec: TunnelSpec;
   readonly #stop = new AbortController();
   readonly #life: Promise<void>;
+  readonly #turn: PullTurn | undefined;
   #attempt: Attempt = newAttempt();
   #isOpen = false;
   #wake: () => void = () => undefined;
@@ -57,6 +61,7 @@ export class SshTunnel implements Tunnel {
   constructor(spec: TunnelSpec) {
     this.#spec = spec;
     this.socketPath = spec.socketPath;
+    this.#turn = spec.pulls === undefined ? undefined : new PullTurn(spec.pulls.turn);
     this.#life = this.#keepOpen();
   }
 
@@ -92,6 +97,7 @@ export class SshTunnel implements Tunnel {
       await this.#pause(pauseMs - FIRST_PAUSE_MS);
     }
     await rm(this.socketPath, { force: true });
+    await this.#turn?.release();
   }
 
   /** From the start of a process to its end; whether it was open meanwhile. */
@@ -123,8 +129,10 @@ export class SshTunnel implements Tunnel {
 
   /** Resolves with ssh's last words. */
   async #run(attempt: Attempt): Promise<string> {
-    const { address, pulls, log, name } = this.#spec;
-    const args = sshArguments(address, await this.#spec.files(), forwards(this.#spec));
+    const { address, log, name } = this.#spec;
+    // Another deployer's forward leads to the same registry.
+    const withPulls = (await this.#turn?.take()) === true;
+    const args = sshArguments(address, await this.#spec.files(), forwards(this.#spec, withPulls));
     const stop = this.#stop.signal;
     stop.throwIfAborted();
     // setpriv(1) has the kernel end ssh with its parent: nobody else would let go of the host's port.
@@ -146,12 +154,14 @@ export class SshTunnel implements Tunnel {
       attempt.resolve();
       log.info({ host: name }, 'the SSH connection is open');
     };
+    const waiting = new AbortController();
+    if (!withPulls) void this.#turn?.await(TURN_MS, waiting.signal).then(end, () => undefined);
     let rest = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       const lines = (rest + text).split(/\r?\n/);
       rest = (lines.pop() ?? '').slice(-10_000);
       for (const line of lines) {
-        if (saysOpen(line, pulls !== undefined)) opened();
+        if (saysOpen(line, withPulls)) opened();
         else if (!/^debug\d: /.test(line) && isTelling(line)) this.#words = line.trim();
       }
     });
@@ -163,6 +173,7 @@ export class SshTunnel implements Tunnel {
       return this.#words ?? `it ended with ${code}`;
     } finally {
       clearTimeout(late);
+      waiting.abort();
       stop.removeEventListener('abort', end);
     }
   }
@@ -207,7 +218,7 @@ function isDead(socketPath: string): Promise<boolean> {
 }
 
 /** ssh(1): -N runs nothing over there; the socket takes the place of the one of the process before. */
-function forwards({ address, socketPath, pulls }: TunnelSpec): string[] {
+function forwards({ address, socketPath, pulls }: TunnelSpec, withPulls: boolean): string[] {
   return [
     '-N',
     '-v',
@@ -219,7 +230,7 @@ function forwards({ address, socketPath, pulls }: TunnelSpec): string[] {
     'StreamLocalBindMask=0177',
     '-L',
     `${socketPath.replaceAll(':', '\\:')}:${address.socket}`,
-    ...(pulls === undefined ? [] : ['-R', `127.0.0.1:${pulls.port}:${pulls.registry}`]),
+    ...(pulls === undefined || !withPulls ? [] : ['-R', `127.0.0.1:${pulls.port}:${pulls.registry}`]),
   ];
 }
 

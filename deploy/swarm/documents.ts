@@ -52,7 +52,7 @@ export interface Task {
     readonly State: string;
     readonly Message?: string;
     readonly Err?: string;
-    readonly ContainerStatus?: { readonly ExitCode?: number } | null;
+    readonly ContainerStatus?: { readonly ExitCode?: number; readonly ContainerID?: string } | null;
   };
 }
 

@@ -51,7 +51,7 @@ export async function mendServices(
   };
   const [putting] = await Promise.allSettled([put()]);
   signal.throwIfAborted();
-  const fresh = (await target.list(app, { signal })).filter(
+  const fresh = (await target.tasks(app, { signal })).filter(
     (container) => isOf(container, live) && container.state === 'running' && !trusted.has(container.id),
   );
   const checks = fresh.map(async (container) => {

@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../src/errors.js';
 import type { ReleaseImage } from '../../src/model/release.js';
-import { LABELS, networkName } from '../names.js';
+import { LABELS, networkName, RELEASE_PHASE } from '../names.js';
 import type { Container, ContainerEvent, Inspection } from '../targets/container.js';
 import { DockerTarget, type TargetOptions } from '../targets/docker.js';
 import { type CallOptions, type Engine, statusOf } from '../targets/engine.js';
@@ -37,41 +37,48 @@ export class SwarmTarget implements Target {
   readonly publishes = true;
   readonly executes = false;
   readonly platform: string;
-  /** The manager's own engine: it has the image, so that we know what it exposes and how it is checked. */
-  readonly #manager: DockerTarget;
+  /** The manager's own engine: it has the image, so that we know what it exposes and how it is checked, and runs single commands. */
+  readonly manager: DockerTarget;
   readonly #headers: Readonly<Record<string, string>>;
 
   constructor(options: Omit<TargetOptions, 'memoryBytes'>) {
     this.host = options.host;
     this.engine = options.engine;
     this.platform = options.platform;
-    this.#manager = new DockerTarget(options);
+    this.manager = new DockerTarget(options);
     this.#headers = registryHeaders(options.registry);
   }
 
   ping(options: CallOptions): Promise<void> {
-    return this.#manager.ping(options);
+    return this.manager.ping(options);
   }
 
   /** On the manager. The nodes pull what they are to run when they are told to. */
   pull(image: ReleaseImage, options: { signal?: AbortSignal } = {}): Promise<boolean> {
-    return this.#manager.pull(image, options);
+    return this.manager.pull(image, options);
   }
 
   has(image: ReleaseImage): Promise<boolean> {
-    return this.#manager.has(image);
+    return this.manager.has(image);
   }
 
   reference(image: ReleaseImage): string {
-    return this.#manager.reference(image);
+    return this.manager.reference(image);
   }
 
   /** What the image says of itself. Throws `engine_unavailable` when the manager has lost it. */
   imageConfig(image: ReleaseImage): ReturnType<DockerTarget['imageConfig']> {
-    return this.#manager.imageConfig(image);
+    return this.manager.imageConfig(image);
   }
 
+  /** With the tasks, what a release phase has left on the manager. */
   async list(app?: string, options: CallOptions = {}): Promise<Container[]> {
+    const [tasks, single] = await Promise.all([this.tasks(app, options), this.manager.list(app, options)]);
+    // The manager may be a host of its own besides: what runs there for that one is not ours.
+    return [...tasks, ...single.filter(({ instance }) => instance.process === RELEASE_PHASE)];
+  }
+
+  async tasks(app?: string, options: CallOptions = {}): Promise<Container[]> {
     const seen = await this.see(app, options);
     return seen.services.flatMap((service) => containersOf(this.host, service, seen));
   }
@@ -151,11 +158,12 @@ export class SwarmTarget implements Target {
   /** The overlay network between an app's processes. Its name. */
   async ensureNetwork(app: string, options: CallOptions): Promise<string> {
     const name = this.#networkOf(app);
-    if ((await this.#find('inspect a network', `/networks/${name}`, options)) !== undefined) return name;
+    if ((await this.#networkNamed(name, options)) !== undefined) return name;
     const body = {
       Name: name,
       CheckDuplicate: true,
       Driver: 'overlay',
+      Attachable: true,
       Labels: { [LABELS.platform]: this.platform, [LABELS.app]: app },
     };
     await this.#write('create a network', '/networks/create', body, options).catch((error: unknown) => {
@@ -163,6 +171,16 @@ export class SwarmTarget implements Target {
       if (statusOf(error) !== 409 && !/already exists/.test((error as Error).message)) throw error;
     });
     return name;
+  }
+
+  /** The same, for single containers on the manager. Throws `conflict` when it takes none. */
+  async ensureAttachable(app: string, options: CallOptions): Promise<string> {
+    const name = await this.ensureNetwork(app, options);
+    if ((await this.#networkNamed(name, options))?.Attachable !== false) return name;
+    throw new SlipwayError('conflict', `the network ${name} takes no single containers`, {
+      where: this.host,
+      hint: `it was made before they could join it; to have it made anew: slipway ps:stop -a ${app}, then ps:start`,
+    });
   }
 
   async get(id: string, options: CallOptions = {}): Promise<Container> {
@@ -181,7 +199,7 @@ export class SwarmTarget implements Target {
   }
 
   async events(signal: AbortSignal): Promise<AsyncIterable<ContainerEvent>> {
-    const look = (): Promise<Container[]> => this.list(undefined, { signal });
+    const look = (): Promise<Container[]> => this.tasks(undefined, { signal });
     return changesBetween(await look(), look, signal);
   }
 
@@ -202,6 +220,14 @@ export class SwarmTarget implements Target {
 
   logs(id: string, options: LogStreamOptions): Promise<Readable> {
     return logStream(this.engine, id, options, 'tasks');
+  }
+
+  /** The container of a task on the manager's own node; undefined on another, whose engine alone reaches into it. */
+  async containerHere(id: string, options: CallOptions = {}): Promise<string | undefined> {
+    const task = await this.#find<Task>('inspect a task', `/tasks/${id}`, options);
+    const { Swarm } = await this.#read<EngineInfo>('say what it is', { path: '/info' }, options);
+    const isHere = task?.NodeID !== undefined && task.NodeID === Swarm?.NodeID;
+    return isHere ? task.Status.ContainerStatus?.ContainerID : undefined;
   }
 
   /** Only the engine of its node reaches into a task; the Swarm itself runs the checks of images. */
@@ -229,7 +255,8 @@ export class SwarmTarget implements Target {
     const task = await this.#find<Task>('inspect a task', `/tasks/${id}`, options);
     const serviceId = task?.ServiceID ?? id;
     const service = await this.#find<Service>('inspect a service', `/services/${serviceId}`, options);
-    const app = service?.Spec.Labels?.[LABELS.app];
+    if (service === undefined) return this.manager.remove(id, options);
+    const app = service.Spec.Labels?.[LABELS.app];
     if (app === undefined) return;
     await this.#delete('remove a service', `/services/${serviceId}`, options);
     for (const endsAt = performance.now() + REMOVAL_MS; performance.now() < endsAt; ) {
@@ -239,7 +266,7 @@ export class SwarmTarget implements Target {
       if (left.length === 0) break;
       await sleep(POLL_MS, undefined, options.signal === undefined ? {} : { signal: options.signal });
     }
-    await this.#removeSecrets(service?.Spec.Labels?.[LABELS.deployment], options);
+    await this.#removeSecrets(service.Spec.Labels?.[LABELS.deployment], options);
     await this.#removeUnusedNetwork(app, options);
   }
 
@@ -260,6 +287,10 @@ export class SwarmTarget implements Target {
     await this.#delete('remove a network', `/networks/${this.#networkOf(app)}`, options).catch(
       () => undefined,
     );
+  }
+
+  #networkNamed(name: string, options: CallOptions): Promise<Network | undefined> {
+    return this.#find<Network>('inspect a network', `/networks/${name}`, options);
   }
 
   #networkOf(app: string): string {
@@ -310,6 +341,14 @@ export interface SecretWish {
   readonly app: string;
   readonly deployment: string;
   readonly value: string;
+}
+
+interface EngineInfo {
+  readonly Swarm?: { readonly NodeID?: string };
+}
+
+interface Network {
+  readonly Attachable?: boolean;
 }
 
 interface Secret {

@@ -19,6 +19,14 @@ export interface Container {
   readonly address?: Address;
 }
 
+/** For a container on the manager of a Swarm: what the app's services have there. */
+export interface InSwarm {
+  /** Their network, instead of the platform's own on that engine. */
+  readonly network: string;
+  /** What lies in /run/secrets, by name. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
 /** What to start. Everything but the image and the variables follows from the release. */
 export interface ContainerSpec {
   readonly app: string;
@@ -33,6 +41,7 @@ export interface ContainerSpec {
   /** The engine restarts it from its start on; else when `keep` is called. */
   readonly isKept?: boolean;
   readonly resources?: ProcessResources;
+  readonly inSwarm?: InSwarm;
 }
 
 /** What to start for one command: a release's image and config, and nothing that serves. */
@@ -46,10 +55,13 @@ export interface OneOffSpec {
   readonly command: readonly string[];
   readonly hasTerminal: boolean;
   readonly resources?: ProcessResources;
+  readonly inSwarm?: InSwarm;
   /** Who asked for it. */
   readonly by: string;
   /** The process that is attached to it; without one it is detached. */
   readonly follower?: string;
+  /** Who begins it looks for its name first: when nobody knows whether it has started, it is left to that. */
+  readonly isLookedFor?: boolean;
 }
 
 /** A one-off container as it is found on a host. */

@@ -15,6 +15,7 @@ import type {
   Container,
   ContainerEvent,
   ContainerSpec,
+  InSwarm,
   Inspection,
   OneOff,
   OneOffSpec,
@@ -38,6 +39,7 @@ import { type LogStreamOptions, logStream } from './log-stream.js';
 import { ensureNetwork, freeAddress, freePort, type Network } from './network.js';
 import { splitOutput } from './output.js';
 import { pullImage } from './pull.js';
+import { secretsArchive } from './secrets-archive.js';
 import type { Target } from './target.js';
 
 /** Two deployers may draw the same free address at once, and a port may be anybody's. */
@@ -62,6 +64,8 @@ export interface TargetOptions {
   /** That must be free on this machine's engine for a pull to begin; by default nothing is checked. */
   readonly freeBytes?: number;
 }
+
+type Place = Pick<Creation, 'network' | 'address' | 'publish'>;
 
 export class DockerTarget implements Target {
   readonly host: string;
@@ -156,36 +160,35 @@ export class DockerTarget implements Target {
    * that dies during its checks stays as it fell. What has its name already, from a rollout that was cut off, is removed.
    */
   async start(spec: ContainerSpec, options: CallOptions = {}): Promise<Container> {
-    const [image, network, remote] = await Promise.all([
-      this.#findImage(spec.image),
-      this.#ensureNetwork(),
-      this.#remoteAddress(),
-    ]);
+    const [image, remote] = await Promise.all([this.#findImage(spec.image), this.#remoteAddress()]);
     if (image === undefined) throw this.#unable(`has lost the image ${this.reference(spec.image)}`);
     const name = containerName(this.#platform, spec.app, spec.release, spec.instance);
     const port = portOf(image.Config, spec.env);
     for (let attempt = 1; ; attempt += 1) {
-      const { address, publish } = await this.#freePlace(network);
+      const place = await this.#placeFor(spec);
+      const { address, publish } = place;
       const wanted = createOptions({
         platform: this.#platform,
         image: this.reference(spec.image),
         spec,
         port,
-        network: network.name,
-        address,
-        publish,
+        ...place,
         memoryBytes: this.#memoryBytes,
       });
       const id = await this.#create(name, wanted);
       try {
+        await this.#putFiles(id, spec.inSwarm, options);
         await this.#post('start a container', id, 'start', {}, options);
         const { app, release, deployment, instance } = spec;
+        const host = this.host;
+        const started = { host, id, name, app, release, deployment, instance, state: 'running' } as const;
+        // In a Swarm nobody asks for it: what gets requests there is a service.
+        if (address === undefined) return started;
         const at =
           publish === undefined || remote === undefined
             ? { host: address, port: port.port }
             : { host: remote, port: publish.port };
-        const host = this.host;
-        return { host, id, name, app, release, deployment, instance, state: 'running', address: at };
+        return { ...started, address: at };
       } catch (error) {
         if (attempt < ADDRESS_ATTEMPTS && TAKEN.test(refusalOf(error))) {
           await this.remove(id);
@@ -213,30 +216,31 @@ export class DockerTarget implements Target {
    * name taken the engine refuses with status 409.
    */
   async startOneOff(spec: OneOffSpec, options: CallOptions = {}): Promise<{ id: string; stream?: Duplex }> {
-    const [image, network] = await Promise.all([this.#findImage(spec.image), this.#ensureNetwork()]);
+    const image = await this.#findImage(spec.image);
     if (image === undefined) throw this.#unable(`has lost the image ${this.reference(spec.image)}`);
     const name = oneOffContainerName(this.#platform, spec.app, spec.name);
     const port = portOf(image.Config, spec.env);
     for (let attempt = 1; ; attempt += 1) {
-      const { address } = await this.#freePlace(network);
+      const { publish: _none, ...place } = await this.#placeFor(spec);
       const body = oneOffOptions({
         platform: this.#platform,
         image: this.reference(spec.image),
         spec,
         port,
-        network: network.name,
-        address,
+        ...place,
         memoryBytes: this.#memoryBytes,
       });
       const id = await this.#createOnce(name, body);
       let stream: Duplex | undefined;
       try {
+        await this.#putFiles(id, spec.inSwarm, options);
         if (spec.follower !== undefined) stream = await attachTo(this.engine, id, options);
         await this.#post('start a container', id, 'start', {}, options);
         return { id, ...(stream === undefined ? {} : { stream }) };
       } catch (error) {
         stream?.destroy();
-        await this.remove(id).catch(() => undefined);
+        if (spec.isLookedFor !== true || statusOf(error) !== undefined)
+          await this.remove(id).catch(() => undefined);
         options.signal?.throwIfAborted();
         if (attempt < ADDRESS_ATTEMPTS && TAKEN.test(refusalOf(error))) continue;
         throw cannotRun(error);
@@ -358,6 +362,12 @@ export class DockerTarget implements Target {
 
   /** SIGTERM (or the image's STOPSIGNAL), after the grace SIGKILL, then it is removed with its own volumes. */
   async stop(id: string, graceMs: number, options: CallOptions = {}): Promise<void> {
+    await this.halt(id, graceMs, options);
+    await this.remove(id, options);
+  }
+
+  /** The same, but it stays with what it wrote. */
+  async halt(id: string, graceMs: number, options: CallOptions = {}): Promise<void> {
     const seconds = Math.ceil(graceMs / 1000);
     await this.#unlessGone(() =>
       this.#post(
@@ -368,7 +378,6 @@ export class DockerTarget implements Target {
         { ...options, timeoutMs: graceMs + STOP_MARGIN_MS },
       ),
     );
-    await this.remove(id, options);
   }
 
   /** Kills it if it runs. */
@@ -460,8 +469,26 @@ export class DockerTarget implements Target {
     });
   }
 
+  async #placeFor({ inSwarm }: Pick<ContainerSpec, 'inSwarm'>): Promise<Place> {
+    if (inSwarm !== undefined) return { network: inSwarm.network };
+    const network = await this.#ensureNetwork();
+    return { network: network.name, ...(await this.#freePlace(network)) };
+  }
+
+  /** A container that has not started yet has its files, but none of its mounts. */
+  async #putFiles(id: string, inSwarm: InSwarm | undefined, options: CallOptions): Promise<void> {
+    if (inSwarm === undefined || inSwarm.files.size === 0) return;
+    const tar = await secretsArchive(inSwarm.files);
+    const request = { method: 'PUT', path: `/containers/${id}/archive`, query: { path: '/' }, tar } as const;
+    await this.engine.call(
+      'put files into a container',
+      (api, signal) => api.bytes({ ...request, signal }),
+      options,
+    );
+  }
+
   /** Chosen here and not by the engine, which deals ports and addresses anew when it restarts. */
-  async #freePlace({ name, ...range }: Network): Promise<Pick<Creation, 'address' | 'publish'>> {
+  async #freePlace({ name, ...range }: Network): Promise<Required<Pick<Creation, 'address' | 'publish'>>> {
     const all = await this.#listDocuments([`${LABELS.platform}=${this.#platform}`], {});
     const address = freeAddress(
       range,

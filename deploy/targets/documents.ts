@@ -50,9 +50,10 @@ export interface Creation {
   readonly spec: ContainerSpec;
   readonly port: { readonly port: number; readonly isExposed: boolean };
   readonly network: string;
-  readonly address: string;
+  /** Absent where the network itself gives one. */
+  readonly address?: string;
   /** Where the port is published, when the engine is on another machine. */
-  readonly publish: { readonly ip: string; readonly port: number } | undefined;
+  readonly publish?: { readonly ip: string; readonly port: number } | undefined;
   readonly memoryBytes: number | undefined;
 }
 
@@ -88,7 +89,7 @@ export function createOptions(creation: Creation): Docker.ContainerCreateOptions
         ? {}
         : { PortBindings: { [portKey]: [{ HostIp: publish.ip, HostPort: String(publish.port) }] } }),
     },
-    NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address } } } },
+    NetworkingConfig: { EndpointsConfig: { [network]: endpoint(address) } },
   };
 }
 
@@ -128,8 +129,12 @@ export function oneOffOptions(
         : { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
       ...limits(spec.resources, memoryBytes),
     },
-    NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address } } } },
+    NetworkingConfig: { EndpointsConfig: { [network]: endpoint(address) } },
   };
+}
+
+function endpoint(address: string | undefined): Docker.EndpointSettings {
+  return address === undefined ? {} : { IPAMConfig: { IPv4Address: address } };
 }
 
 /** Undefined for a container of another kind. */

@@ -20,12 +20,14 @@ export interface TlsFiles {
 }
 
 export interface EngineRequest {
-  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Without the query. Ids and references hold only characters that a path may have. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean>>;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent as it is, instead of a body. */
+  readonly tar?: Buffer;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
 }
@@ -96,10 +98,10 @@ export class EngineApi {
     }
   }
 
-  #request({ method = 'GET', path, query = {}, body, headers, signal }: EngineRequest): ClientRequest {
+  #request({ method = 'GET', path, query = {}, body, tar, headers, signal }: EngineRequest): ClientRequest {
     const search = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) search.set(name, String(value));
-    const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const payload = tar ?? (body === undefined ? undefined : Buffer.from(JSON.stringify(body)));
     const { tls, ...address } = { tls: undefined, ...this.#address };
     const sent = (tls === undefined ? request : requestOverTls)({
       ...address,
@@ -111,7 +113,10 @@ export class EngineApi {
         ...headers,
         ...(payload === undefined
           ? { 'content-length': '0' }
-          : { 'content-type': 'application/json', 'content-length': String(payload.length) }),
+          : {
+              'content-type': tar === undefined ? 'application/json' : 'application/x-tar',
+              'content-length': String(payload.length),
+            }),
       },
       ...(signal === undefined ? {} : { signal }),
     });

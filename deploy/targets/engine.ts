@@ -22,6 +22,9 @@ export interface Tunnel {
   lastWords(): Promise<string | undefined>;
 }
 
+/** Asked before each call, and answers at once when it has passed. Throws why nothing may be asked of the engine. */
+export type EngineGuard = (api: EngineApi, signal: AbortSignal) => Promise<void>;
+
 export interface EngineOptions {
   /** The host's, for what to do next. Absent for the engine of DOCKER_HOST. */
   readonly name?: string;
@@ -29,6 +32,7 @@ export interface EngineOptions {
   readonly tls?: TlsFiles;
   /** For `ssh://`. */
   readonly tunnel?: Tunnel;
+  readonly guard?: EngineGuard;
 }
 
 export class Engine {
@@ -39,11 +43,13 @@ export class Engine {
   readonly #name: string | undefined;
   readonly #tunnel: Tunnel | undefined;
   readonly #api: EngineApi;
+  readonly #guard: EngineGuard | undefined;
 
-  constructor(dockerHost: string, { name, tls, tunnel }: EngineOptions = {}) {
+  constructor(dockerHost: string, { name, tls, tunnel, guard }: EngineOptions = {}) {
     this.dockerHost = dockerHost;
     this.#name = name;
     this.#tunnel = tunnel;
+    this.#guard = guard;
     if (dockerHost.startsWith('unix://')) {
       this.#api = new EngineApi({ socketPath: dockerHost.slice('unix://'.length) });
       return;
@@ -73,6 +79,7 @@ export class Engine {
     try {
       const opened = async (): Promise<T> => {
         await this.#tunnel?.ready(end);
+        await this.#guard?.(this.#api, end);
         return run(this.#api, end);
       };
       // Also what does not listen to the signal is not waited for.

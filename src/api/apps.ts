@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { destroyApp } from '../endings.js';
 import { SlipwayError } from '../errors.js';
-import { checkAppName } from '../model/app.js';
+import { checkAppName, refuseLocked } from '../model/app.js';
 import type { Turns } from '../turns.js';
 import { Reason } from './request.js';
 import type { Routes } from './route.js';
@@ -113,6 +113,7 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
           hint: `slipway apps:destroy -a ${app} --confirm ${app}`,
         });
       }
+      refuseLocked(app, (await ledger.read(app)).lock);
       await turns.take(app, () => destroyApp(tools, app, who.name));
       return { name: app, destroyed: true as const };
     },

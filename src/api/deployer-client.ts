@@ -6,6 +6,7 @@ import { type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ERROR_CODES, type ErrorCode, SlipwayError } from '../errors.js';
 import { ATTACH_PROTOCOL } from '../frames.js';
+import type { CronStarted } from './cron-views.js';
 import type { AddedHost, HostReport, HostStatus, HostWish, RemovedHost } from './host-views.js';
 import type {
   ContainerView,
@@ -168,6 +169,12 @@ export class DeployerClient {
 
   async stopRun(app: string, name: string): Promise<OneOffView> {
     return (await readJson(await this.#post(`/apps/${app}/runs/${name}/stop`, {}, HOST_MS))) as OneOffView;
+  }
+
+  /** Throws `not_found`, `conflict`, `no_host`, `engine_unavailable`. */
+  async runCron(app: string, entry: string, who: string): Promise<CronStarted> {
+    const path = `/apps/${app}/cron/${entry}/runs`;
+    return (await readJson(await this.#post(path, { who }, RUN_MS))) as CronStarted;
   }
 
   async inspect(app: string, process: string): Promise<ContainerView> {

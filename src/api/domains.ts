@@ -18,7 +18,7 @@ import { checkDomain, isCovered, isWithin } from '../model/domain.js';
 import { Turns } from '../turns.js';
 import { count, described, list, maybe, part, text, texts, time, yes } from './described.js';
 import type { Routes } from './route.js';
-import type { ApiTools } from './tools.js';
+import { type ApiTools, requireUnlocked } from './tools.js';
 import { appHost } from './views.js';
 
 const DOMAINS_PER_APP = 500;
@@ -175,6 +175,7 @@ export function domainRoutes(routes: Routes, tools: ApiTools, turns: Turns): voi
     body: DomainsChange,
     answers: { 200: DomainsChanged },
     handle: async ({ who, params: { app }, body }) => {
+      await requireUnlocked(ledger, app);
       const [add, remove] = [body.add.map(checkDomain), body.remove.map(checkDomain)];
       if (add.length + remove.length === 0)
         throw new SlipwayError('bad_request', 'no domain is named', {
@@ -195,8 +196,10 @@ export function domainRoutes(routes: Routes, tools: ApiTools, turns: Turns): voi
     tag: 'Domains',
     access: 'admin',
     answers: { 200: DomainsChanged },
-    handle: async ({ who, params: { app } }) =>
-      carryOut(app, who.name, await changeDomains(ledger, app, who.name, () => [])),
+    handle: async ({ who, params: { app } }) => {
+      await requireUnlocked(ledger, app);
+      return carryOut(app, who.name, await changeDomains(ledger, app, who.name, () => []));
+    },
   });
 
   routes.add({
@@ -218,6 +221,7 @@ export function domainRoutes(routes: Routes, tools: ApiTools, turns: Turns): voi
     body: NewCertificate,
     answers: { 201: CertificatesChanged.extend({ id: text }) },
     handle: async ({ who, params: { app }, body: { certificate, key } }) => {
+      await requireUnlocked(ledger, app);
       requireTls(tools);
       const pair = checkPair(certificate, key, Date.now());
       const { domains } = await ledger.read(app);
@@ -244,6 +248,7 @@ export function domainRoutes(routes: Routes, tools: ApiTools, turns: Turns): voi
     body: Automatic,
     answers: { 200: CertificatesChanged },
     handle: async ({ who, params: { app }, body: { automatic } }) => {
+      await requireUnlocked(ledger, app);
       if (automatic) requireTls(tools);
       await setAutomatic(ledger, app, automatic, who.name);
       const became = await effect(app);
@@ -259,6 +264,7 @@ export function domainRoutes(routes: Routes, tools: ApiTools, turns: Turns): voi
     access: 'admin',
     answers: { 200: CertificatesChanged },
     handle: async ({ who, params: { app, id } }) => {
+      await requireUnlocked(ledger, app);
       if (!(await removeCertificate(ledger, app, id, who.name)))
         throw new SlipwayError('not_found', `${app} has no certificate ${JSON.stringify(id.slice(0, 40))}`, {
           hint: `see: slipway certs -a ${app}`,

@@ -26,6 +26,7 @@ const record = {
   pullPort: maybe(count),
   tls: maybe(z.literal(true)),
   labels: z.record(z.string(), z.string()),
+  unchecked: maybe(z.literal(true)),
   cordoned: maybe(part<NonNullable<HostRecord['cordoned']>>({ at: time, by: text, reason: maybe(text) })),
   addedAt: time,
   addedBy: text,

@@ -14,7 +14,8 @@ const KEEP_ALIVE_MS = 30_000;
 /** For a client that does not close its side. */
 const LINGER_MS = 5000;
 const PROCESS = /^[A-Za-z][A-Za-z0-9_-]{0,29}(\.[1-9]\d{0,4})?$/;
-const RUN = /^run\.\d{6}$/;
+/** Of `run`, and of a cron entry's run. */
+const RUN = /^(run\.\d{6}|cron\.[A-Za-z][A-Za-z0-9_-]{0,29}\.\d{8}T\d{6,9}Z)$/;
 
 const runName = z
   .string()

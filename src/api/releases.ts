@@ -18,7 +18,15 @@ import { described, list, maybe, part, text, texts, yes } from './described.js';
 import { Reason, releaseNumber, Version } from './request.js';
 import type { Routes } from './route.js';
 import type { ApiTools } from './tools.js';
-import { Build, buildView, Process, Release, type ReleaseView, releaseView } from './views.js';
+import {
+  Build,
+  buildView,
+  CronDefinition,
+  Process,
+  Release,
+  type ReleaseView,
+  releaseView,
+} from './views.js';
 
 const Rollback = z.strictObject({
   release: z.union([z.string(), z.number()], 'must be a release such as "v12"').optional(),
@@ -51,6 +59,7 @@ const Diff: z.ZodType<ReleaseDiff> = described<ReleaseDiff>('ReleaseDiff', {
     }),
   ),
   releasePhase: maybe(change(texts.nullable())),
+  cron: maybe(change(list(CronDefinition))),
   hosts: maybe(change(texts)),
 });
 

@@ -38,6 +38,7 @@ const sweep = {
     state: z.enum(['done', 'refused', 'busy']),
   }),
   records: part<AppSweep['records']>({ deployments: count, bytes: count }),
+  compressed: part<AppSweep['compressed']>({ logs: count, bytes: count }),
 };
 const Sweep: z.ZodType<AppSweep> = described<AppSweep>('Sweep', sweep);
 const Retention: z.ZodType<RetentionView> = described<RetentionView>('Retention', {

@@ -6,7 +6,7 @@ import type { AppRepositories } from '../git/app-repository.js';
 import type { RetentionParts } from '../housekeeping/retention/parts.js';
 import type { Identity, PlatformLedger } from '../ledger/platform.js';
 import { type Action, roleFor } from '../model/access.js';
-import { isAppName } from '../model/app.js';
+import { isAppName, refuseLocked } from '../model/app.js';
 import type { ChangeTools } from '../next-release.js';
 import type { DeployerClient } from './deployer-client.js';
 
@@ -68,4 +68,9 @@ export async function authorize(
   throw new SlipwayError('forbidden', `this needs the role ${roleFor(access)} for ${app}`, {
     hint: `ask an admin of ${app}, or the operator of this platform`,
   });
+}
+
+/** Before what changes an app otherwise than by a deployment. Throws `locked`. */
+export async function requireUnlocked(ledger: Pick<ApiTools['ledger'], 'read'>, app: string): Promise<void> {
+  refuseLocked(app, (await ledger.read(app)).lock);
 }

@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import type { Config } from '../config.js';
 import type { AppState } from '../ledger/app-documents.js';
+import { check } from '../ledger/check-documents.js';
+import type { CronEntry } from '../model/cron.js';
 import type { Deployment } from '../model/deployment.js';
 import { LOCAL_HOST } from '../model/host.js';
 import type { ProcessResources, ReleaseProcess, ReleaseWithOutcome } from '../model/release.js';
@@ -123,6 +125,7 @@ export interface ReleaseView {
   readonly config: readonly string[];
   readonly processes: ReleaseWithOutcome['processes'];
   readonly releasePhase?: readonly string[];
+  readonly cron?: ReleaseWithOutcome['cron'];
   readonly hosts: readonly string[];
   readonly domains?: readonly string[];
   readonly build: string;
@@ -151,6 +154,16 @@ export const Process: z.ZodType<ReleaseProcess> = described<ReleaseProcess>('Rel
   scale: count,
   whenStarted: maybe(count),
   resources: maybe(Resources),
+  checks: maybe(list(check.meta({ id: 'Check' }))),
+});
+
+export const CronDefinition: z.ZodType<CronEntry> = described<CronEntry>('CronDefinition', {
+  name: text,
+  schedule: text,
+  command: texts,
+  timeZone: maybe(text),
+  timeoutMs: maybe(count),
+  overlaps: maybe(yes),
 });
 
 export const Release: z.ZodType<ReleaseView> = described<ReleaseView>('Release', {
@@ -166,6 +179,7 @@ export const Release: z.ZodType<ReleaseView> = described<ReleaseView>('Release',
   config: texts,
   processes: list(Process),
   releasePhase: maybe(texts),
+  cron: maybe(list(CronDefinition)),
   hosts: texts,
   domains: maybe(texts),
   build: text,
@@ -201,6 +215,7 @@ export function releaseView(release: ReleaseWithOutcome, live: number | undefine
     config: Object.keys(release.config).sort(),
     processes: release.processes,
     ...(release.releasePhase === undefined ? {} : { releasePhase: release.releasePhase }),
+    ...(release.cron === undefined ? {} : { cron: release.cron }),
     hosts: release.hosts ?? [LOCAL_HOST],
     ...(release.domains === undefined ? {} : { domains: release.domains }),
     build: release.deploymentId,

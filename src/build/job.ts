@@ -18,7 +18,7 @@ import { seconds } from '../logs/seconds.js';
 import { buildScope } from '../model/app.js';
 import type { Deployment, DeploymentEvent } from '../model/deployment.js';
 import { imageRepository } from '../model/image-repository.js';
-import { formed } from '../model/process.js';
+import { checkContainers, formed } from '../model/process.js';
 import { appendNewest, placement } from '../next-release.js';
 import type { Queues } from '../queue/queues.js';
 import type { Claim } from '../records/deployments.js';
@@ -233,10 +233,10 @@ class BuildJob {
   }
 
   async #release(built: BuildResult, { declared, message, author }: CommitFacts): Promise<number> {
-    const { ledger, hostBook } = this.#tools;
+    const { ledger, hostBook, config } = this.#tools;
     const { app, id, push, who } = this.#deployment;
     if (!(await this.#claim.isCurrent())) throw takenOver();
-    const { processes, releasePhase } = declared;
+    const { processes, releasePhase, cron } = declared;
     const source = push?.newOid ?? '';
     const draft = async (state: AppState): Promise<ReleaseDraft> => ({
       kind: 'deploy',
@@ -245,8 +245,9 @@ class BuildJob {
       ...(message === '' ? {} : { message }),
       ...(author === '' ? {} : { author }),
       config: state.config,
-      processes: formed(processes, state.formation),
+      processes: checkContainers(app, formed(processes, state.formation), config.limits.appContainers),
       ...(releasePhase === undefined ? {} : { releasePhase }),
+      ...(cron === undefined ? {} : { cron }),
       ...(await placement(hostBook, state)),
       deploymentId: id,
       description: `deploy ${source.slice(0, 7)}`,

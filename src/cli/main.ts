@@ -8,6 +8,7 @@ import { localBuildCommands } from './commands/build.js';
 import { buildCommands } from './commands/builds.js';
 import { checkCommands } from './commands/checks.js';
 import { configCommands } from './commands/config.js';
+import { cronCommands } from './commands/cron.js';
 import { domainCommands } from './commands/domains.js';
 import { formationCommands } from './commands/formation.js';
 import { hostCommands } from './commands/hosts.js';
@@ -44,6 +45,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'domains', commands: domainCommands },
   { title: 'what runs', commands: [...runtimeCommands, ...formationCommands, ...checkCommands] },
   { title: 'one-off commands', commands: oneOffCommands },
+  { title: 'commands by the clock', commands: cronCommands },
   { title: 'hosts', commands: hostCommands },
   { title: 'tokens', commands: tokenCommands },
   { title: 'the platform itself', commands: restoreCommands },

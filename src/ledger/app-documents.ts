@@ -19,6 +19,7 @@
 import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
 import type { AppLock, AppSettings } from '../model/app.js';
+import type { CronEntry } from '../model/cron.js';
 import type { Placement } from '../model/host.js';
 import { type Formation, NO_FORMATION, type ResourceSettings } from '../model/process.js';
 import type { Mark, Outcome, Pin, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
@@ -77,6 +78,14 @@ const formation: z.ZodType<Formation> = z.object({
 });
 const lock: z.ZodType<AppLock> = z.object({ reason: text, at: text, by: text });
 const mark: z.ZodType<Mark> = z.object({ reason: text, at: text, by: text });
+const cronEntry: z.ZodType<CronEntry> = z.object({
+  name: text,
+  schedule: text,
+  command: z.array(text),
+  timeZone: text.exactOptional(),
+  timeoutMs: z.int().positive().exactOptional(),
+  overlaps: z.boolean().exactOptional(),
+});
 const release: z.ZodType<Release> = z.object({
   number: z.int().positive(),
   kind: z.enum([
@@ -107,6 +116,7 @@ const release: z.ZodType<Release> = z.object({
     }),
   ),
   releasePhase: z.array(text).exactOptional(),
+  cron: z.array(cronEntry).exactOptional(),
   hosts: z.array(text).exactOptional(),
   domains: z.array(text).exactOptional(),
   deploymentId: text,

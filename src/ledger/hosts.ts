@@ -2,7 +2,7 @@
  * The hosts that the platform knows: what they are called, where they are, and what may be placed on them. Nothing that
  * opens one is here (keys, certificates): that is the deployer's.
  *
- *   hosts/<name>.json   address, labels, pullPort, tls, cordoned, addedAt, addedBy
+ *   hosts/<name>.json   address, labels, pullPort, tls, unchecked, cordoned, addedAt, addedBy
  *
  * `local`, the engine of DOCKER_HOST, is known without a document; it gets one with its first label or cordon.
  */
@@ -21,7 +21,7 @@ import { formatHostAddress, parseHostAddress } from '../model/host-address.js';
 import { toDocument } from './app-documents.js';
 import { type DocumentRef, type Documents, oneLine } from './documents.js';
 
-export type HostDraft = Pick<HostRecord, 'name' | 'address' | 'labels' | 'pullPort' | 'tls'>;
+export type HostDraft = Pick<HostRecord, 'name' | 'address' | 'labels' | 'pullPort' | 'tls' | 'unchecked'>;
 
 /** A label's new value, or null to take it away. */
 export type LabelChanges = Readonly<Record<string, string | null>>;
@@ -34,6 +34,7 @@ const stored: z.ZodType<Omit<HostRecord, 'name'>> = z.object({
   labels: z.record(text, text),
   pullPort: z.int().min(1).max(65_535).exactOptional(),
   tls: z.literal(true).exactOptional(),
+  unchecked: z.literal(true).exactOptional(),
   cordoned: z.object({ at: text, by: text, reason: text.exactOptional() }).exactOptional(),
   addedAt: text,
   addedBy: text,
@@ -72,7 +73,7 @@ export class HostBook {
 
   /** Throws `invalid_name`, `bad_request`, or `conflict` when there is a host of this name or at this address. */
   async add(draft: HostDraft, who: string): Promise<HostRecord> {
-    const { name, address, labels, pullPort, tls } = checkDraft(draft);
+    const { name, address, labels, pullPort, tls, unchecked } = checkDraft(draft);
     return this.#change(name, who, (hosts) => {
       checkFree(hosts, name, address);
       const host: HostRecord = {
@@ -81,6 +82,7 @@ export class HostBook {
         labels,
         ...(pullPort === undefined ? {} : { pullPort }),
         ...(tls === undefined ? {} : { tls }),
+        ...(unchecked === undefined ? {} : { unchecked }),
         addedAt: this.#now(),
         addedBy: oneLine(who),
       };

@@ -1,4 +1,8 @@
-/** Reading a log by byte offset: a part of it, or all of it as it grows. Bytes are passed on as they are in the file. */
+/**
+ * Reading a log by byte offset: a part of it, or all of it as it grows. Bytes are passed on as they are in the file, also of one that
+ * was compressed since.
+ */
+import { isCompressed, readCompressed } from './compressed-log.js';
 import { openIfThere, readAt, Tail } from './tail.js';
 
 export interface LogPart {
@@ -16,7 +20,10 @@ export async function readLog(
   maxBytes: number,
 ): Promise<{ data: Buffer; nextOffset: number }> {
   const file = await openIfThere(path);
-  if (file === undefined) return { data: Buffer.alloc(0), nextOffset: fromOffset };
+  if (file === undefined) {
+    const data = (await readCompressed(path, fromOffset, maxBytes)) ?? Buffer.alloc(0);
+    return { data, nextOffset: fromOffset + data.length };
+  }
   try {
     const { size } = await file.stat();
     const data = await readAt(file, fromOffset, Math.max(0, Math.min(maxBytes, size - fromOffset)));
@@ -38,8 +45,12 @@ export async function* followLog(
   signal?: AbortSignal,
 ): AsyncGenerator<LogPart, void, undefined> {
   if (signal?.aborted) return;
-  const tail = takeTail(path);
   const end = new Ending(done);
+  if (await isCompressed(path)) {
+    end.forget();
+    return yield* compressedParts(path, fromOffset, signal);
+  }
+  const tail = takeTail(path);
   let wake: (() => void) | undefined;
   const stop = (): void => wake?.();
   signal?.addEventListener('abort', stop);
@@ -79,6 +90,19 @@ export async function* followLog(
     signal?.removeEventListener('abort', stop);
     end.forget();
     await releaseTail(path, tail);
+  }
+}
+
+async function* compressedParts(
+  path: string,
+  fromOffset: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<LogPart, void, undefined> {
+  for (let offset = fromOffset; ; ) {
+    const data = await readCompressed(path, offset, PART_BYTES);
+    if (data === undefined || data.length === 0 || signal?.aborted) return;
+    yield { offset, data };
+    offset += data.length;
   }
 }
 

@@ -15,6 +15,8 @@ export interface HostRecord {
   readonly pullPort?: number;
   /** Spoken to with TLS client certificates, and never without. */
   readonly tls?: true;
+  /** It was not compared with all others: it may be one of them by another name. */
+  readonly unchecked?: true;
   /** For placement: `zone` → `eu`. */
   readonly labels: Readonly<Record<string, string>>;
   /** It keeps what it runs and gets nothing new. */

@@ -1,6 +1,7 @@
 /** Process types: their names, what a commit declares of them, what people set, and what of both a release gets. Pure. */
 import { SlipwayError } from '../errors.js';
 import type { Check } from './check.js';
+import type { CronEntry } from './cron.js';
 import type { ProcessResources, ReleaseProcess } from './release.js';
 
 /** The type that answers requests; every app has it. */
@@ -34,6 +35,23 @@ export function checkScale(type: string, scale: number): number {
   });
 }
 
+/** Returns them, or throws `too_large` for more containers than an app may have. */
+export function checkContainers<T extends readonly ReleaseProcess[]>(
+  app: string,
+  processes: T,
+  limit: number,
+): T {
+  const count = processes.reduce((sum, { scale, whenStarted = scale }) => sum + whenStarted, 0);
+  if (count <= limit) return processes;
+  throw new SlipwayError(
+    'too_large',
+    `${app} would have ${count} containers, and an app has at most ${limit}`,
+    {
+      hint: 'scale another process type down first: slipway ps:scale; the operator raises it with SLIPWAY_LIMIT_APP_CONTAINERS',
+    },
+  );
+}
+
 /** What a commit says of one of its process types. */
 export interface DeclaredProcess {
   readonly type: string;
@@ -51,6 +69,7 @@ export interface Declared {
   readonly processes: readonly DeclaredProcess[];
   /** The command of the release phase. */
   readonly releasePhase?: readonly string[];
+  readonly cron?: readonly CronEntry[];
 }
 
 /** A limit, or null for none whatever the commit says. */

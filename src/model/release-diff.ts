@@ -1,6 +1,7 @@
 /** What one release has otherwise than another, for people and programs. Values of config vars are not in it. Pure. */
 import { isDeepStrictEqual } from 'node:util';
 import { describeCheck } from './check.js';
+import { type CronEntry, describeSchedule } from './cron.js';
 import { LOCAL_HOST } from './host.js';
 import type { Release, ReleaseProcess } from './release.js';
 import { describeResources } from './resources.js';
@@ -46,6 +47,7 @@ export interface ReleaseDiff {
   };
   readonly processes: readonly ProcessChange[];
   readonly releasePhase?: Change<readonly string[] | null>;
+  readonly cron?: Change<readonly CronEntry[]>;
   readonly hosts?: Change<readonly string[]>;
 }
 
@@ -60,6 +62,7 @@ export function diffReleases(
   const image = change(from.image.digest, to.image.digest);
   const commit = change(from.source, to.source);
   const releasePhase = change(from.releasePhase ?? null, to.releasePhase ?? null);
+  const cron = change(from.cron ?? [], to.cron ?? []);
   return {
     from: `v${from.number}`,
     to: `v${to.number}`,
@@ -69,6 +72,7 @@ export function diffReleases(
     config,
     processes: processChanges(from.processes, to.processes),
     ...(releasePhase === undefined ? {} : { releasePhase }),
+    ...(cron === undefined ? {} : { cron }),
     ...(hosts === undefined ? {} : { hosts }),
   };
 }
@@ -95,7 +99,7 @@ function processChanges(from: readonly ReleaseProcess[], to: readonly ReleasePro
 
 /** As lines; `+` is new, `-` is gone, `~` has changed. */
 export function describeDiff(diff: ReleaseDiff): string[] {
-  const { image, commit, commits, config, processes, releasePhase, hosts } = diff;
+  const { image, commit, commits, config, processes, releasePhase, cron, hosts } = diff;
   const lines = [
     ...(image === undefined ? [] : [`~ image    ${short(image.from)} → ${short(image.to)}`]),
     ...(commit === undefined ? [] : [`~ commit   ${commit.from.slice(0, 7)} → ${commit.to.slice(0, 7)}`]),
@@ -111,6 +115,7 @@ export function describeDiff(diff: ReleaseDiff): string[] {
     ...(releasePhase === undefined
       ? []
       : [`~ release phase: ${commandText(releasePhase.from)} → ${commandText(releasePhase.to)}`]),
+    ...(cron === undefined ? [] : describeCron(cron)),
     ...(hosts === undefined ? [] : [`~ hosts    ${hosts.from.join(', ')} → ${hosts.to.join(', ')}`]),
   ];
   return lines.length === 0 ? [`${diff.from} and ${diff.to} are the same`] : lines;
@@ -128,6 +133,22 @@ function describeProcess({ type, from, to }: ProcessChange): string[] {
   return parts
     .filter(([, before, after]) => before !== after)
     .map(([what, before, after]) => `~ process  ${type}: ${what} ${before} → ${after}`);
+}
+
+function describeCron({ from, to }: Change<readonly CronEntry[]>): string[] {
+  const names = [...new Set([...from, ...to].map(({ name }) => name))];
+  return names.flatMap((name) => {
+    const [before, after] = [from, to].map((entries) => entries.find((entry) => entry.name === name));
+    if (isDeepStrictEqual(before, after)) return [];
+    if (before === undefined) return after === undefined ? [] : [`+ cron     ${describeEntry(after)}`];
+    if (after === undefined) return [`- cron     ${describeEntry(before)}`];
+    return [`~ cron     ${describeEntry(before)} → ${describeEntry(after)}`];
+  });
+}
+
+/** `nightly: 0 3 * * *: node tasks.js` */
+export function describeEntry(entry: CronEntry): string {
+  return `${entry.name}: ${describeSchedule(entry)}: ${commandText(entry.command)}`;
 }
 
 /** `3 × node worker.js (memory 512m)` */

@@ -1,6 +1,8 @@
 /** A release: what should run. Immutable and numbered; rollback makes a new one. Pure. */
 import type { Check } from './check.js';
 
+import type { CronEntry } from './cron.js';
+
 /** What a release was made for, when not for a push. */
 export type ChangeKind =
   | 'rollback'
@@ -59,6 +61,8 @@ export interface Release {
   readonly processes: readonly ReleaseProcess[];
   /** The command that runs once in the new image before anything of it serves. */
   readonly releasePhase?: readonly string[];
+  /** What runs by the clock while it is live. */
+  readonly cron?: readonly CronEntry[];
   /** Names of the hosts that its containers are spread over, sorted. A release from before there were any has none: `local`. */
   readonly hosts?: readonly string[];
   /** The app's domains when it was made, for who reads it later; they are the app's, and no rollback brings them back. */

@@ -1,12 +1,14 @@
 /**
  * `app.json`, as Heroku and Dokku have it: of its fields `formation` is used, how many containers of each process type there are and what
- * each may use, until somebody says otherwise with ps:scale and ps:resources, and `healthchecks` (see healthchecks.ts). `scripts` and
- * `cron` are only checked. Pure.
+ * each may use, until somebody says otherwise with ps:scale and ps:resources; `healthchecks`, see healthchecks.ts; and `cron`, see
+ * cron.ts. `scripts` are only checked. Pure.
  */
 import { SlipwayError } from '../errors.js';
+import type { CronEntry } from '../model/cron.js';
 import { SCALE_LIMIT, typeFault } from '../model/process.js';
 import type { ProcessResources } from '../model/release.js';
 import { RESOURCES, ResourceFault } from '../model/resources.js';
+import { cronOf } from './cron.js';
 import { type DeclaredChecks, parseHealthchecks } from './healthchecks.js';
 import { JsonFault, type Located, objectOf, parseJsonLines } from './json-lines.js';
 
@@ -24,17 +26,14 @@ export interface AppJson {
   readonly formation: ReadonlyMap<string, DeclaredFormation>;
   /** By process type. */
   readonly healthchecks: ReadonlyMap<string, DeclaredChecks>;
+  readonly cron: readonly CronEntry[];
 }
-
-/** Five fields of digits, names and `*,-/`; crontab(5). */
-const SCHEDULE = /^(?:@(?:hourly|daily|weekly|monthly|yearly|annually|midnight)|\S+(?:[ \t]+\S+){4})$/;
 
 /** Throws `app_json_invalid` with file and line. Fields that are not ours are other platforms' and mean nothing here. */
 export function parseAppJson(text: string): AppJson {
   try {
     const root = objectOf(parseJsonLines(text.replace(/^\ufeff/, '')), 'it');
     checkScripts(root.get('scripts'));
-    checkCron(root.get('cron'));
     const formation = new Map<string, DeclaredFormation>();
     const declared = root.get('formation');
     for (const [type, entry] of declared === undefined ? [] : objectOf(declared, 'formation')) {
@@ -46,6 +45,7 @@ export function parseAppJson(text: string): AppJson {
     return {
       formation,
       healthchecks: healthchecks === undefined ? new Map() : parseHealthchecks(healthchecks),
+      cron: cronOf(root.get('cron')),
     };
   } catch (thrown) {
     if (thrown instanceof JsonFault) throw appJsonInvalid(thrown.line, thrown.message);
@@ -100,23 +100,5 @@ function checkScripts(scripts: Located | undefined, name = 'scripts'): void {
     if (script.value instanceof Map && name === 'scripts') checkScripts(script, `${name}.${key}`);
     else if (typeof script.value !== 'string')
       throw new JsonFault(script.line, `${name}.${key} must be a command as a string`);
-  }
-}
-
-/** `[{"command": "…", "schedule": "0 3 * * *"}]` */
-function checkCron(cron: Located | undefined): void {
-  if (cron === undefined) return;
-  if (!Array.isArray(cron.value)) throw new JsonFault(cron.line, 'cron must be a list');
-  for (const [index, entry] of (cron.value as readonly Located[]).entries()) {
-    const name = `cron[${index}]`;
-    const fields = objectOf(entry, name);
-    for (const key of ['command', 'schedule']) {
-      const field = fields.get(key);
-      if (field === undefined) throw new JsonFault(entry.line, `${name} has no ${key}`);
-      if (typeof field.value !== 'string' || field.value.trim() === '')
-        throw new JsonFault(field.line, `${name}.${key} must be a string that is not empty`);
-      if (key === 'schedule' && !SCHEDULE.test(field.value.trim()))
-        throw new JsonFault(field.line, `${name}.schedule must have five fields, such as "0 3 * * *"`);
-    }
   }
 }

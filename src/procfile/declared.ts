@@ -10,7 +10,7 @@ export function declaredProcesses(files: {
   readonly appJson?: string;
 }): Declared {
   const { commands, release } = parseProcfile(files.procfile ?? '');
-  const { formation, healthchecks } = parseAppJson(files.appJson ?? '{}');
+  const { formation, healthchecks, cron } = parseAppJson(files.appJson ?? '{}');
   const types = [WEB_TYPE, ...[...commands.keys()].filter((type) => type !== WEB_TYPE)];
   for (const [field, named] of Object.entries({ formation, healthchecks }))
     for (const [type, { line }] of named)
@@ -28,5 +28,9 @@ export function declaredProcesses(files: {
       ...(checks.length === 0 ? {} : { checks }),
     };
   });
-  return { processes, ...(release === undefined ? {} : { releasePhase: commandArgv(release) }) };
+  return {
+    processes,
+    ...(release === undefined ? {} : { releasePhase: commandArgv(release) }),
+    ...(cron.length === 0 ? {} : { cron }),
+  };
 }

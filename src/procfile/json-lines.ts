@@ -103,7 +103,7 @@ export function parseJsonLines(text: string): Located {
   return whole;
 }
 
-/** Throws {@link JsonFault} when it is another kind of value. */
+/** The members of an object. Throws {@link JsonFault} for anything else, with what it is called in the file. */
 export function objectOf({ value, line }: Located, name: string): ReadonlyMap<string, Located> {
   if (value instanceof Map) return value;
   throw new JsonFault(line, `${name} must be an object: {…}`);

@@ -13,6 +13,7 @@ import { type Clock, systemClock } from '../clock.js';
 import { homePaths } from '../config.js';
 import { makeDirectory, syncDirectory } from '../durable.js';
 import { isErrno, SlipwayError } from '../errors.js';
+import { compressLog } from '../logs/compressed-log.js';
 import { checkAppName } from '../model/app.js';
 import {
   apply,
@@ -198,6 +199,11 @@ export class DeploymentStore {
   /** Where the log is, or will be. */
   logPath(app: string, id: string): string {
     return join(this.#deploymentDirectory(app, id), 'log');
+  }
+
+  /** Of one that has ended. Answers with the bytes that are free now; undefined when it has no log, or it is compressed already. */
+  compressLog(app: string, id: string): Promise<number | undefined> {
+    return compressLog(this.logPath(app, id));
   }
 
   /** Where the outcomes of a build's steps are, or will be. */

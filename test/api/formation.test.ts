@@ -144,6 +144,18 @@ describe('a scale', () => {
     ]);
   });
 
+  test('beyond what an app may have is refused, and written down nowhere', async () => {
+    await deployed('large');
+    const tools = { ...changeTools(), limits: { ...platform.config.limits, appContainers: 5 } };
+    const before = await platform.ledger.read('large');
+    await expect(requestScale(tools, 'large', { web: 6 }, 'admin')).rejects.toMatchObject({
+      code: 'too_large',
+      message: 'large would have 6 containers, and an app has at most 5',
+    });
+    expect(await platform.ledger.read('large')).toEqual(before);
+    expect(await requestScale(tools, 'large', { web: 5 }, 'admin')).toMatchObject({ state: 'ready' });
+  });
+
   test.each([
     [{ scale: { wroker: 2 } }, 'refused has no process type "wroker"'],
     [{ scale: { web: 101 } }, 'web=101 is not a scale'],

@@ -193,8 +193,15 @@ describe('a locked app', () => {
       ['PATCH', 'formation/resources', { types: ['web'], limits: { cpus: 1 } }],
       ['POST', 'stop', {}],
       ['POST', 'restart', {}],
+      ['PATCH', 'domains', { add: ['www.example.com'] }],
+      ['DELETE', 'domains', undefined],
+      ['POST', 'certs', { certificate: 'a', key: 'b' }],
+      ['PATCH', 'certs', { automatic: true }],
+      ['DELETE', 'certs/abc', undefined],
+      ['DELETE', '?confirm=locked', undefined],
     ] as const) {
-      const answer = await platform.call(method, `/v1/apps/locked/${path}`, { body });
+      const url = `/v1/apps/locked${path.startsWith('?') ? '' : '/'}${path}`;
+      const answer = await platform.call(method, url, { body });
       expect([path, answer.status, answer.body]).toEqual([
         path,
         423,

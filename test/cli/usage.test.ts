@@ -6,6 +6,7 @@ import { nearest } from '../../src/cli/help.js';
 import { printable, table } from '../../src/cli/output.js';
 import { messageFrame } from '../../src/frames.js';
 import { checkPair } from '../../src/model/certificate.js';
+import { CronRuns } from '../../src/records/cron-runs.js';
 import { Platform } from '../api/support/platform.js';
 import { importsOf, readSources } from '../rules/sources.js';
 import { makeCertificate } from '../support/certificates.js';
@@ -92,6 +93,10 @@ const COMMANDS = [
   'ps:inspect',
   'ps:top',
   'ps:stats',
+  'cron',
+  'cron:runs',
+  'cron:run',
+  'cron:logs',
   'hosts',
   'hosts:add',
   'hosts:info',
@@ -318,6 +323,7 @@ describe('with --json', () => {
       },
       'GET /apps/hello/ps/web.1/top': { titles: ['PID'], processes: [] },
       'GET /apps/hello/usage': { usage: [], silent: [] },
+      'POST /apps/hello/cron/nightly/runs': { entry: 'nightly', run: 'r', name: 'n', host: 'local' },
       'GET /hosts': [],
       'GET /host-key': { publicKey: 'ssh-ed25519 AAAA' },
       'POST /hosts': { host: { name: 'beta' }, warnings: [] },
@@ -405,6 +411,10 @@ describe('with --json', () => {
       ['ps:inspect', '-a', 'hello'],
       ['ps:top', '-a', 'hello'],
       ['ps:stats', '-a', 'hello'],
+      ['cron', '-a', 'hello'],
+      ['cron:runs', 'nightly', '-a', 'hello'],
+      ['cron:run', 'nightly', '-a', 'hello'],
+      ['cron:logs', 'nightly', '-a', 'hello'],
       ['hosts'],
       ['hosts:add', 'beta', 'tcp://beta.test:1'],
       ['hosts:info', 'alpha'],
@@ -428,6 +438,11 @@ describe('with --json', () => {
       ['image:save', image, 'saved.tar'],
     ];
     expect([...new Set(runs.map(([name]) => name))].sort()).toEqual([...COMMANDS].sort());
+    const [cron, nightly] = [new CronRuns(platform.home), '20260101T030000Z'];
+    await cron.claim('hello', 'nightly', nightly, { by: 'slipway-1-1', at: 0 });
+    const run = (await cron.get('hello', 'nightly', nightly))!;
+    await cron.place(run, { host: 'local', release: 1, at: 0 });
+    await cron.end(run, { outcome: 'ok', exitCode: 0, at: 0 }, 'done\n');
     for (const argv of runs) {
       const { host } = new URL(await platform.url());
       const result = await terminal.run([...argv, '--json'], { stdin: `protocol=http\nhost=${host}\n` });
@@ -471,6 +486,7 @@ test('starts without a heavy module: only builtins and small files of this proje
     'src/logs/seconds.ts',
     'src/model/app.ts',
     'src/model/check.ts',
+    'src/model/cron.ts',
     'src/model/domain.ts',
     'src/model/host.ts',
     'src/model/process.ts',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { withBerths, withSpareBerths } from '../../deploy/edge/berths.js';
 import { type EdgeSettings, frameHash, parseDescription, renderEdge } from '../../deploy/edge/config.js';
 import { parseProcesses, parseStat } from '../../deploy/edge/haproxy.js';
 import {
@@ -48,8 +49,66 @@ describe("the edge's state", () => {
   });
 });
 
+/** As the edge itself does it. */
+const withNew = (now: EdgeState, wanted: EdgeApp): EdgeState => withBerths(now, withApp(now, wanted));
+const berthNames = ({ berths = [] }: EdgeState): string[] =>
+  berths.flatMap(({ number, host }) => (host === undefined ? [] : [`${number} ${host}`]));
+const free = ({ berths = [] }: EdgeState): number => berths.filter(({ host }) => host === undefined).length;
+
+describe('the backends that wait for apps', () => {
+  const start = withSpareBerths(EMPTY_EDGE);
+
+  it('are given one after the other, and kept', () => {
+    const two = withNew(withNew(start, app('b', 1)), app('a', 2));
+    expect([two.generation, berthNames(two), free(two)]).toEqual([3, ['1 b.localhost', '2 a.localhost'], 30]);
+    expect(withBerths(two, two)).toBe(two);
+    const changed = withNew(two, app('b', 3));
+    expect([changed.generation, changed.berths]).toEqual([4, two.berths]);
+  });
+
+  it('are given to no second app, not even to one that comes again under its name', () => {
+    const one = withNew(start, app('a', 1));
+    const without = withoutApp(one, 'a');
+    const gone = withBerths(one, without);
+    expect(gone).toBe(without);
+    const again = withNew(withNew(gone, app('b', 1)), app('a', 2));
+    expect(berthNames(again)).toEqual(['1 a.localhost', '2 b.localhost', '3 a.localhost']);
+    expect([...tablesOf(again).maps['apps.map']]).toEqual([
+      ['a.localhost', 'APP_3'],
+      ['b.localhost', 'APP_2'],
+    ]);
+    const servers = renderEdge(again, settings).split('backend APP_').slice(1);
+    expect(servers.slice(0, 3).map((text) => /server v1-10.0.0.1:(\d)/.exec(text)?.[1])).toEqual([
+      undefined,
+      '1',
+      '2',
+    ]);
+  });
+
+  it('are made anew before there are none, and what was used up is gone then', () => {
+    const names = Array.from({ length: 26 }, (_, index) => `app${index}`);
+    const many = names.reduce((now, name) => withNew(now, app(name, 1)), start);
+    const fewer = withBerths(many, withoutApp(many, 'app0'));
+    expect([free(fewer), frameHash(fewer, settings)]).toEqual([6, frameHash(start, settings)]);
+    const stocked = withSpareBerths(fewer);
+    expect([free(stocked), stocked.berths?.[0]?.number, stocked.generation]).toEqual([
+      32,
+      2,
+      fewer.generation + 1,
+    ]);
+    expect(withSpareBerths(stocked)).toBe(stocked);
+    // With none of them about, an app has one all the same.
+    expect(berthNames(withNew(EMPTY_EDGE, app('first', 1)))).toEqual(['1 first.localhost']);
+    const old: EdgeState = { generation: 7, apps: [app('old', 1)] };
+    expect(berthNames(withBerths(old, old))).toEqual(['1 old.localhost']);
+  });
+});
+
 describe('the configuration of HAProxy', () => {
-  const state: EdgeState = [app('hello', 9001, 9002), app('bare')].reduce(withApp, EMPTY_EDGE);
+  const state: EdgeState = [app('hello', 9001, 9002), app('bare')].reduce(
+    withNew,
+    withSpareBerths(EMPTY_EDGE),
+  );
 
   it.skipIf(HAPROXY_MISSING !== undefined)('is accepted without a warning', async () => {
     const path = join(await temporaryDirectory(), 'haproxy.cfg');
@@ -64,14 +123,15 @@ describe('the configuration of HAProxy', () => {
     }
   });
 
-  it('has one backend for each app, with its servers', () => {
+  it('has a backend for each app, with its servers, and others that wait', () => {
     const text = renderEdge(state, settings);
     expect(text.match(/^backend .*$/gm)).toEqual([
       'backend UNKNOWN_HOST',
       'backend SUCCESSOR',
-      'backend bare.localhost',
-      'backend hello.localhost',
+      ...Array.from({ length: 32 }, (_, index) => `backend APP_${index + 1}`),
     ]);
+    expect(text.indexOf('server v1')).toBeGreaterThan(text.indexOf('backend APP_1\n'));
+    expect(text.lastIndexOf('server v1')).toBeLessThan(text.indexOf('backend APP_2\n'));
     expect(text.match(/^ {2}server v.*$/gm)).toEqual([
       '  server v1-10.0.0.1:9001 10.0.0.1:9001 pool-max-conn 64 pool-purge-delay 2s',
       '  server v1-10.0.0.1:9002 10.0.0.1:9002 pool-max-conn 64 pool-purge-delay 2s',
@@ -81,18 +141,19 @@ describe('the configuration of HAProxy', () => {
   it('watches servers on other machines, and no others', () => {
     const [near] = app('hello', 9001).servers;
     const far = { ...near!, machine: 'b' };
-    const text = renderEdge(withApp(EMPTY_EDGE, { ...app('hello'), servers: [near!, far] }), settings);
+    const text = renderEdge(withNew(EMPTY_EDGE, { ...app('hello'), servers: [near!, far] }), settings);
     expect(text.match(/^ {2}server v.*$/gm)?.map((line) => / check /.test(line))).toEqual([false, true]);
   });
 
   it('names what can only change with a reload, and nothing else', () => {
     const hash = frameHash(state, settings);
-    expect(frameHash(withApp(state, app('hello', 1234)), settings)).toBe(hash);
-    expect(frameHash(withApp(state, app('new', 1)), settings)).not.toBe(hash);
-    expect(frameHash(withoutApp(state, 'bare'), settings)).not.toBe(hash);
+    expect(frameHash(withNew(state, app('hello', 1234)), settings)).toBe(hash);
+    expect(frameHash(withNew(state, app('new', 1)), settings)).toBe(hash);
+    expect(frameHash(withoutApp(state, 'bare'), settings)).toBe(hash);
+    expect(frameHash({ ...state, berths: [...state.berths!, { number: 99 }] }, settings)).not.toBe(hash);
     expect(frameHash(state, { ...settings, bind: '127.0.0.1:81' })).not.toBe(hash);
     const description = /description (.*)/.exec(renderEdge(state, settings))?.[1] ?? '';
-    expect(parseDescription(description)).toEqual({ generation: 2, frame: hash });
+    expect(parseDescription(description)).toEqual({ generation: 3, frame: hash });
     expect(parseDescription('my own proxy')).toBeUndefined();
   });
 });

@@ -63,15 +63,16 @@ describe('what is set for an app', () => {
 
   it('is read as HAProxy shows it', () => {
     const text =
-      '# id (file) description\n0 (domains.map) …\n\n0x55 a.test x.localhost\n0x56 b.test y.localhost\n\n\n0x57 x.localhost Zm9v\n\n\n# certificates.list\nc/x.pem:1 a.test *.b.test\nc/y.pem:3\n';
+      '# id (file) description\n0 (domains.map) …\n\n0x54 x.localhost APP_1\n\n0x55 a.test x.localhost\n0x56 b.test y.localhost\n\n\n0x57 x.localhost Zm9v\n\n\n# certificates.list\nc/x.pem:1 a.test *.b.test\nc/y.pem:3\n';
     const { maps, certificates } = parseTables(text);
     expect(maps).toEqual({
+      'apps.map': [{ key: 'x.localhost', value: 'APP_1', handle: '#0x54' }],
       'domains.map': [
-        ['a.test', 'x.localhost'],
-        ['b.test', 'y.localhost'],
+        { key: 'a.test', value: 'x.localhost', handle: '#0x55' },
+        { key: 'b.test', value: 'y.localhost', handle: '#0x56' },
       ],
       'secured.map': [],
-      'maintenance.map': [['x.localhost', 'Zm9v']],
+      'maintenance.map': [{ key: 'x.localhost', value: 'Zm9v', handle: '#0x57' }],
       'challenges.map': [],
     });
     expect(certificates).toEqual([
@@ -385,7 +386,7 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
         domains: ['kept.test', 'plain.test', `new${round}.test`],
         certificates: [await add(`kept-${round}`, next, 'kept.test')],
       });
-      if (round % 3 === 0) await serve(`reloads${round}`);
+      if (round % 3 === 0) await test.haproxy.reload();
       await until(() => count > seen + 10);
     }
     running = false;

@@ -80,7 +80,8 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
   const get = (host: string, path = '/'): ReturnType<typeof ask> =>
     ask(undefined, { port: test.port, host, path });
   const names = async (host: string): Promise<string[]> =>
-    ((await test.haproxy.backends()).get(host) ?? []).map((server) => server.name);
+    (await test.edge.running(host)).map((server) => server.name);
+  const reloads = async (): Promise<number> => (await test.haproxy.processes()).reloads;
 
   it('takes over a HAProxy that was started with another configuration', async () => {
     const one = await serve('one');
@@ -147,9 +148,10 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
       const load = startLoad({ port: test.port, host: 'busy.localhost', connections: 8, keepAlive, method });
       for (let release = 1; release <= 20; release += 1) {
         const next = await serve(`v${release}`);
-        // A new app: a reload in the middle of all.
-        if (release % 7 === 0)
+        if (release % 3 === 0)
           await route(`app${release}${keepAlive ? 'k' : 'c'}${method.toLowerCase()}`, next);
+        // As a new version of Slipway, or very many new apps: in the middle of all.
+        if (release % 7 === 0) await test.haproxy.reload();
         await route('busy', next);
         await until(() => load.seen.has(`v${release}`));
         await retire('busy', current);
@@ -167,9 +169,7 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
     const [before, after] = [await serve('before'), await serve('after')];
     await route('slow', before);
     const slow = get('slow.localhost', '/slow');
-    await until(async () =>
-      ((await test.haproxy.backends()).get('slow.localhost') ?? []).some((one) => one.sessions > 0),
-    );
+    await until(async () => (await test.edge.running('slow.localhost')).some((one) => one.sessions > 0));
     await route('slow', after);
     expect((await get('slow.localhost')).body).toBe('after');
     expect(await names('slow.localhost')).toHaveLength(2);
@@ -189,7 +189,7 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
     socket.on('close', () => {
       closed = true;
     });
-    await route('reloaded', after);
+    await test.haproxy.reload();
     await route('sockets', after);
     const retired = test.edge.retire('sockets.localhost', [before.name], { timeoutMs: 400, signal });
     socket.write('still here?');
@@ -206,7 +206,7 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const kept = { port: test.port, host: 'kept-open.localhost' };
     expect((await ask(agent, kept)).body).toBe('before');
-    await route('reloads-it', after);
+    await test.haproxy.reload();
     await route('kept-open', after);
     await retire('kept-open', before);
     await close(before.server);
@@ -239,6 +239,7 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
 
   it('makes good what a deployer that was killed had only written down', async () => {
     const [one, two] = [await serve('one'), await serve('two')];
+    await test.edge.converge();
     await route('torn', one);
     expect((await get('torn.localhost')).body).toBe('one');
     const file = new EdgeStateFile(test.configFile);
@@ -247,8 +248,10 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
     expect((await get('torn.localhost')).body).toBe('one');
     await test.another().converge();
     expect((await get('torn.localhost')).body).toBe('two');
-    expect(await readFile(test.configFile, 'utf8')).toBe(renderEdge(state, test.settings));
-    expect(await test.edge.leftovers()).toContainEqual({ host: 'torn.localhost', names: [one.name] });
+    expect(await readFile(test.configFile, 'utf8')).toBe(renderEdge(await file.read(), test.settings));
+    expect(await test.edge.leftovers()).toContainEqual(
+      expect.objectContaining({ host: 'torn.localhost', names: [one.name] }),
+    );
     await retire('torn', one);
     expect((await test.edge.leftovers()).map(({ host }) => host)).not.toContain('torn.localhost');
   });
@@ -281,10 +284,57 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
     expect((await get('fenced.localhost')).body).toBe('one');
   });
 
-  it('forgets an app that was destroyed', async () => {
-    await route('gone', await serve('gone'));
+  it('forgets an app that was destroyed, and counts anew for another of its name', async () => {
+    const one = await serve('gone');
+    await route('gone', one);
+    await get('gone.localhost');
+    expect((await test.edge.traffic('gone.localhost'))?.requests).toBe(1);
     await test.edge.change((now) => withoutApp(now, 'gone'), allow);
     expect((await get('gone.localhost')).status).toBe(404);
+    expect(await test.edge.traffic('gone.localhost')).toBeUndefined();
+    expect(await test.edge.leftovers()).toContainEqual(
+      expect.objectContaining({ host: 'gone.localhost', names: [one.name] }),
+    );
+    await retire('gone', one);
+    expect(await names('gone.localhost')).toEqual([]);
+    await route('gone', one);
+    expect((await test.edge.traffic('gone.localhost'))?.requests).toBe(0);
+    expect((await get('gone.localhost')).body).toBe('gone');
+  });
+
+  it('takes new apps without a reload, and without a lost request of the others', async () => {
+    const one = await serve('steady');
+    await route('steady', one);
+    await test.edge.converge();
+    const before = await reloads();
+    const load = startLoad({ port: test.port, host: 'steady.localhost', connections: 4 });
+    const socket = connect(test.port, '127.0.0.1');
+    socket.write('GET / HTTP/1.1\r\nHost: steady.localhost\r\nConnection: upgrade\r\nUpgrade: test\r\n\r\n');
+    await once(socket, 'data');
+    for (let count = 0; count < 8; count += 1) {
+      await route(`fresh${count}`, await serve(`fresh${count}`));
+      expect((await get(`fresh${count}.localhost`)).body).toBe(`fresh${count}`);
+      if (count % 3 === 0) await test.edge.change((now) => withoutApp(now, `fresh${count}`), allow);
+    }
+    expect(await reloads()).toBe(before);
+    await until(() => load.requests() > 100);
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    socket.write('still here?');
+    expect(String((await once(socket, 'data'))[0])).toBe('still here?');
+    socket.destroy();
+  });
+
+  it('has more backends made when few are left, and the apps keep theirs', async () => {
+    const one = await serve('early');
+    await route('early', one);
+    for (let count = 0; count < 33; count += 1) await route(`crowd${count}`, one);
+    for (const name of ['early', 'crowd0', 'crowd32'])
+      expect((await get(`${name}.localhost`)).body).toBe('early');
+    await test.edge.converge();
+    const before = await reloads();
+    await route('after-all', one);
+    expect([await reloads(), (await get('after-all.localhost')).body]).toEqual([before, 'early']);
   });
 
   it('says that it is not reachable, and by which socket, and changes nothing', async () => {

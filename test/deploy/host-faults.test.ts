@@ -88,7 +88,7 @@ describe.skipIf(missing !== undefined)('on three hosts', () => {
       return `${release} web.${one.instance.number} ${one.state} on ${one.host}`;
     });
     expect(running.sort()).toEqual(HOSTS.map((name, index) => `live web.${index + 1} running on ${name}`));
-    const servers = (await world.edge.haproxy.backends()).get(`${APP}.localhost`) ?? [];
+    const servers = await world.edge.edge.running(`${APP}.localhost`);
     expect(servers.map(({ name }) => name).sort()).toEqual(
       serversOfContainers(containers)
         .map(({ name }) => name)

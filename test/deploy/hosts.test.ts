@@ -95,7 +95,7 @@ describe.skipIf(missing !== undefined)('a rollout over three hosts', () => {
     expect(await running('replaced')).toEqual(
       ABC.map((name, index) => `v2 web.${index + 1} running on ${name}`),
     );
-    expect((await world.edge.haproxy.backends()).get('replaced.localhost')?.length).toBe(3);
+    expect((await world.edge.edge.running('replaced.localhost')).length).toBe(3);
   });
 
   it('starts nothing anew for a release that runs already on the same hosts, and moves one that is placed elsewhere', async () => {

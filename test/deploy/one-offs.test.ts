@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandRoutes } from '../../deploy/command-routes.js';
 import { Followed } from '../../deploy/followed.js';
 import { LABELS } from '../../deploy/names.js';
-import { type OneOffParts, sweepOneOffs } from '../../deploy/one-offs.js';
+import { type OneOffParts, runDetached, sweepOneOffs } from '../../deploy/one-offs.js';
 import type { ReconcileParts } from '../../deploy/reconcile.js';
 import { serveRuntime } from '../../deploy/serve.js';
 import { DeployerClient } from '../../src/api/deployer-client.js';
@@ -16,18 +16,13 @@ import type { HostRecord } from '../../src/model/host.js';
 import { temporaryDirectory } from '../support/directories.js';
 import { dockerMissing, TURN_TIMEOUT_MS } from '../support/docker.js';
 import { until } from '../support/until.js';
+import { type AttachOptions, attach as attachTo, type Ended } from './support/attach.js';
 import { HAPROXY_MISSING } from './support/edge.js';
 import { server } from './support/images.js';
 import { World } from './support/world.js';
 
 const missing = dockerMissing() ?? HAPROXY_MISSING;
 if (missing !== undefined) console.warn(`skipped: ${missing}`);
-
-interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
 
 describe.skipIf(missing !== undefined)('one-off commands', () => {
   let world: World;
@@ -53,50 +48,8 @@ describe.skipIf(missing !== undefined)('one-off commands', () => {
     await world?.close();
   }, 60_000);
 
-  /** As `slipway run` and `slipway enter` do it. */
-  const attach = async (
-    command: readonly string[],
-    {
-      what = 'run' as 'run' | 'enter',
-      stdin = Readable.from([]) as Readable,
-      signal = new AbortController().signal,
-      onOutput = (_text: string): void => undefined,
-      app = 'hello',
-      ...wish
-    }: Record<string, unknown> & {
-      what?: 'run' | 'enter';
-      stdin?: Readable;
-      signal?: AbortSignal;
-      onOutput?: (text: string) => void;
-      app?: string;
-    } = {},
-  ): Promise<Ended> => {
-    let out = '';
-    let err = '';
-    const into = (take: (text: string) => void): Writable =>
-      new Writable({
-        write: (chunk: Buffer, _encoding, done) => {
-          take(chunk.toString());
-          done();
-        },
-      });
-    const connection = await client.attach(app, what, 'alice');
-    const streams = {
-      out: into((text) => {
-        out += text;
-        onOutput(out);
-      }),
-      err: into((text) => {
-        err += text;
-      }),
-    };
-    const code = await beAttached(
-      connection,
-      { command, ...wish },
-      { stdin, streams, signal, hasTerminal: 'terminal' in wish, onStarted: () => undefined },
-    );
-    return { code, out, err };
-  };
+  const attach = (command: readonly string[], options: Partial<AttachOptions> = {}): Promise<Ended> =>
+    attachTo(client, command, { app: 'hello', ...options });
   const containers = (): Promise<string[]> =>
     world.docker
       .docker(['ps', '-aq', '--no-trunc', '--filter', `label=${LABELS.run}`])
@@ -227,6 +180,20 @@ describe.skipIf(missing !== undefined)('one-off commands', () => {
     await client.stopRun('hello', long.name);
     await allGone();
     await expect(client.stopRun('hello', long.name)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('is refused beyond the number that may run at once', async () => {
+    const { config } = parts;
+    const few = { ...parts, config: { ...config, limits: { ...config.limits, oneOffs: 1 } } };
+    const wish = { command: ['/bin/sleep', '1000'] };
+    const { name } = await runDetached(few, 'hello', 'bob', wish);
+    await expect(runDetached(few, 'hello', 'bob', wish)).rejects.toMatchObject({
+      code: 'conflict',
+      message: 'hello runs 1 one-off commands, and no more at once',
+    });
+    await client.stopRun('hello', name);
+    await client.stopRun('hello', (await runDetached(few, 'hello', 'bob', wish)).name);
+    await allGone();
   });
 
   it('gets the limits that were asked for', async () => {

@@ -49,6 +49,15 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     expect(await world.states('removed')).toEqual(['v1 running']);
   });
 
+  it('goes on without a host that was removed under a live release', async () => {
+    await world.createApp('bereft');
+    const { release = 0 } = await world.release('bereft', one, { scale: 2, hosts: ['gone', 'local'] });
+    await world.ledger.recordOutcome('bereft', release, { state: 'live', at: new Date().toISOString() });
+    await world.reconcile();
+    await serves('bereft');
+    expect((await world.containers('bereft')).map(({ instance }) => instance.number)).toEqual([2]);
+  });
+
   it('leaves no container that the engine would not restart, also when it is killed in the middle', async () => {
     const policy = async (): Promise<string> => {
       const [container] = await world.containers('unattended');
@@ -217,7 +226,7 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     );
     await world.reconcile();
     await serves('astray');
-    expect((await world.edge.haproxy.backends()).get('astray.localhost')?.map(({ name }) => name)).toEqual([
+    expect((await world.edge.edge.running('astray.localhost')).map(({ name }) => name)).toEqual([
       serverName(1, container!.address!),
     ]);
   });

@@ -74,9 +74,7 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     const answer = world.get('draining', '/cgi-bin/slow');
     const [old] = await world.containers('draining');
     await until(async () =>
-      ((await world.edge.haproxy.backends()).get('draining.localhost') ?? []).some(
-        ({ sessions }) => sessions > 0,
-      ),
+      (await world.edge.edge.running('draining.localhost')).some(({ sessions }) => sessions > 0),
     );
     const deployment = await world.release('draining', two);
     const done = world.rollOut(deployment);

@@ -1,6 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { commandRoutes } from '../../deploy/command-routes.js';
+import { commandEngine } from '../../deploy/commands.js';
 import { reportOf, statusOfHost } from '../../deploy/hosts/look.js';
 import { startReconciler } from '../../deploy/reconciler.js';
 import { serveRuntime } from '../../deploy/serve.js';
@@ -13,6 +17,7 @@ import type { ReleaseImage } from '../../src/model/release.js';
 import { temporaryDirectory } from '../support/directories.js';
 import { dockerMissing, TURN_TIMEOUT_MS } from '../support/docker.js';
 import { until } from '../support/until.js';
+import { attach } from './support/attach.js';
 import { HAPROXY_MISSING } from './support/edge.js';
 import { server } from './support/images.js';
 import { killAfter } from './support/killed.js';
@@ -125,10 +130,86 @@ describe.skipIf(missing !== undefined)('a Swarm of three nodes as one host', () 
     expect(await manager.docker(['secret', 'ls', '-q'])).toBe('');
   });
 
+  it('runs single commands on its manager, with what the services of the app have', async () => {
+    await world.createApp('single');
+    await world.ledger.setConfig('single', { TOKEN: 'hush-hush', SLIPWAY_SECRET_FILES: '1' }, 'alice');
+    const releasePhase = ['/bin/sh', '-c', 'echo "phase of $(cat $TOKEN_FILE | wc -c)"'];
+    const deployment = await world.release('single', one, { scale: 3, hosts: PROD, releasePhase });
+    expect(await world.rollOut(deployment), await world.log(deployment)).toMatchObject({ state: 'live' });
+    expect(await world.log(deployment)).toContain('release | phase of 9');
+    expect(await manager.docker(['ps', '-aq', '--filter', 'label=slipway.platform'])).toBe('');
+
+    const parts = { ...world.parts, book: { list: async () => [] } };
+    const socketPath = join(await temporaryDirectory(), 'deployer.sock');
+    const more = (on: Parameters<typeof commandRoutes>[0]): void => commandRoutes(on, parts);
+    const stop = await serveRuntime({ socketPath, hosts: parts.hosts, more, log: parts.log });
+    try {
+      const client = new DeployerClient(socketPath);
+      const script =
+        'read line; echo "$line $(cat $TOKEN_FILE)"; wget -qO- http://single_v1_web_1_testtest:8080; exit 4';
+      const stdin = Readable.from([Buffer.from('said\n')]);
+      expect(await attach(client, ['/bin/sh', '-c', script], { app: 'single', stdin })).toMatchObject({
+        code: 4,
+        out: 'said hush-hush\none\n',
+      });
+      const { name, host } = await client.runDetached('single', { command: ['/bin/sleep', '1000'] }, 'bob');
+      expect(host).toBe('prod');
+      expect((await client.runs('single')).runs).toEqual([
+        expect.objectContaining({ name, host: 'prod', state: 'running' }),
+      ]);
+      // It is no part of the app.
+      await world.reconcile();
+      expect(await running('single')).toEqual([1, 2, 3].map((number) => `v1 web.${number} running`));
+      await client.stopRun('single', name);
+      expect((await client.runs('single')).runs).toEqual([]);
+      expect(await manager.docker(['ps', '-aq', '--filter', 'label=slipway.run'])).toBe('');
+      // What is on its own node the manager's engine reaches into, and nothing else.
+      for (const { instance, address } of await world.containers('single')) {
+        const process = `web.${instance.number}`;
+        const entered = attach(client, ['/bin/cat', '/run/secrets/TOKEN'], {
+          app: 'single',
+          what: 'enter',
+          process,
+        });
+        if (address?.host === manager.address) expect((await entered).out).toBe('hush-hush');
+        else
+          await expect(entered).rejects.toMatchObject({
+            code: 'bad_request',
+            message: `${process} runs on a node of the Swarm prod that is not its manager`,
+          });
+      }
+    } finally {
+      await stop();
+    }
+  });
+
+  it('removes what a killed release phase has left on the manager', async () => {
+    await world.createApp('phase');
+    const releasePhase = ['/bin/sh', '-c', 'exec sleep 1000'];
+    const deployment = await world.release('phase', one, { hosts: PROD, releasePhase });
+    const spec = {
+      app: 'phase',
+      release: 1,
+      deployment: deployment.id,
+      image: one,
+      env: {},
+      command: releasePhase,
+    };
+    const host = await world.parts.hosts.get('prod');
+    await commandEngine(host).start({ ...spec, instance: { process: 'release', number: 1 } });
+    const left = (): Promise<string> =>
+      manager.docker(['ps', '-aq', '--filter', 'label=slipway.process=release']);
+    expect(await left()).not.toBe('');
+    const newer = await world.release('phase', one, { hosts: PROD });
+    expect(await world.rollOut(newer), await world.log(newer)).toMatchObject({ state: 'live' });
+    await world.reconcile();
+    expect(await left()).toBe('');
+  });
+
   it('has several services where there are more instances than nodes', async () => {
     await deployed('many', 4);
     expect(await services()).toEqual(['many_v1_web_1_testtest 3/3', 'many_v1_web_4_testtest 1/1']);
-    expect((await world.edge.haproxy.backends()).get('many.localhost')?.length).toBe(4);
+    expect((await world.edge.edge.running('many.localhost')).length).toBe(4);
   });
 
   it.each([

@@ -44,13 +44,9 @@ describe.skipIf(missing !== undefined)('a deployer that is killed', () => {
         containers.map((one) => `v${one.release} ${one.state}`),
         `killed after ${step}`,
       ).toEqual([`v${number + 1} running`]);
-      expect(
-        [...(await world.edge.haproxy.backends())]
-          .filter(([host]) => host === `${app}.localhost`)
-          .map(([, servers]) => servers.map((one) => one.name)),
-      ).toEqual([
+      expect((await world.edge.edge.running(`${app}.localhost`)).map((one) => one.name)).toEqual(
         (await world.edge.edge.state()).apps.find((one) => one.app === app)?.servers.map((one) => one.name),
-      ]);
+      );
       expect(await world.get(app)).toEqual({ status: 200, body: number % 2 === 0 ? 'even' : 'odd' });
     }
     await load.stop();

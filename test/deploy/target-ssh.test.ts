@@ -15,6 +15,7 @@ import { dockerMissing, startDocker, type TestDocker, TURN_TIMEOUT_MS } from '..
 import { sshdMissing, startSshd, type TestSshd } from '../support/sshd.js';
 import { until } from '../support/until.js';
 import { pushImage, server } from './support/images.js';
+import { runOneOff } from './support/one-off.js';
 import { type PlatformHosts, platformHosts } from './support/platform-hosts.js';
 import { startRegistry, type TestRegistry } from './support/registry.js';
 
@@ -110,18 +111,58 @@ describe.skipIf(missing !== undefined)('a host by SSH', () => {
     });
   });
 
-  it('is not taken away by a second deployer, which cannot have its port', async () => {
+  it('does nothing by a second name that was added without a look, and takes nothing away with it', async () => {
     const target = await added();
+    const container = await run(target, 'hello');
+    const twin = await wish({
+      name: 'beta',
+      address: address.replace('127.0.0.1', 'localhost'),
+      check: false,
+    });
+    expect((await platform.changes.add(twin, 'alice')).host).toMatchObject({ name: 'beta', unchecked: true });
+    const { target: second } = await platform.hosts.get('beta');
+    expect(await refused(second.list())).toEqual({
+      code: 'engine_unavailable',
+      message: 'this is the engine of alpha, and nothing is done there as beta',
+      hint: 'one engine has one name; take this one away: slipway hosts:remove beta --force',
+    });
+    expect(await platform.changes.remove('beta', 'alice')).toEqual({
+      name: 'beta',
+      problem: 'this is the engine of alpha, and nothing is done there as beta',
+    });
+    expect((await target.list()).map(({ id }) => id)).toEqual([container.id]);
+    await target.remove(container.id);
+  });
+
+  it('runs a command with its input, output and exit code', async () => {
+    const target = await added();
+    const image = await pushImage(docker, registry.host, 'apps/hello', { script: server('hello') });
+    await target.pull(image);
+    expect(await runOneOff(target, image)).toEqual({ exitCode: 4, output: 'got: said' });
+    expect(await target.listOneOffs()).toEqual([]);
+  });
+
+  it('is shared by a second deployer, which pulls through the forward of the first, and then by its own', async () => {
+    const target = await added();
+    await target.ping({});
     const second = new LedgerHosts(platform.parts);
     try {
-      const theirs = await second.get('alpha');
-      const { message } = await refused(theirs.target.ping({ timeoutMs: 5_000 }));
-      expect(message).toContain('remote port forwarding failed');
+      const theirs = (await second.get('alpha')).target as DockerTarget;
+      await theirs.ping({ timeoutMs: 5_000 });
+      const pulled = async (text: string): Promise<boolean> =>
+        theirs.pull(await pushImage(docker, registry.host, 'apps/shared', { script: server(text) }));
+      expect(await pulled('one')).toBe(true);
       await target.ping({ timeoutMs: 5_000 });
+      await platform.hosts.close();
+      await until(() =>
+        pulled('two').then(
+          () => true,
+          () => false,
+        ),
+      );
     } finally {
       await second.close();
     }
-    await target.ping({ timeoutMs: 5_000 });
   });
 
   it('looks well from all sides', async () => {
@@ -302,7 +343,7 @@ describe.skipIf(missing !== undefined)('a host by SSH', () => {
       name: 'alpha',
       address: { kind: 'ssh', user: 'root', host: '127.0.0.1', port: sshd.port, socket: '/run/none.sock' },
       socketPath: join(platform.home, 'run', 'other.sock'),
-      pulls: { port: pullPort, registry: registry.host },
+      pulls: { port: pullPort, registry: registry.host, turn: `slipway-testtest-pulls-alpha-${pullPort}` },
     };
     const program = `import { SshTunnel } from ${JSON.stringify(tunnel.href)};
       const log = { warn: console.error, info: () => undefined };

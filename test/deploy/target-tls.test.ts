@@ -13,6 +13,7 @@ import { dockerMissing, startDocker, type TestDocker, TURN_TIMEOUT_MS } from '..
 import { freePort } from '../support/ports.js';
 import { type CertificateFiles, TestAuthority } from '../support/test-authority.js';
 import { pushImage, server } from './support/images.js';
+import { runOneOff } from './support/one-off.js';
 import { type PlatformHosts, platformHosts } from './support/platform-hosts.js';
 import { startRegistry, type TestRegistry } from './support/registry.js';
 
@@ -60,6 +61,15 @@ describe.skipIf(missing !== undefined)('a host by TLS', () => {
     );
     return [error.code, error.message, error.hint ?? ''];
   };
+
+  it('runs a command with its input, output and exit code', async () => {
+    await add(ours);
+    const target = (await platform.hosts.get('beta')).target as DockerTarget;
+    const image = await pushImage(docker, registry.host, 'apps/hello', { script: server('hello') });
+    await target.pull(image);
+    expect(await runOneOff(target, image)).toEqual({ exitCode: 4, output: 'got: said' });
+    expect(await target.listOneOffs()).toEqual([]);
+  });
 
   it('is added with the files of its CA, and runs what it is told to', async () => {
     const { host, warnings } = await add(ours);

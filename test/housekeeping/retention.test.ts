@@ -1,5 +1,6 @@
 /** Sweeps with a real ledger, real records and a real registry. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { access, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +16,7 @@ import { emptyTrash } from '../../src/housekeeping/trash.js';
 import { Ledger } from '../../src/ledger/ledger.js';
 import { Vault } from '../../src/ledger/vault.js';
 import { createLogger } from '../../src/log.js';
+import { readLog } from '../../src/logs/log-reader.js';
 import type { OutcomeState } from '../../src/model/release.js';
 import { keptReleases } from '../../src/model/retention.js';
 import { DeploymentStore } from '../../src/records/deployments.js';
@@ -66,7 +68,7 @@ beforeEach(async () => {
     registry: client,
     registryHost: server.host,
     gate: new ImageGate(paths.run),
-    policy: { keepReleases: 2, keepRecordsMs: 30 * DAY_MS },
+    policy: { keepReleases: 2, keepRecordsMs: 30 * DAY_MS, compressLogsMs: 7 * DAY_MS },
   };
   app = await newApp();
 });
@@ -427,6 +429,25 @@ describe('a sweep of the records', () => {
     expect(left).toEqual([waiting.id, ...before.slice(0, 2).map(({ id }) => id)]);
     expect(await readdir(join(homePaths(home).deployments, app))).toHaveLength(3);
     expect([...(await parts.repositories.pins(app)).keys()]).toEqual([]);
+  });
+
+  it('compresses what ended long ago, of kept releases too, and leaves what is open', async () => {
+    for (const content of ['one', 'two']) await release(image(content), 'live');
+    const waiting = await parts.store.create(app, { kind: 'rollback', who: 'alice' });
+    const all = await parts.store.list(app);
+    for (const { id } of all) await writeFile(parts.store.logPath(app, id), 'a line\n'.repeat(10_000));
+    expect((await sweep()).compressed).toEqual({ logs: 0, bytes: 0 });
+    parts = { ...parts, policy: { ...parts.policy, compressLogsMs: 0 } };
+    expect((await sweep(true)).compressed).toEqual({ logs: 0, bytes: 0 });
+    const { compressed } = await sweep();
+    expect(compressed.logs).toBe(2);
+    expect(compressed.bytes).toBeGreaterThan(100_000);
+    for (const { id } of all) {
+      const path = parts.store.logPath(app, id);
+      expect(existsSync(path)).toBe(id === waiting.id);
+      expect((await readLog(path, 7 * 9_999, 100)).data.toString()).toBe('a line\n');
+    }
+    expect((await sweep()).compressed).toEqual({ logs: 0, bytes: 0 });
   });
 });
 

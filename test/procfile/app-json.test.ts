@@ -106,6 +106,20 @@ describe('app.json', () => {
     ['{"cron": [{"command": "a"}]}', 1, 'cron[0] has no schedule'],
     ['{"cron": [{"command": "", "schedule": "@daily"}]}', 1, 'cron[0].command must be a string'],
     ['{"cron": [\n{"command": "a",\n "schedule": "* * *"}]}', 3, 'cron[0].schedule must have five fields'],
+    ['{"cron": [{"command": "a", "schedule": "0 0 31 2 *"}]}', 1, '"0 0 31 2 *" never comes'],
+    ['{"cron": [{"command": "a", "schedule": "@daily",\n"timezone": "Mars"}]}', 2, '"Mars" is no time zone'],
+    ['{"cron": [{"command": "a", "schedule": "@daily", "name": "a b"}]}', 1, 'cron[0].name must be 1 to 30'],
+    [
+      '{"cron": [{"command": "a", "schedule": "@daily", "name": "x"},\n{"command": "b", "schedule": "@daily", "name": "x"}]}',
+      2,
+      'two entries called x',
+    ],
+    ['{"cron": [{"command": "a", "schedule": "@daily", "timeout": "2 days"}]}', 1, 'cron[0].timeout must be'],
+    [
+      '{"cron": [{"command": "a", "schedule": "@daily", "concurrency_policy": "replace"}]}',
+      1,
+      'must be "forbid" or "allow"',
+    ],
   ])('is refused with its line: %j', (text, line, message) => {
     expect(() => parseAppJson(text)).toThrow(
       expect.objectContaining({
@@ -127,5 +141,33 @@ describe('app.json', () => {
       formation: { web: { quantity: 0, size: 'standard-1x' } },
     });
     expect(parseAppJson(text).formation).toEqual(new Map([['web', { line: 1, quantity: 0 }]]));
+  });
+
+  it('declares what runs by the clock', () => {
+    const cron = [
+      { command: 'node tasks.js', schedule: ' 0 3 * * * ' },
+      { command: 'node tasks.js', schedule: '@daily', timeout: '15m' },
+      {
+        name: 'mail',
+        command: 'a | b',
+        schedule: '*/5 * * * *',
+        timezone: 'Europe/Berlin',
+        timeout: 90,
+        concurrency_policy: 'allow',
+        maintenance: false,
+      },
+    ];
+    expect(parseAppJson(JSON.stringify({ cron })).cron).toEqual([
+      { name: 'node-tasks-js', schedule: '0 3 * * *', command: ['node', 'tasks.js'] },
+      { name: 'node-tasks-js-2', schedule: '@daily', command: ['node', 'tasks.js'], timeoutMs: 900_000 },
+      {
+        name: 'mail',
+        schedule: '*/5 * * * *',
+        command: ['/bin/sh', '-c', 'a | b'],
+        timeZone: 'Europe/Berlin',
+        timeoutMs: 90_000,
+        overlaps: true,
+      },
+    ]);
   });
 });

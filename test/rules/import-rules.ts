@@ -31,7 +31,7 @@ const PURE_BUILTINS = new Set([
   'node:url',
   'node:util',
 ]);
-const PURE_PACKAGES = new Set(['zod']);
+const PURE_PACKAGES = new Set(['croner', 'zod']);
 
 /** The files that do no I/O, nor does anything they import (types aside). */
 export function isPure(path: string): boolean {

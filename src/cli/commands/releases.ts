@@ -4,6 +4,7 @@ import {
   commandText,
   describeChecks,
   describeDiff,
+  describeEntry,
   describeOne,
   type ReleaseDiff,
 } from '../../model/release-diff.js';
@@ -77,6 +78,7 @@ const info: Command = {
       ...(release.releasePhase === undefined
         ? []
         : [`phase     ${printable(commandText(release.releasePhase))}`]),
+      ...(release.cron ?? []).map((entry) => `cron      ${printable(describeEntry(entry))}`),
       `hosts     ${release.hosts.join(', ')}`,
       `config    ${release.config.join(', ') || 'none'}`,
       `build     ${release.build}`,

@@ -132,6 +132,14 @@ function rowsOf(apps: readonly AppSweep[], hosts: readonly HostSweep[]): Row[] {
         what: `logs of ${count(records.deployments, 'build')}`,
         bytes: records.bytes,
       });
+  for (const { app, compressed } of apps)
+    if (compressed.logs > 0)
+      rows.push({
+        place: 'records',
+        app,
+        what: `compressed: ${count(compressed.logs, 'log')}`,
+        bytes: compressed.bytes,
+      });
   return rows;
 }
 

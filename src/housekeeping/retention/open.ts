@@ -8,7 +8,7 @@ import type { RetentionParts } from './parts.js';
 const PATIENCE_MS = 10_000;
 
 export function retentionParts(
-  config: Pick<Config, 'home' | 'registry' | 'keepReleases' | 'keepRecordsMs'>,
+  config: Pick<Config, 'home' | 'registry' | 'keepReleases' | 'keepRecordsMs' | 'compressLogsMs'>,
   parts: Pick<RetentionParts, 'ledger' | 'store' | 'repositories' | 'registry'>,
 ): RetentionParts {
   return {
@@ -17,6 +17,10 @@ export function retentionParts(
     gate: new ImageGate(homePaths(config.home).run),
     patienceMs: PATIENCE_MS,
     onRemoved: () => markGarbage(homePaths(config.home).run),
-    policy: { keepReleases: config.keepReleases, keepRecordsMs: config.keepRecordsMs },
+    policy: {
+      keepReleases: config.keepReleases,
+      keepRecordsMs: config.keepRecordsMs,
+      compressLogsMs: config.compressLogsMs,
+    },
   };
 }

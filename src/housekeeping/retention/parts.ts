@@ -11,11 +11,13 @@ export interface RetentionPolicy {
   readonly keepReleases: number;
   /** How long the records of what no kept release came from stay, and images that were built only. */
   readonly keepRecordsMs: number;
+  /** After how long the log of what has ended is compressed. */
+  readonly compressLogsMs: number;
 }
 
 export interface RetentionParts {
   readonly ledger: Pick<Ledger, 'listApps' | 'read' | 'letGo'>;
-  readonly store: Pick<DeploymentStore, 'list' | 'open' | 'remove' | 'sizeBytes'>;
+  readonly store: Pick<DeploymentStore, 'list' | 'open' | 'remove' | 'sizeBytes' | 'compressLog'>;
   readonly repositories: Pick<AppRepositories, 'pins' | 'unpin'>;
   readonly registry: Pick<RegistryClient, 'listTags' | 'headManifest' | 'deleteManifest' | 'blobsOf'>;
   readonly registryHost: string;
@@ -51,6 +53,12 @@ export interface RecordsSweep {
   readonly bytes: number;
 }
 
+/** Logs that were compressed. What that would free is not known before. */
+export interface LogsSweep {
+  readonly logs: number;
+  readonly bytes: number;
+}
+
 export interface AppSweep {
   readonly app: string;
   readonly keep: number;
@@ -59,4 +67,5 @@ export interface AppSweep {
   readonly going: readonly number[];
   readonly registry: RegistrySweep;
   readonly records: RecordsSweep;
+  readonly compressed: LogsSweep;
 }

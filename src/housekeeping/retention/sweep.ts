@@ -11,6 +11,7 @@ import {
   type RetentionState,
   withoutReleases,
 } from '../../model/retention.js';
+import { compressLogs } from './logs.js';
 import type { AppSweep, RetentionParts, SweepOptions } from './parts.js';
 import { sweepRecords } from './records.js';
 import { sweepRegistry } from './registry.js';
@@ -30,13 +31,15 @@ export async function sweepApp(parts: RetentionParts, app: string, options: Swee
   // What the registry still has is found by its records.
   const ended = deployments.filter(({ state: end }) => isFinal(end));
   const swept = registry.state === 'busy' ? [] : ended;
+  const sweptRecords = await sweepRecords(parts, { app, state, deployments: swept }, options);
   return {
     app,
     keep: state.keep ?? policy.keepReleases,
     kept: keptOf(state, policy.keepReleases),
     going,
     registry,
-    records: await sweepRecords(parts, { app, state, deployments: swept }, options),
+    records: sweptRecords,
+    compressed: await compressLogs(parts, app, await store.list(app), options),
   };
 }
 
@@ -92,9 +95,9 @@ export class Sweeper {
       throw new SlipwayError('unavailable', `${failed} apps were not swept`, { temporary: true });
   }
 
-  #report({ app, going, registry, records }: AppSweep): void {
-    if (going.length + registry.images + records.deployments > 0)
-      this.#log.info({ app, going, registry, records }, 'removed what is not kept');
+  #report({ app, going, registry, records, compressed }: AppSweep): void {
+    if (going.length + registry.images + records.deployments + compressed.logs > 0)
+      this.#log.info({ app, going, registry, records, compressed }, 'removed what is not kept');
     if (registry.state !== 'refused' || this.#isRefused) return;
     this.#isRefused = true;
     this.#log.warn(

@@ -20,6 +20,7 @@ import { Git } from '../../../src/git/git.js';
 import { Ledger } from '../../../src/ledger/ledger.js';
 import { Vault } from '../../../src/ledger/vault.js';
 import { createLogger } from '../../../src/log.js';
+import type { CronEntry } from '../../../src/model/cron.js';
 import type { Deployment, DeploymentKind } from '../../../src/model/deployment.js';
 import { LOCAL_HOST } from '../../../src/model/host.js';
 import type { ReleaseImage, ReleaseProcess } from '../../../src/model/release.js';
@@ -192,12 +193,16 @@ export class World {
       scale = 1,
       processes = [{ type: 'web', scale }],
       hosts,
+      cron,
+      releasePhase,
     }: {
       kind?: DeploymentKind;
       source?: string;
       scale?: number;
       processes?: readonly ReleaseProcess[];
       hosts?: readonly string[];
+      cron?: readonly CronEntry[];
+      releasePhase?: readonly string[];
     } = {},
   ): Promise<Deployment> {
     const commit = source ?? (await this.commit(app));
@@ -218,6 +223,8 @@ export class World {
       config,
       processes,
       ...(hosts === undefined ? {} : { hosts }),
+      ...(cron === undefined ? {} : { cron }),
+      ...(releasePhase === undefined ? {} : { releasePhase }),
       deploymentId: id,
       description: `deploy ${commit.slice(0, 7)}`,
     };
