@@ -303,6 +303,8 @@ export interface HomePaths {
   readonly deployments: string;
   readonly openDeployments: string;
   readonly secretKey: string;
+  /** When tokens were last used. */
+  readonly tokenUses: string;
   /** What opens the hosts: the deployer's alone. */
   readonly hostCredentials: string;
   readonly store: string;
@@ -319,6 +321,7 @@ export function homePaths(home: string): HomePaths {
     deployments: join(home, 'deployments'),
     openDeployments: join(home, 'deployments', '.open'),
     secretKey: join(home, 'secret.key'),
+    tokenUses: join(home, 'token-uses.json'),
     hostCredentials: join(home, 'hosts'),
     store: join(home, 'store'),
     tmp: join(home, 'tmp'),

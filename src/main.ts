@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { DeployerClient } from './api/deployer-client.js';
+import { createApp } from './beginnings.js';
 import { type Config, homePaths, loadConfig } from './config.js';
 import { describeError, SlipwayError, toSlipwayError } from './errors.js';
 import { fastPaths } from './fast-paths.js';
@@ -16,7 +17,9 @@ import type { AppDirectory } from './git/push.js';
 import { smartHttp } from './git/smart-http.js';
 import { checkGitVersion } from './git/version.js';
 import { retentionParts } from './housekeeping/retention/open.js';
+import { EventLog } from './ledger/event-log.js';
 import { Ledger } from './ledger/ledger.js';
+import type { People } from './ledger/people.js';
 import { PlatformLedger } from './ledger/platform.js';
 import { Vault } from './ledger/vault.js';
 import { createLogger, type Logger } from './log.js';
@@ -44,7 +47,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   const store = new DeploymentStore(config.home);
   const queues = new Queues(config.redisUrl, { log });
   const registry = RegistryClient.fromConfig(config, log);
-  const apps = appDirectory(ledger);
+  const apps = appDirectory(ledger, platform.people);
   const acceptance = new Acceptance({
     store,
     repositories,
@@ -70,6 +73,8 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
       store,
       ledger,
       platform,
+      people: platform.people,
+      events: new EventLog(git, paths),
       hostBook: platform.hosts,
       history: repositories,
       queues,
@@ -84,7 +89,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
         hooks,
         hooksDirectory,
         apps,
-        authenticate: (token) => platform.tokens.verify(token),
+        authenticate: (token) => platform.identify(token),
         defaultDeployBranch: config.deployBranch,
         limits: config.limits,
         log,
@@ -113,18 +118,19 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     await server.close();
     clearTimeout(late);
     registry.close();
+    await platform.uses.write();
     await queues.close();
   };
 }
 
 /** The ledger as a push sees it. */
-function appDirectory(ledger: Ledger): AppDirectory {
+function appDirectory(ledger: Ledger, people: People): AppDirectory {
   return {
     deployBranch: async (app) =>
       (await ledger.appExists(app)) ? (await ledger.read(app)).settings.deployBranch : undefined,
     lock: async (app) => ((await ledger.appExists(app)) ? (await ledger.read(app)).lock : undefined),
     create: async (app, deployBranch, who) => {
-      await ledger.createApp(app, { deployBranch }, who.name);
+      await createApp({ ledger, people }, app, deployBranch, who);
     },
   };
 }

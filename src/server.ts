@@ -12,10 +12,13 @@ import { limitBodyTime } from './api/body-deadline.js';
 import { buildRoutes } from './api/builds.js';
 import { domainRoutes } from './api/domains.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
+import { eventRoutes } from './api/events.js';
 import { formationRoutes } from './api/formation.js';
 import { hostRoutes } from './api/hosts.js';
+import { letGoOfRevoked } from './api/let-go.js';
 import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
+import { peopleRoutes } from './api/people.js';
 import { releaseRoutes } from './api/releases.js';
 import { retentionRoutes } from './api/retention.js';
 import { Routes } from './api/route.js';
@@ -31,9 +34,11 @@ import { acceptUpgrades } from './upgrades.js';
 export interface ServerTimes extends FollowTimes {
   /** For the whole body of an API request. Its head has node's 60 s. */
   readonly bodyMs: number;
+  /** How often it is looked whether who is still here may be. */
+  readonly revokedMs: number;
 }
 
-const TIMES: ServerTimes = { bodyMs: 60_000, pingMs: 15_000, stallMs: 60_000 };
+const TIMES: ServerTimes = { bodyMs: 60_000, revokedMs: 2_000, pingMs: 15_000, stallMs: 60_000 };
 const KEEP_ALIVE_MS = 60_000;
 
 /** `git` is the plugin of src/git that receives pushes; it answers git's own paths and formats. */
@@ -79,6 +84,7 @@ export function buildServer(
         reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
       });
       const routes = new Routes(api, tools);
+      letGoOfRevoked(api, tools.platform, times.revokedMs);
       limitBodyTime(api, times.bodyMs);
       const turns = new Turns();
       appRoutes(routes, tools, turns);
@@ -91,6 +97,8 @@ export function buildServer(
       oneOffRoutes(routes, tools);
       hostRoutes(routes, tools, turns);
       tokenRoutes(routes, tools);
+      peopleRoutes(routes, tools);
+      eventRoutes(routes, tools);
     },
     { prefix: '/v1' },
   );

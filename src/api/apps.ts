@@ -1,5 +1,6 @@
 /** Apps: create, list, show, lock, destroy. */
 import { z } from 'zod';
+import { createApp } from '../beginnings.js';
 import { destroyApp } from '../endings.js';
 import { SlipwayError } from '../errors.js';
 import { checkAppName } from '../model/app.js';
@@ -27,12 +28,12 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
     handle: async ({ who, body }) => {
       const name = checkAppName(body.name);
       // The same answer whether it exists: nobody learns of other people's apps.
-      if (!who.mayCreateApps || !who.may(name, 'admin')) {
+      if (!who.mayCreate(name)) {
         throw new SlipwayError('forbidden', `this token may not create the app ${name}`, {
           hint: 'ask the operator of this platform for one that may',
         });
       }
-      await turns.take(name, () => ledger.createApp(name, { deployBranch: config.deployBranch }, who.name));
+      await turns.take(name, () => createApp(tools, name, config.deployBranch, who));
       return view(name);
     },
   });

@@ -103,7 +103,14 @@ declare module 'fastify' {
   }
 }
 
-const NOBODY: Identity = { name: 'nobody', admin: false, mayCreateApps: false, apps: [], may: () => false };
+const NOBODY: Identity = {
+  name: 'nobody',
+  admin: false,
+  mayCreateApps: false,
+  apps: [],
+  may: () => false,
+  mayCreate: () => false,
+};
 
 export class Routes {
   /** In the order of their registration. */

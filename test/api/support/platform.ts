@@ -11,6 +11,7 @@ import { type Config, homePaths, type Limits, loadConfig } from '../../../src/co
 import { AppRepositories } from '../../../src/git/app-repository.js';
 import { Git } from '../../../src/git/git.js';
 import { retentionParts } from '../../../src/housekeeping/retention/open.js';
+import { EventLog } from '../../../src/ledger/event-log.js';
 import { Ledger } from '../../../src/ledger/ledger.js';
 import { PlatformLedger } from '../../../src/ledger/platform.js';
 import { Vault } from '../../../src/ledger/vault.js';
@@ -100,6 +101,8 @@ export class Platform {
         store: this.store,
         ledger: this.ledger,
         platform: this.platform,
+        people: this.platform.people,
+        events: new EventLog(this.git, this.paths),
         hostBook: this.platform.hosts,
         history: this.repositories,
         queues: this.queues,
@@ -114,7 +117,7 @@ export class Platform {
       },
       (_instance, _options, done) => done(),
       log,
-      { bodyMs: 60_000, pingMs: 15_000, stallMs: 60_000, ...options.times },
+      { bodyMs: 60_000, revokedMs: 200, pingMs: 15_000, stallMs: 60_000, ...options.times },
     );
     this.server.addHook('onRoute', ({ method, url, config }) => {
       for (const each of [method].flat()) this.routes.push(`${each} ${url}`);

@@ -27,9 +27,9 @@ import { clientEnvironment, type WorkTree } from './repositories.js';
 const run = promisify(execFile);
 
 export const TOKENS: Readonly<Record<string, Pusher>> = {
-  'owner-token': { name: 'ada', mayCreateApps: true, may: () => true },
-  'hello-token': { name: 'ben', mayCreateApps: false, may: (app) => app === 'hello' },
-  'other-token': { name: 'eve', mayCreateApps: false, may: (app) => app === 'other' },
+  'owner-token': { name: 'ada', may: () => true, mayCreate: () => true },
+  'hello-token': { name: 'ben', may: (app) => app === 'hello', mayCreate: () => false },
+  'other-token': { name: 'eve', may: (app) => app === 'other', mayCreate: () => false },
 };
 
 /** What a test lets happen to a build that was enqueued. */
