@@ -14,6 +14,7 @@ import { Git } from './git/git.js';
 import { hookProgram, installHook } from './git/hook-program.js';
 import { HookServer } from './git/hook-server.js';
 import type { AppDirectory } from './git/push.js';
+import { GitServices } from './git/services.js';
 import { smartHttp } from './git/smart-http.js';
 import { checkGitVersion } from './git/version.js';
 import { retentionParts } from './housekeeping/retention/open.js';
@@ -67,6 +68,15 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   await installHook(hooksDirectory, hookProgram());
   await hooks.start();
 
+  const services = new GitServices({
+    git,
+    repositories,
+    hooks,
+    hooksDirectory,
+    defaultDeployBranch: config.deployBranch,
+    limits: config.limits,
+  });
+
   const server = buildServer(
     {
       config,
@@ -86,8 +96,8 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
       smartHttp(instance, {
         git,
         repositories,
+        services,
         hooks,
-        hooksDirectory,
         apps,
         authenticate: (token) => platform.identify(token),
         defaultDeployBranch: config.deployBranch,
