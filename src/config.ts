@@ -47,6 +47,12 @@ export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
   /** What users reach the web process by, without a trailing slash. */
   readonly publicUrl: string;
+  /** Where sshd listens, and what users push to by it. Without it nobody comes by SSH. */
+  readonly ssh?: {
+    readonly listen: { readonly host: string; readonly port: number };
+    /** `ssh://git@host:port`, without a trailing slash. */
+    readonly url: string;
+  };
   readonly redisUrl: string;
   readonly registry: RegistryConfig;
   /** Registry hosts that may be written to. The configured one by default. */
@@ -152,6 +158,10 @@ const environment = z.object({
   SLIPWAY_HOME: z.string().default(join(homedir(), '.slipway')),
   SLIPWAY_LISTEN: hostPort.default('127.0.0.1:7070'),
   SLIPWAY_URL: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).optional(),
+  SLIPWAY_SSH_LISTEN: z.union([z.literal('none'), hostPort]).optional(),
+  SLIPWAY_SSH_URL: z
+    .url({ protocol: /^ssh$/, error: 'must be an ssh:// URL, for example ssh://git@deploy.example.com' })
+    .optional(),
   SLIPWAY_REDIS_URL: z
     .string()
     .regex(/^(rediss?|unix):\/\/.+/, 'must start with redis://, rediss:// or unix://')
@@ -241,12 +251,14 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
         `${UNIX_SOCKET_PATH_BYTES - Buffer.byteLength(longest) + Buffer.byteLength(home)} bytes`,
     ]);
   }
-  const [host = '', port = ''] = values.SLIPWAY_LISTEN.split(':');
+  const listen = parseHostPort(values.SLIPWAY_LISTEN);
+  const publicUrl = (values.SLIPWAY_URL ?? `http://${values.SLIPWAY_LISTEN}`).replace(/\/+$/, '');
   const { SLIPWAY_REGISTRY_USERNAME: username, SLIPWAY_REGISTRY_PASSWORD: password } = values;
   return {
     home,
-    listen: { host, port: Number(port) },
-    publicUrl: (values.SLIPWAY_URL ?? `http://${values.SLIPWAY_LISTEN}`).replace(/\/+$/, ''),
+    listen,
+    publicUrl,
+    ...sshOf(values, publicUrl),
     redisUrl: values.SLIPWAY_REDIS_URL,
     registry: {
       host: values.SLIPWAY_REGISTRY,
@@ -286,6 +298,22 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   };
 }
 
+function parseHostPort(text: string): { host: string; port: number } {
+  const [host = '', port = ''] = text.split(':');
+  return { host, port: Number(port) };
+}
+
+/** Users reach sshd at the host that they reach the web process by, unless it is said otherwise. */
+function sshOf(
+  { SLIPWAY_SSH_LISTEN: text, SLIPWAY_SSH_URL: url }: z.infer<typeof environment>,
+  publicUrl: string,
+): Pick<Config, 'ssh'> {
+  if (text === undefined || text === 'none') return {};
+  const listen = parseHostPort(text);
+  const { hostname } = new URL(publicUrl);
+  return { ssh: { listen, url: (url ?? `ssh://git@${hostname}:${listen.port}`).replace(/\/+$/, '') } };
+}
+
 function invalidConfig(problems: readonly string[]): SlipwayError {
   return new SlipwayError('invalid_config', `the settings are not valid:\n  ${problems.join('\n  ')}`, {
     hint: 'correct these environment variables and start again',
@@ -298,6 +326,10 @@ export interface HomePaths {
   readonly hookSocket: string;
   /** Where the deployer answers the web process about running containers. */
   readonly deployerSocket: string;
+  /** Where the web process answers sshd; its directory is all of the home that the room of sshd has. */
+  readonly sshSocket: string;
+  /** The key that the platform is known by to who comes by SSH. */
+  readonly ssh: string;
   readonly appRepositories: string;
   readonly platformRepository: string;
   readonly deployments: string;
@@ -316,6 +348,8 @@ export function homePaths(home: string): HomePaths {
     run: join(home, 'run'),
     hookSocket: join(home, 'run', 'hook.sock'),
     deployerSocket: join(home, 'run', 'deployer.sock'),
+    sshSocket: join(home, 'run', 'ssh', 'ssh.sock'),
+    ssh: join(home, 'ssh'),
     appRepositories: join(home, 'git', 'apps'),
     platformRepository: join(home, 'git', 'platform.git'),
     deployments: join(home, 'deployments'),

@@ -28,6 +28,7 @@ import { Queues } from './queue/queues.js';
 import { DeploymentStore } from './records/deployments.js';
 import { RegistryClient } from './registry/client.js';
 import { buildServer } from './server.js';
+import { SshDoor } from './ssh/door.js';
 
 /** How long requests under way may take when the process is asked to stop; pushes are only watched, so they are let go. */
 const STOP_MS = 5_000;
@@ -76,6 +77,17 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     defaultDeployBranch: config.deployBranch,
     limits: config.limits,
   });
+  const door = new SshDoor({
+    socketPath: paths.sshSocket,
+    people: platform.people,
+    passes: platform.passes,
+    services,
+    apps,
+    apiUrl: localUrl(config),
+    limits: config.limits,
+    log,
+  });
+  if (config.ssh !== undefined) await door.start();
 
   const server = buildServer(
     {
@@ -109,7 +121,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   try {
     await server.listen(config.listen);
   } catch (error) {
-    await hooks.close();
+    await Promise.all([door.close(), hooks.close()]);
     await queues.close();
     throw new SlipwayError(
       'unavailable',
@@ -122,7 +134,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   }
   log.info({ url: config.publicUrl }, 'web is ready');
   return async () => {
-    await hooks.close();
+    await Promise.all([door.close(), hooks.close()]);
     server.server.closeIdleConnections();
     const late = setTimeout(() => server.server.closeAllConnections(), STOP_MS);
     await server.close();
@@ -131,6 +143,11 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     await platform.uses.write();
     await queues.close();
   };
+}
+
+/** By which a process on this machine reaches the API. */
+function localUrl({ listen: { host, port } }: Config): string {
+  return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`;
 }
 
 /** The ledger as a push sees it. */

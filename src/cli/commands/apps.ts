@@ -27,6 +27,7 @@ const create: Command = {
       `Created ${app.name}`,
       `  address   ${app.url}`,
       `  git       ${app.gitUrl}`,
+      ...(app.sshUrl === undefined ? [] : [`  by SSH    ${app.sshUrl}`]),
       added
         ? `  the git remote "slipway" is set; deploy with: git push slipway HEAD:${app.deployBranch}`
         : `  deploy with: git push ${app.gitUrl} HEAD:${app.deployBranch}`,
@@ -69,6 +70,7 @@ const info: Command = {
       `app       ${app.name}`,
       `address   ${app.url}`,
       `git       ${app.gitUrl}`,
+      ...(app.sshUrl === undefined ? [] : [`by SSH    ${app.sshUrl}`]),
       `branch    ${app.deployBranch}`,
       `live      ${app.release === undefined ? 'nothing yet' : `${app.release.version}, ${app.release.description}`}`,
       ...(app.release === undefined
