@@ -1,4 +1,5 @@
-/** The web process's HTTP server: health, the API below /v1, and git below /git. Every error leaves as JSON that says what to do. */
+/** The web process's HTTP server: health, the API below /v1, and git below /git. Every error leaves as problem details that say what to do. */
+import { randomUUID } from 'node:crypto';
 import {
   type FastifyBaseLogger,
   type FastifyError,
@@ -48,6 +49,8 @@ export function buildServer(
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: apiBodyBytes,
+    // An error tells it, and the log has it.
+    genReqId: () => randomUUID(),
     keepAliveTimeout: KEEP_ALIVE_MS,
     routerOptions: { maxParamLength: 200 },
     // A URL that cannot be decoded: fastify would answer it in its own format.

@@ -211,8 +211,8 @@ function reasonOf(cause: unknown): string {
 
 async function apiError(url: string, answer: IncomingMessage): Promise<SlipwayError> {
   const status = answer.statusCode ?? 0;
-  const { code, message, where, hint } = fieldsOf(await readText(answer).catch(() => ''));
-  if (code === undefined || message === undefined) {
+  const { code, detail, where, hint } = fieldsOf(await readText(answer).catch(() => ''));
+  if (code === undefined || detail === undefined) {
     // Not Slipway's answer: a proxy in between, or another service at that address.
     const { location } = answer.headers;
     return new SlipwayError('unavailable', `${url} answered with HTTP ${status}, not as Slipway does`, {
@@ -223,16 +223,17 @@ async function apiError(url: string, answer: IncomingMessage): Promise<SlipwayEr
       temporary: status >= 500,
     });
   }
-  return new SlipwayError(code, message, {
+  return new SlipwayError(code, detail, {
     ...(where === undefined ? {} : { where }),
     ...(hint === undefined ? {} : { hint }),
     temporary: status >= 500,
   });
 }
 
+/** Of problem details (RFC 9457). */
 interface ErrorFields {
   readonly code?: ErrorCode;
-  readonly message?: string;
+  readonly detail?: string;
   readonly where?: string;
   readonly hint?: string;
 }
@@ -240,7 +241,7 @@ interface ErrorFields {
 function fieldsOf(text: string): ErrorFields {
   try {
     const body = JSON.parse(text) as Record<string, unknown>;
-    const fields = ['code', 'message', 'where', 'hint'].filter((name) => typeof body[name] === 'string');
+    const fields = ['code', 'detail', 'where', 'hint'].filter((name) => typeof body[name] === 'string');
     if (!Object.hasOwn(ERROR_CODES, String(body.code))) return {};
     return Object.fromEntries(fields.map((name) => [name, body[name]])) as ErrorFields;
   } catch {
