@@ -11,6 +11,7 @@ import {
 import { appRoutes } from './api/apps.js';
 import { limitBodyTime } from './api/body-deadline.js';
 import { buildRoutes } from './api/builds.js';
+import { documentPage, documentRoute, lazyDocument } from './api/docs.js';
 import { domainRoutes } from './api/domains.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
 import { formationRoutes } from './api/formation.js';
@@ -19,7 +20,7 @@ import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
 import { retentionRoutes } from './api/retention.js';
-import { Routes } from './api/route.js';
+import { type RouteDescription, Routes } from './api/route.js';
 import { runtimeRoutes } from './api/runtime.js';
 import { tokenRoutes } from './api/tokens.js';
 import type { ApiTools } from './api/tools.js';
@@ -73,6 +74,9 @@ export function buildServer(
     ),
   );
   acceptUpgrades(server);
+  const table: RouteDescription[] = [];
+  const document = lazyDocument(table, tools.config);
+  documentPage(server, document);
   server.get('/healthz', () => ({ status: 'ok' }));
   void server.register(git);
   void server.register(
@@ -81,7 +85,7 @@ export function buildServer(
         // Config vars and logs are nobody's to keep, and nobody's browser's to guess at.
         reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
       });
-      const routes = new Routes(api, tools);
+      const routes = new Routes(api, tools, table);
       limitBodyTime(api, times.bodyMs);
       const turns = new Turns();
       appRoutes(routes, tools, turns);
@@ -94,6 +98,7 @@ export function buildServer(
       oneOffRoutes(routes, tools);
       hostRoutes(routes, tools, turns);
       tokenRoutes(routes, tools);
+      documentRoute(routes, document);
     },
     { prefix: '/v1' },
   );

@@ -106,13 +106,17 @@ declare module 'fastify' {
 const NOBODY: Identity = { name: 'nobody', admin: false, mayCreateApps: false, apps: [], may: () => false };
 
 export class Routes {
-  /** In the order of their registration. */
-  readonly table: RouteDescription[] = [];
   readonly #api: FastifyInstance;
+  readonly #table: RouteDescription[];
 
-  /** From here on `api` takes only routes that are described. */
-  constructor(api: FastifyInstance, tools: Pick<ApiTools, 'ledger' | 'platform'>) {
+  /** From here on `api` takes only routes that are described. They go into the table, in the order of their registration. */
+  constructor(
+    api: FastifyInstance,
+    tools: Pick<ApiTools, 'ledger' | 'platform'>,
+    table: RouteDescription[] = [],
+  ) {
     this.#api = api;
+    this.#table = table;
     api.addHook('onRoute', ({ method, url, config }) => {
       if (config?.described === undefined) throw new Error(`${method} ${url} is not described`);
     });
@@ -135,7 +139,7 @@ export class Routes {
   >(route: Route<Path, Schemas, Query, Body, A>): void {
     const { handle, ...described } = route;
     checkDescription(described);
-    this.table.push(described);
+    this.#table.push(described);
     const params = z.looseObject(route.params ?? {});
     const statuses = Object.keys(route.answers).map(Number);
     this.#api.route({

@@ -22,6 +22,7 @@ function routes(): (RouteDescription & { readonly url: string })[] {
 
 /** Who can do what with the app hello. */
 const ALLOWED: Readonly<Record<string, readonly Who[]>> = {
+  public: ['admin', 'alice', 'reader'],
   self: ['admin', 'alice', 'reader'],
   view: ['admin', 'alice', 'reader'],
   deploy: ['admin', 'alice', 'reader'],
@@ -70,7 +71,9 @@ describe('every route', () => {
 describe('a route', () => {
   const open = async (register: (routes: Routes, api: FastifyInstance) => void): Promise<unknown> => {
     const server = fastify();
-    void server.register(async (api) => register(new Routes(api, platform), api));
+    const { ledger } = platform;
+    const tools = { ledger, platform: platform.platform };
+    void server.register(async (api) => register(new Routes(api, tools), api));
     try {
       return await server.ready();
     } finally {
