@@ -31,6 +31,10 @@ export interface Limits {
   readonly stopGraceMs: number;
   readonly drainTimeoutMs: number;
   readonly apiBodyBytes: number;
+  /** In a minute, with one token. */
+  readonly requestsPerMinute: number;
+  /** In a minute, from one address, without a token that is valid. */
+  readonly strangersPerMinute: number;
 }
 
 export interface RegistryConfig {
@@ -126,6 +130,8 @@ export const DEFAULT_LIMITS: Limits = {
   stopGraceMs: 10_000,
   drainTimeoutMs: 30_000,
   apiBodyBytes: MiB,
+  requestsPerMinute: 60_000,
+  strangersPerMinute: 300,
 };
 
 /** The variable that overrides a limit: `stepTimeoutMs` → `SLIPWAY_LIMIT_STEP_TIMEOUT_MS`. */
@@ -306,6 +312,8 @@ export interface HomePaths {
   /** What opens the hosts: the deployer's alone. */
   readonly hostCredentials: string;
   readonly store: string;
+  /** Answers to requests with an Idempotency-Key, for a day. */
+  readonly answers: string;
   readonly tmp: string;
 }
 
@@ -321,6 +329,7 @@ export function homePaths(home: string): HomePaths {
     secretKey: join(home, 'secret.key'),
     hostCredentials: join(home, 'hosts'),
     store: join(home, 'store'),
+    answers: join(home, 'answers'),
     tmp: join(home, 'tmp'),
   };
 }

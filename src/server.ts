@@ -18,6 +18,7 @@ import { formationRoutes } from './api/formation.js';
 import { hostRoutes } from './api/hosts.js';
 import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
+import { rateLimits } from './api/rate-limits.js';
 import { releaseRoutes } from './api/releases.js';
 import { retentionRoutes } from './api/retention.js';
 import { type RouteDescription, Routes } from './api/route.js';
@@ -85,7 +86,7 @@ export function buildServer(
         // Config vars and logs are nobody's to keep, and nobody's browser's to guess at.
         reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
       });
-      const routes = new Routes(api, tools, table);
+      const routes = new Routes(api, tools, await rateLimits(api, tools.config.limits), table);
       limitBodyTime(api, times.bodyMs);
       const turns = new Turns();
       appRoutes(routes, tools, turns);

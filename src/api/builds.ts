@@ -8,6 +8,7 @@ import { isDeploymentId } from '../records/deployment-id.js';
 import { readOutcomes, type StepOutcome } from '../records/step-outcomes.js';
 import { count, described, maybe, number, text } from './described.js';
 import { type FollowTimes, streamOutput } from './output-stream.js';
+import { next, pageOf } from './pages.js';
 import { BuildId, offset, parseNamed, wholeNumber } from './request.js';
 import { Media, type Routes } from './route.js';
 import type { ApiTools } from './tools.js';
@@ -54,13 +55,16 @@ export function buildRoutes(routes: Routes, tools: ApiTools, times: FollowTimes)
     tag: 'Builds',
     access: 'view',
     query: z.object({
-      limit: wholeNumber({ min: 1, max: 200, absent: 20 }),
-      before: BuildId.optional().describe('Only those that are older than this one'),
+      limit: wholeNumber({ min: 1, max: 200, absent: 20 }).describe('At most so many'),
+      cursor: BuildId.optional().describe('What the page before gave as `next`'),
+      before: BuildId.optional().describe('Only those that are older than this one: the same as the cursor'),
     }),
-    answers: { 200: z.object({ builds: z.array(Build) }) },
-    handle: async ({ params: { app }, query: { limit, before } }) => {
-      const builds = await tools.store.list(app, { limit, ...(before === undefined ? {} : { before }) });
-      return { builds: builds.map(buildView) };
+    answers: { 200: z.object({ builds: z.array(Build), next }) },
+    handle: async ({ params: { app }, query: { limit, cursor, before = cursor } }) => {
+      const after = before === undefined ? {} : { before };
+      const builds = await tools.store.list(app, { limit: limit + 1, ...after });
+      const { items, more } = pageOf(builds, limit, ({ id }) => id);
+      return { builds: items.map(buildView), ...more };
     },
   });
 

@@ -104,6 +104,14 @@ export function apiDocument(table: readonly RouteDescription[], url: string): Ap
   };
 }
 
+const IDEMPOTENCY_KEY: Parameter = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'With the same key the request is carried out once, and answered alike for a day',
+  schema: { type: 'string', minLength: 1, maxLength: 200 },
+};
+
 type ToSchema = (schema: z.ZodType, io: 'input' | 'output') => JsonSchema;
 
 function operation(route: RouteDescription, toSchema: ToSchema): Operation {
@@ -121,6 +129,7 @@ function operation(route: RouteDescription, toSchema: ToSchema): Operation {
     parameters: [
       ...pathParameters(route, toSchema),
       ...queryParameters(route, toSchema),
+      ...(route.keyed ? [IDEMPOTENCY_KEY] : []),
     ],
     ...(body === undefined
       ? {}

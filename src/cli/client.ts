@@ -41,6 +41,17 @@ export class ApiClient {
     return this.#json('GET', path);
   }
 
+  /** All of a list that comes in pages; `name` is what the items are called. */
+  async list<T>(path: string, name: string): Promise<T[]> {
+    const items: T[] = [];
+    for (let cursor = ''; ; ) {
+      const page = await this.get<Record<string, unknown>>(`${path}${cursor}`);
+      items.push(...(page[name] as T[]));
+      if (typeof page.next !== 'string') return items;
+      cursor = `?cursor=${encodeURIComponent(page.next)}`;
+    }
+  }
+
   post<T>(path: string, body: unknown = {}): Promise<T> {
     return this.#json('POST', path, body);
   }

@@ -71,9 +71,12 @@ describe('every route', () => {
 describe('a route', () => {
   const open = async (register: (routes: Routes, api: FastifyInstance) => void): Promise<unknown> => {
     const server = fastify();
-    const { ledger } = platform;
-    const tools = { ledger, platform: platform.platform };
-    void server.register(async (api) => register(new Routes(api, tools), api));
+    const { config, ledger } = platform;
+    const tools = { config, ledger, platform: platform.platform };
+    const none = async (): Promise<void> => undefined;
+    void server.register(async (api) =>
+      register(new Routes(api, tools, { strangers: none, tokens: none }), api),
+    );
     try {
       return await server.ready();
     } finally {
