@@ -98,6 +98,8 @@ export interface Config {
   readonly reconcileIntervalMs: number;
   /** How long a job's lease lasts without renewal, in ms. */
   readonly leaseMs: number;
+  /** With it, /metrics may be read without being an administrator. */
+  readonly metricsToken?: string;
   readonly logLevel: string;
   readonly limits: Limits;
 }
@@ -203,6 +205,7 @@ const environment = z.object({
   SLIPWAY_PULL_FREE_BYTES: z.coerce.number().int().nonnegative().default(GiB),
   SLIPWAY_RECONCILE_INTERVAL_MS: positive.default(60_000),
   SLIPWAY_LEASE_MS: positive.min(1000).default(10_000),
+  SLIPWAY_METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
   SLIPWAY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -287,6 +290,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     pullFreeBytes: values.SLIPWAY_PULL_FREE_BYTES,
     reconcileIntervalMs: values.SLIPWAY_RECONCILE_INTERVAL_MS,
     leaseMs: values.SLIPWAY_LEASE_MS,
+    ...(values.SLIPWAY_METRICS_TOKEN === undefined ? {} : { metricsToken: values.SLIPWAY_METRICS_TOKEN }),
     logLevel: values.SLIPWAY_LOG_LEVEL,
     limits: limits as unknown as Limits,
   };

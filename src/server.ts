@@ -15,7 +15,9 @@ import { documentPage, documentRoute, lazyDocument } from './api/docs.js';
 import { domainRoutes } from './api/domains.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
 import { formationRoutes } from './api/formation.js';
+import { healthRoutes, partsOf } from './api/health.js';
 import { hostRoutes } from './api/hosts.js';
+import { metricsRoute } from './api/metrics.js';
 import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { rateLimits } from './api/rate-limits.js';
@@ -27,6 +29,7 @@ import { tokenRoutes } from './api/tokens.js';
 import type { ApiTools } from './api/tools.js';
 import { SlipwayError } from './errors.js';
 import type { Logger } from './log.js';
+import { Metrics } from './metrics/metrics.js';
 import { Turns } from './turns.js';
 import { acceptUpgrades } from './upgrades.js';
 
@@ -78,7 +81,9 @@ export function buildServer(
   const table: RouteDescription[] = [];
   const document = lazyDocument(table, tools.config);
   documentPage(server, document);
-  server.get('/healthz', () => ({ status: 'ok' }));
+  healthRoutes(server, partsOf(tools), log);
+  const metrics = new Metrics({ store: tools.store, drift: () => tools.deployer.drift() });
+  metricsRoute(server, metrics, tools);
   void server.register(git);
   void server.register(
     async (api) => {
@@ -90,7 +95,7 @@ export function buildServer(
       limitBodyTime(api, times.bodyMs);
       const turns = new Turns();
       appRoutes(routes, tools, turns);
-      buildRoutes(routes, tools, times);
+      buildRoutes(routes, tools, times, metrics);
       releaseRoutes(routes, tools, turns);
       domainRoutes(routes, tools, turns);
       formationRoutes(routes, tools, turns);

@@ -7,7 +7,7 @@ import type { Deployment } from '../model/deployment.js';
 import { isDeploymentId } from '../records/deployment-id.js';
 import { readOutcomes, type StepOutcome } from '../records/step-outcomes.js';
 import { count, described, maybe, number, text } from './described.js';
-import { type FollowTimes, streamOutput } from './output-stream.js';
+import { type FollowerNumbers, type FollowTimes, streamOutput } from './output-stream.js';
 import { next, pageOf } from './pages.js';
 import { BuildId, offset, parseNamed, wholeNumber } from './request.js';
 import { Media, type Routes } from './route.js';
@@ -30,7 +30,12 @@ const Step: z.ZodType<StepOutcome> = described<StepOutcome>('Step', {
 });
 const id = z.string().meta({ description: 'The id of a build, or `current` for the newest' });
 
-export function buildRoutes(routes: Routes, tools: ApiTools, times: FollowTimes): void {
+export function buildRoutes(
+  routes: Routes,
+  tools: ApiTools,
+  times: FollowTimes,
+  numbers: FollowerNumbers,
+): void {
   const requireBuild = async ({ app, id }: { app: string; id: string }): Promise<Deployment> => {
     if (id === 'current') {
       const [newest] = await tools.store.list(app, { limit: 1 });
@@ -133,7 +138,7 @@ export function buildRoutes(routes: Routes, tools: ApiTools, times: FollowTimes)
       const build = await requireBuild(params);
       const { 'last-event-id': resume } = request.headers;
       const from = resume ? parseNamed(z.object({ offset }), { offset: resume }).offset : query.offset;
-      await streamOutput(tools, build, from, times, request, reply);
+      await streamOutput(tools, build, from, times, numbers, request, reply);
       return reply;
     },
   });

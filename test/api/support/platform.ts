@@ -42,6 +42,8 @@ export type Who = 'admin' | 'alice' | 'reader' | 'nobody' | 'revoked' | 'wrong';
 export interface PlatformOptions {
   readonly limits?: Partial<Limits>;
   readonly times?: Partial<ServerTimes>;
+  /** More of the environment. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** `host:port`; by default there is none. */
   readonly registry?: string;
 }
@@ -80,6 +82,7 @@ export class Platform {
       SLIPWAY_EDGE_BIND: '127.0.0.1:8080',
       SLIPWAY_EDGE_TLS_BIND: '127.0.0.1:8443',
       SLIPWAY_URL: 'http://slipway.test:7070',
+      ...options.settings,
       ...(options.registry === undefined ? {} : { SLIPWAY_REGISTRY: options.registry }),
     });
     this.home = home;
