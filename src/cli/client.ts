@@ -1,11 +1,11 @@
 /** Speaks the public HTTP API and nothing else. Errors of the API come back as they were thrown there. */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { serverSentEvents } from '../../client/event-stream.js';
 import type { BuildView } from '../api/views.js';
 import { sleep } from '../clock.js';
 import { ERROR_CODES, type ErrorCode, SlipwayError } from '../errors.js';
 import { ATTACH_PROTOCOL } from '../frames.js';
-import { serverSentEvents } from './event-stream.js';
 import { readText, send, type Upgraded, upgrade } from './http.js';
 
 export interface ClientTimes {
