@@ -31,6 +31,10 @@ export interface Limits {
   readonly stopGraceMs: number;
   readonly drainTimeoutMs: number;
   readonly apiBodyBytes: number;
+  /** In a minute, with one token. */
+  readonly requestsPerMinute: number;
+  /** In a minute, from one address, without a token that is valid. */
+  readonly strangersPerMinute: number;
 }
 
 export interface RegistryConfig {
@@ -100,6 +104,8 @@ export interface Config {
   readonly reconcileIntervalMs: number;
   /** How long a job's lease lasts without renewal, in ms. */
   readonly leaseMs: number;
+  /** With it, /metrics may be read without being an administrator. */
+  readonly metricsToken?: string;
   readonly logLevel: string;
   readonly limits: Limits;
 }
@@ -132,6 +138,8 @@ export const DEFAULT_LIMITS: Limits = {
   stopGraceMs: 10_000,
   drainTimeoutMs: 30_000,
   apiBodyBytes: MiB,
+  requestsPerMinute: 60_000,
+  strangersPerMinute: 300,
 };
 
 /** The variable that overrides a limit: `stepTimeoutMs` → `SLIPWAY_LIMIT_STEP_TIMEOUT_MS`. */
@@ -207,6 +215,7 @@ const environment = z.object({
   SLIPWAY_PULL_FREE_BYTES: z.coerce.number().int().nonnegative().default(GiB),
   SLIPWAY_RECONCILE_INTERVAL_MS: positive.default(60_000),
   SLIPWAY_LEASE_MS: positive.min(1000).default(10_000),
+  SLIPWAY_METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
   SLIPWAY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -293,6 +302,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     pullFreeBytes: values.SLIPWAY_PULL_FREE_BYTES,
     reconcileIntervalMs: values.SLIPWAY_RECONCILE_INTERVAL_MS,
     leaseMs: values.SLIPWAY_LEASE_MS,
+    ...(values.SLIPWAY_METRICS_TOKEN === undefined ? {} : { metricsToken: values.SLIPWAY_METRICS_TOKEN }),
     logLevel: values.SLIPWAY_LOG_LEVEL,
     limits: limits as unknown as Limits,
   };
@@ -340,6 +350,8 @@ export interface HomePaths {
   /** What opens the hosts: the deployer's alone. */
   readonly hostCredentials: string;
   readonly store: string;
+  /** Answers to requests with an Idempotency-Key, for a day. */
+  readonly answers: string;
   readonly tmp: string;
 }
 
@@ -358,6 +370,7 @@ export function homePaths(home: string): HomePaths {
     tokenUses: join(home, 'token-uses.json'),
     hostCredentials: join(home, 'hosts'),
     store: join(home, 'store'),
+    answers: join(home, 'answers'),
     tmp: join(home, 'tmp'),
   };
 }

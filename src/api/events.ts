@@ -25,12 +25,12 @@ const Event: z.ZodType<LedgerEvent> = described<LedgerEvent>('Event', {
 });
 const EventQuery = z.object({
   limit: wholeNumber({ min: 1, max: 100, absent: 50 }),
-  before: z.string('must be the id of an event').optional(),
+  cursor: z.string('must be what an answer gave as `next`').optional(),
   after: z.string('must be the id of an event').optional(),
 });
 const Events: z.ZodType<EventPage> = part<EventPage>({ events: list(Event), next: maybe(text) });
 const DESCRIPTION =
-  'The newest first, and `next` as `before` of the page behind it. With `after` what came since, the oldest first, and once more what came in the same second.';
+  'The newest first, and `next` as `cursor` of the page behind it. With `after` what came since, the oldest first, and once more what came in the same second.';
 
 export function eventRoutes(routes: Routes, { events, ledger }: ApiTools): void {
   routes.add({
@@ -62,10 +62,10 @@ export function eventRoutes(routes: Routes, { events, ledger }: ApiTools): void 
 
   async function page(
     scope: EventScope,
-    { limit, before, after }: z.output<typeof EventQuery>,
+    { limit, cursor, after }: z.output<typeof EventQuery>,
   ): Promise<EventPage> {
-    if (after === undefined) return events.before(scope, limit, before);
-    if (before !== undefined) throw new SlipwayError('bad_request', 'before and after cannot both be meant');
+    if (after === undefined) return events.before(scope, limit, cursor);
+    if (cursor !== undefined) throw new SlipwayError('bad_request', 'cursor and after cannot both be meant');
     return { events: await events.after(scope, after) };
   }
 }

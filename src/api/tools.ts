@@ -10,9 +10,11 @@ import type { Identity, PlatformLedger } from '../ledger/platform.js';
 import { type Action, roleFor } from '../model/access.js';
 import { isAppName } from '../model/app.js';
 import type { ChangeTools } from '../next-release.js';
+import type { Queues } from '../queue/queues.js';
 import type { DeployerClient } from './deployer-client.js';
 
 export interface ApiTools extends ChangeTools {
+  readonly queues: Pick<Queues, 'enqueueRollout' | 'ping'>;
   readonly config: Config;
   readonly platform: PlatformLedger;
   /** Of the platform's ledger. */

@@ -6,7 +6,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Identity } from './identity.js';
 import type { People } from './people.js';
 
-const PREFIX = 'slipway_ssh_';
+const PREFIX = 'slipway_ssh';
 
 export class Passes {
   readonly #people: Pick<People, 'identityOfKey'>;
@@ -33,7 +33,8 @@ export class Passes {
 
   /** For one command. The caller takes it back when the command has ended. */
   issue(fingerprint: string): { readonly token: string; takeBack(): void } {
-    const token = `${PREFIX}${randomBytes(32).toString('base64url')}`;
+    // In the form of others: what counts requests takes the second part for an id.
+    const token = `${PREFIX}${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
     this.#tokens.set(token, fingerprint);
     return { token, takeBack: () => this.#tokens.delete(token) };
   }

@@ -45,7 +45,7 @@ const list: Command = {
   ofApp: false,
   args: { min: 0, max: 0 },
   async run(invocation) {
-    const { apps } = await (await invocation.client()).get<{ apps: AppView[] }>('/v1/apps');
+    const apps = await (await invocation.client()).list<AppView>('/v1/apps', 'apps');
     const rows = apps.map((app) => [app.name, app.release?.version ?? '-', app.url]);
     invocation.output.result(
       apps,

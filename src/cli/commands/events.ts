@@ -47,12 +47,12 @@ function numberOf(text: string | boolean): number {
 /** The oldest of them first. */
 async function newest(api: ApiClient, path: string, limit: number): Promise<LedgerEvent[]> {
   const found: LedgerEvent[] = [];
-  for (let before = ''; found.length < limit; ) {
+  for (let cursor = ''; found.length < limit; ) {
     const wanted = Math.min(PAGE, limit - found.length);
-    const page = await api.get<EventPage>(`${path}?limit=${wanted}${before}`);
+    const page = await api.get<EventPage>(`${path}?limit=${wanted}${cursor}`);
     found.push(...page.events);
     if (page.next === undefined) break;
-    before = `&before=${encodeURIComponent(page.next)}`;
+    cursor = `&cursor=${encodeURIComponent(page.next)}`;
   }
   return found.reverse();
 }
