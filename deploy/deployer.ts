@@ -24,6 +24,7 @@ import { AcmeClient } from './acme/client.js';
 import { commandRoutes } from './command-routes.js';
 import { CronClock } from './cron/clock.js';
 import { cronRoutes } from './cron/routes.js';
+import { Drift } from './drift.js';
 import type { EdgeSettings } from './edge/config.js';
 import { Edge } from './edge/edge.js';
 import { Haproxy } from './edge/haproxy.js';
@@ -75,6 +76,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
     followed: new Followed(),
     by: `deployer ${process.pid}`,
     appRepositories: paths.appRepositories,
+    drift: new Drift(),
   };
   // HAProxy may be waiting for this file.
   await parts.edge.prepare();
@@ -100,6 +102,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
       });
       commandRoutes(server, oneOffs);
       cronRoutes(server, cron);
+      server.get('/drift', () => parts.drift.counts);
     },
     log,
   });

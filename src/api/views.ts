@@ -234,6 +234,8 @@ export interface AppView {
   readonly name: string;
   readonly url: string;
   readonly gitUrl: string;
+  /** Where people push to with a key, when they can. */
+  readonly sshUrl?: string;
   readonly deployBranch: string;
   readonly createdAt: string;
   readonly createdBy: string;
@@ -247,6 +249,7 @@ export const App: z.ZodType<AppView> = described<AppView>('App', {
   name: text,
   url: text,
   gitUrl: text,
+  sshUrl: maybe(text),
   deployBranch: text,
   createdAt: time,
   createdBy: text,
@@ -255,7 +258,7 @@ export const App: z.ZodType<AppView> = described<AppView>('App', {
 });
 
 export function appView(
-  config: Pick<Config, 'appDomain' | 'edge' | 'publicUrl'>,
+  config: Pick<Config, 'appDomain' | 'edge' | 'publicUrl' | 'ssh'>,
   { settings, lock, releases, live }: AppState,
 ): AppView {
   const { name, deployBranch, createdAt, createdBy } = settings;
@@ -264,6 +267,7 @@ export function appView(
     name,
     url: appUrl(config, name),
     gitUrl: `${config.publicUrl}/git/${name}.git`,
+    ...(config.ssh === undefined ? {} : { sshUrl: `${config.ssh.url}/${name}` }),
     deployBranch,
     createdAt,
     createdBy,
