@@ -63,7 +63,8 @@ export async function lookInARow(
     const isCutShort = seen.isLate === true && leftMs < timeoutMs;
     if (!seen.isGood && !(isCutShort && bad !== undefined)) bad = seen.what;
     if (looks - passes >= attempts) break;
-    await sleep(seen.isGood ? pauses.afterPassMs : pauseMs, undefined, { signal });
+    const pause = Math.min(seen.isGood ? pauses.afterPassMs : pauseMs, endsAt - performance.now());
+    await sleep(Math.max(0, pause), undefined, { signal });
     if (!seen.isGood) pauseMs = Math.min(pauseMs * 1.5, pauses.longestMs);
   }
   return {

@@ -1,6 +1,6 @@
 /** A look by a connection: a port that takes it. */
 import { connect } from 'node:net';
-import type { ListeningCheck } from '../../src/model/check.js';
+import { DEFAULT_TIMEOUT, type ListeningCheck } from '../../src/model/check.js';
 import type { Address } from '../names.js';
 import { addressOf, type Checked } from './checked.js';
 import type { Seen } from './in-a-row.js';
@@ -10,50 +10,52 @@ const STAYS_OPEN_MS = 300;
 
 export async function lookByConnection(
   checked: Checked,
-  { port = checked.found.port }: ListeningCheck,
+  { port = checked.found.port, timeout = DEFAULT_TIMEOUT }: ListeningCheck,
   timeoutMs: number,
 ): Promise<Seen> {
   const address = await addressOf(checked, port);
   if (address === undefined) return { isGood: false, what: 'the container has no address yet' };
-  const staysOpenMs = checked.target.publishes ? Math.min(STAYS_OPEN_MS, timeoutMs / 2) : 0;
-  const fault = await connectionFault(address, { timeoutMs, staysOpenMs, signal: checked.signal });
-  return fault === undefined
-    ? { isGood: true, what: `port ${port} takes connections` }
-    : { isGood: false, what: `nothing listens on port ${port} (${fault})` };
+  // Not less where our own end cuts a look short: that would take the proxy for the app.
+  const staysOpenMs = checked.target.publishes ? Math.min(STAYS_OPEN_MS, (timeout * 1000) / 2) : 0;
+  return connection(address, { port, timeoutMs, staysOpenMs, signal: checked.signal });
 }
 
 interface ConnectionOptions {
+  /** The container's. */
+  readonly port: number;
   readonly timeoutMs: number;
   /** It must not be closed by the other side for so long, unless that says something first. */
   readonly staysOpenMs: number;
   readonly signal: AbortSignal;
 }
 
-/** Undefined when there is none. */
-function connectionFault(
+function connection(
   address: Address,
-  { timeoutMs, staysOpenMs, signal }: ConnectionOptions,
-): Promise<string | undefined> {
+  { port, timeoutMs, staysOpenMs, signal }: ConnectionOptions,
+): Promise<Seen> {
   return new Promise((resolve) => {
     const socket = connect(address);
     const timers: NodeJS.Timeout[] = [];
-    const finish = (fault?: string): void => {
+    const finish = (seen: Seen): void => {
       for (const timer of timers) clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
       socket.destroy();
-      resolve(fault);
+      resolve(seen);
     };
-    const onAbort = (): void => finish('the check was stopped');
-    timers.push(setTimeout(() => finish('the connection timed out'), timeoutMs));
+    const good = (): void => finish({ isGood: true, what: `port ${port} takes connections` });
+    const bad = (why: string, isLate = false): void =>
+      finish({ isGood: false, what: `nothing listens on port ${port} (${why})`, isLate });
+    const onAbort = (): void => bad('the check was stopped');
+    timers.push(setTimeout(() => bad('the connection timed out', true), timeoutMs));
     signal.addEventListener('abort', onAbort, { once: true });
     socket.once('connect', () => {
-      if (staysOpenMs === 0) finish();
-      else timers.push(setTimeout(() => finish(), staysOpenMs));
+      if (staysOpenMs === 0) good();
+      else timers.push(setTimeout(good, staysOpenMs));
     });
-    socket.once('data', () => finish());
-    socket.once('end', () => finish('it closes connections at once'));
+    socket.once('data', good);
+    socket.once('end', () => bad('it closes connections at once'));
     socket.once('error', (error: NodeJS.ErrnoException) =>
-      finish(error.code === 'ECONNREFUSED' ? 'nothing listens there' : error.message),
+      bad(error.code === 'ECONNREFUSED' ? 'nothing listens there' : error.message),
     );
     if (signal.aborted) onAbort();
   });

@@ -396,6 +396,7 @@ describe('with --json', () => {
       ['ps:restart', '--detach', '-a', 'hello'],
       ['ps:stop', '--detach', '-a', 'hello'],
       ['ps:start', '--detach', '-a', 'hello'],
+      ['checks', '-a', 'hello'],
       ['retention', '-a', 'hello'],
       ['retention:set', '--keep', '3', '-a', 'hello'],
       ['retention:run', '--dry-run', '-a', 'hello'],

@@ -262,8 +262,14 @@ describe.skipIf(missing !== undefined)('on three hosts', () => {
   });
 
   it('an app that is well only now and then on one of them is reverted on all', async () => {
-    const health = `printf '#!/bin/sh\\necho; if test -f /tmp/ill; then /bin/busybox rm /tmp/ill; echo ill; else test ! -f /tmp/flaps || touch /tmp/ill; echo well; fi\\n' > /www/cgi-bin/health`;
-    const script = `mkdir -p /www/cgi-bin; ${health}; /bin/busybox chmod +x /www/cgi-bin/health; ${server('flapping')}`;
+    const health = `#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+if test -f /tmp/ill; then /bin/busybox rm /tmp/ill; echo ill
+else test ! -f /tmp/flaps || touch /tmp/ill; echo well; fi`;
+    const script = `mkdir -p /www/cgi-bin; cat > /www/cgi-bin/health <<'END'
+${health}
+END
+/bin/busybox chmod +x /www/cgi-bin/health; ${server('flapping')}`;
     const flapping = await world.image({ script });
     const number = await live();
     const checks = [{ path: '/cgi-bin/health', content: 'well' }];
