@@ -174,7 +174,11 @@ export class CronClock {
   #follow(run: CronRun, hasBegun = false): void {
     const key = `${run.app}/${run.entry}/${run.id}`;
     if (this.#underWay.has(key)) return;
-    const options = { mayBegin: !hasBegun && !isLate(this.#parts, run), hasBegun, beginnings: this.#beginnings };
+    const options = {
+      mayBegin: !hasBegun && !isLate(this.#parts, run),
+      hasBegun,
+      beginnings: this.#beginnings,
+    };
     const done = withOwnSignal(this.#stop.signal, (signal) =>
       carryOut(this.#parts, run, { ...options, signal }),
     )

@@ -143,7 +143,16 @@ export async function beginRun(
     const { number, image } = release;
     const by = run.claim.who ?? 'cron';
     const surroundings = await commandSurroundings(host, app, vars, { signal: until });
-    const spec = { app, release: number, name, image, command: entry.command, hasTerminal: false, by, isLookedFor: true };
+    const spec = {
+      app,
+      release: number,
+      name,
+      image,
+      command: entry.command,
+      hasTerminal: false,
+      by,
+      isLookedFor: true,
+    };
     const { id } = await target.startOneOff({ ...spec, ...surroundings }, { signal: until });
     log.info({ app, run: name, host: place.host, limitMs: timeoutOf(config, entry) }, 'a cron run begins');
     return { ...begun, id };
