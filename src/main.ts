@@ -20,6 +20,7 @@ import { Ledger } from './ledger/ledger.js';
 import { PlatformLedger } from './ledger/platform.js';
 import { Vault } from './ledger/vault.js';
 import { createLogger, type Logger } from './log.js';
+import { activeFreeze } from './model/freeze.js';
 import { Queues } from './queue/queues.js';
 import { DeploymentStore } from './records/deployments.js';
 import { RegistryClient } from './registry/client.js';
@@ -123,6 +124,8 @@ function appDirectory(ledger: Ledger): AppDirectory {
     deployBranch: async (app) =>
       (await ledger.appExists(app)) ? (await ledger.read(app)).settings.deployBranch : undefined,
     lock: async (app) => ((await ledger.appExists(app)) ? (await ledger.read(app)).lock : undefined),
+    freeze: async (app) =>
+      (await ledger.appExists(app)) ? activeFreeze((await ledger.read(app)).freezes, Date.now()) : undefined,
     create: async (app, deployBranch, who) => {
       await ledger.createApp(app, { deployBranch }, who.name);
     },

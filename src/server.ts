@@ -19,6 +19,7 @@ import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
 import { retentionRoutes } from './api/retention.js';
 import { runtimeRoutes } from './api/runtime.js';
+import { strategyRoutes } from './api/strategy.js';
 import { tokenRoutes } from './api/tokens.js';
 import { type ApiTools, authenticate } from './api/tools.js';
 import { SlipwayError } from './errors.js';
@@ -85,6 +86,7 @@ export function buildServer(
       releaseRoutes(api, tools, turns);
       domainRoutes(api, tools, turns);
       formationRoutes(api, tools, turns);
+      strategyRoutes(api, tools, turns);
       retentionRoutes(api, tools, turns);
       runtimeRoutes(api, tools);
       oneOffRoutes(api, tools);

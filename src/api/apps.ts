@@ -5,11 +5,16 @@ import { destroyApp } from '../endings.js';
 import { SlipwayError } from '../errors.js';
 import { checkAppName } from '../model/app.js';
 import type { Turns } from '../turns.js';
-import { type AppParams, parseBody, type Query, Reason } from './request.js';
+import { type AppParams, parseBody, type Query, Reason, reasonText } from './request.js';
 import { type ApiTools, identityOf, requireApp } from './tools.js';
 import { type AppView, appView } from './views.js';
 
 const NewApp = z.strictObject({ name: z.string() });
+const NewFreeze = z.strictObject({
+  week: z.string(),
+  timeZone: z.string().default('UTC'),
+  reason: reasonText,
+});
 
 /** `turns`: what changes an app happens one after the other. */
 export function appRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns): void {
@@ -60,6 +65,19 @@ export function appRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns): 
   api.delete<{ Params: AppParams }>('/apps/:app/lock', async (request) => {
     const app = await requireApp(tools, request, request.params.app);
     await turns.take(app, () => ledger.setLock(app, undefined, identityOf(request).name));
+    return view(app);
+  });
+
+  api.post<{ Params: AppParams }>('/apps/:app/freezes', async (request) => {
+    const app = await requireApp(tools, request, request.params.app);
+    const freeze = parseBody(NewFreeze, request.body);
+    await turns.take(app, () => ledger.addFreeze(app, freeze, identityOf(request).name));
+    return view(app);
+  });
+
+  api.delete<{ Params: AppParams }>('/apps/:app/freezes', async (request) => {
+    const app = await requireApp(tools, request, request.params.app);
+    await turns.take(app, () => ledger.clearFreezes(app, identityOf(request).name));
     return view(app);
   });
 

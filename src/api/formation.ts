@@ -21,6 +21,7 @@ export interface FormationView {
 }
 
 const Scale = z.strictObject({ scale: z.record(z.string(), z.number()) });
+const Restart = z.strictObject({ types: z.array(z.string()).max(50).optional() });
 const limit = z.union([z.string(), z.number(), z.null()], 'must be a string, a number, or null for none');
 const Resources = z.strictObject({
   types: z.array(z.string()),
@@ -100,7 +101,8 @@ export function formationRoutes(api: FastifyInstance, tools: ApiTools, turns: Tu
 
   api.post<{ Params: AppParams }>('/apps/:app/restart', async (request, reply) => {
     const app = await requireApp(tools, request, request.params.app);
+    const { types } = parseBody(Restart, request.body);
     const who = identityOf(request).name;
-    return answer(app, await turns.take(app, () => requestRestart(tools, app, who)), reply);
+    return answer(app, await turns.take(app, () => requestRestart(tools, app, who, types)), reply);
   });
 }

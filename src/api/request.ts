@@ -8,13 +8,13 @@ export interface AppParams {
 
 const REASON_CHARS = 500;
 
+export const reasonText: z.ZodType<string> = z
+  .string()
+  .max(REASON_CHARS)
+  .refine((text) => text.trim() !== '', 'must say why');
+
 /** `{"reason": "…"}`, for who reads it later. */
-export const Reason: z.ZodType<{ readonly reason: string }> = z.strictObject({
-  reason: z
-    .string()
-    .max(REASON_CHARS)
-    .refine((text) => text.trim() !== '', 'must say why'),
-});
+export const Reason: z.ZodType<{ readonly reason: string }> = z.strictObject({ reason: reasonText });
 
 /** What a query string gives for a name: several for a name that is repeated. */
 export type Query = string | readonly string[] | undefined;

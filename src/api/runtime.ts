@@ -1,6 +1,7 @@
 /** What runs: an app's processes and their output. The deployer knows; this passes it on. */
 import type { FastifyInstance } from 'fastify';
 import type { AppState } from '../ledger/app-documents.js';
+import { isContainerOf } from '../model/release.js';
 import type { ProcessView } from './deployer-client.js';
 import { type AppParams, type Query, wholeNumber } from './request.js';
 import { type ApiTools, requireApp } from './tools.js';
@@ -10,8 +11,12 @@ function servingView(
   view: ProcessView,
   { releases, live }: Pick<AppState, 'releases' | 'live'>,
 ): ProcessView {
-  const taken = releases.find(({ number }) => number === live)?.outcome?.containersOf ?? [];
-  return live !== undefined && taken.includes(view.deployment) ? { ...view, release: live } : view;
+  const serving = releases.find(({ number }) => number === live);
+  const [, process = '', number] = /^(.*)\.(\d+)$/.exec(view.process) ?? [];
+  const container = { deployment: view.deployment, instance: { process, number: Number(number) } };
+  return serving !== undefined && isContainerOf(container, serving)
+    ? { ...view, release: serving.number }
+    : view;
 }
 
 export function runtimeRoutes(api: FastifyInstance, tools: ApiTools): void {

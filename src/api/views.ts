@@ -4,6 +4,7 @@ import type { AppState } from '../ledger/app-documents.js';
 import type { Deployment } from '../model/deployment.js';
 import { LOCAL_HOST } from '../model/host.js';
 import type { ReleaseWithOutcome } from '../model/release.js';
+import { BLUE_GREEN, describeStrategy } from '../model/strategy.js';
 
 export interface BuildView {
   readonly id: string;
@@ -81,6 +82,8 @@ export interface ReleaseView {
   readonly releasePhase?: readonly string[];
   readonly hosts: readonly string[];
   readonly domains?: readonly string[];
+  /** How it was rolled out. */
+  readonly strategy: string;
   readonly build: string;
   readonly rollbackOf?: number;
   readonly createdAt: string;
@@ -119,6 +122,7 @@ export function releaseView(release: ReleaseWithOutcome, live: number | undefine
     ...(release.releasePhase === undefined ? {} : { releasePhase: release.releasePhase }),
     hosts: release.hosts ?? [LOCAL_HOST],
     ...(release.domains === undefined ? {} : { domains: release.domains }),
+    strategy: describeStrategy(release.strategy ?? BLUE_GREEN),
     build: release.deploymentId,
     ...(release.rollbackOf === undefined ? {} : { rollbackOf: release.rollbackOf }),
     createdAt: release.createdAt,
@@ -140,13 +144,15 @@ export interface AppView {
   readonly createdBy: string;
   /** Why nothing of it may change. */
   readonly lock?: AppState['lock'];
+  /** Times of the week in which nobody deploys it. */
+  readonly freezes?: AppState['freezes'];
   /** The one that serves. */
   readonly release?: ReleaseView;
 }
 
 export function appView(
   config: Pick<Config, 'appDomain' | 'edge' | 'publicUrl'>,
-  { settings, lock, releases, live }: AppState,
+  { settings, lock, freezes, releases, live }: AppState,
 ): AppView {
   const { name, deployBranch, createdAt, createdBy } = settings;
   const current = releases.find((release) => release.number === live);
@@ -158,6 +164,7 @@ export function appView(
     createdAt,
     createdBy,
     ...(lock === undefined ? {} : { lock }),
+    ...(freezes.length === 0 ? {} : { freezes }),
     ...(current === undefined ? {} : { release: releaseView(current, live) }),
   };
 }

@@ -19,6 +19,7 @@ import { buildScope } from '../model/app.js';
 import type { Deployment, DeploymentEvent } from '../model/deployment.js';
 import { imageRepository } from '../model/image-repository.js';
 import { formed } from '../model/process.js';
+import { strategyFor } from '../model/strategy.js';
 import { appendNewest, placement } from '../next-release.js';
 import type { Queues } from '../queue/queues.js';
 import type { Claim } from '../records/deployments.js';
@@ -236,8 +237,13 @@ class BuildJob {
     const { ledger, hostBook } = this.#tools;
     const { app, id, push, who } = this.#deployment;
     if (!(await this.#claim.isCurrent())) throw takenOver();
-    const { processes, releasePhase } = declared;
+    const { processes, releasePhase, strategy: declaredStrategy } = declared;
     const source = push?.newOid ?? '';
+    const strategyOf = (state: AppState): Pick<ReleaseDraft, 'strategy'> => {
+      const wanted = push?.options.strategy ?? state.strategy ?? declaredStrategy;
+      const strategy = strategyFor('deploy', wanted);
+      return strategy === undefined ? {} : { strategy };
+    };
     const draft = async (state: AppState): Promise<ReleaseDraft> => ({
       kind: 'deploy',
       image: { repository: imageRepository(app), digest: built.image.digest },
@@ -247,6 +253,8 @@ class BuildJob {
       config: state.config,
       processes: formed(processes, state.formation),
       ...(releasePhase === undefined ? {} : { releasePhase }),
+      ...strategyOf(state),
+      ...(declaredStrategy === undefined ? {} : { declaredStrategy }),
       ...(await placement(hostBook, state)),
       deploymentId: id,
       description: `deploy ${source.slice(0, 7)}`,

@@ -17,6 +17,7 @@ import { releaseCommands } from './commands/releases.js';
 import { restoreCommands } from './commands/restore.js';
 import { retentionCommands } from './commands/retention.js';
 import { runtimeCommands } from './commands/runtime.js';
+import { strategyCommands } from './commands/strategy.js';
 import { tokenCommands } from './commands/tokens.js';
 import { loadCredentials } from './credentials.js';
 import { appOfRemote } from './git-remote.js';
@@ -41,7 +42,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'what is kept', commands: retentionCommands },
   { title: 'config', commands: configCommands },
   { title: 'domains', commands: domainCommands },
-  { title: 'what runs', commands: [...runtimeCommands, ...formationCommands] },
+  { title: 'what runs', commands: [...runtimeCommands, ...formationCommands, ...strategyCommands] },
   { title: 'one-off commands', commands: oneOffCommands },
   { title: 'hosts', commands: hostCommands },
   { title: 'tokens', commands: tokenCommands },

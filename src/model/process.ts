@@ -1,6 +1,7 @@
 /** Process types: their names, what a commit declares of them, what people set, and what of both a release gets. Pure. */
 import { SlipwayError } from '../errors.js';
 import type { ProcessResources, ReleaseProcess } from './release.js';
+import type { Strategy } from './strategy.js';
 
 /** The type that answers requests; every app has it. */
 export const WEB_TYPE = 'web';
@@ -49,6 +50,8 @@ export interface Declared {
   readonly processes: readonly DeclaredProcess[];
   /** The command of the release phase. */
   readonly releasePhase?: readonly string[];
+  /** How its releases are rolled out. */
+  readonly strategy?: Strategy;
 }
 
 /** A limit, or null for none whatever the commit says. */

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { LOCAL_HOST } from './host.js';
 import type { Release, ReleaseProcess } from './release.js';
 import { describeResources } from './resources.js';
+import { BLUE_GREEN, describeStrategy } from './strategy.js';
 
 export const COMMITS_LIMIT = 50;
 
@@ -46,6 +47,7 @@ export interface ReleaseDiff {
   readonly processes: readonly ProcessChange[];
   readonly releasePhase?: Change<readonly string[] | null>;
   readonly hosts?: Change<readonly string[]>;
+  readonly strategy?: Change<string>;
 }
 
 /** What is not in it is the same in both. */
@@ -56,6 +58,10 @@ export function diffReleases(
   commits: CommitsBetween | undefined,
 ): ReleaseDiff {
   const hosts = change(from.hosts ?? [LOCAL_HOST], to.hosts ?? [LOCAL_HOST]);
+  const strategy = change(
+    describeStrategy(from.strategy ?? BLUE_GREEN),
+    describeStrategy(to.strategy ?? BLUE_GREEN),
+  );
   const image = change(from.image.digest, to.image.digest);
   const commit = change(from.source, to.source);
   const releasePhase = change(from.releasePhase ?? null, to.releasePhase ?? null);
@@ -69,6 +75,7 @@ export function diffReleases(
     processes: processChanges(from.processes, to.processes),
     ...(releasePhase === undefined ? {} : { releasePhase }),
     ...(hosts === undefined ? {} : { hosts }),
+    ...(strategy === undefined ? {} : { strategy }),
   };
 }
 
@@ -94,7 +101,7 @@ function processChanges(from: readonly ReleaseProcess[], to: readonly ReleasePro
 
 /** As lines; `+` is new, `-` is gone, `~` has changed. */
 export function describeDiff(diff: ReleaseDiff): string[] {
-  const { image, commit, commits, config, processes, releasePhase, hosts } = diff;
+  const { image, commit, commits, config, processes, releasePhase, hosts, strategy } = diff;
   const lines = [
     ...(image === undefined ? [] : [`~ image    ${short(image.from)} → ${short(image.to)}`]),
     ...(commit === undefined ? [] : [`~ commit   ${commit.from.slice(0, 7)} → ${commit.to.slice(0, 7)}`]),
@@ -111,6 +118,7 @@ export function describeDiff(diff: ReleaseDiff): string[] {
       ? []
       : [`~ release phase: ${commandText(releasePhase.from)} → ${commandText(releasePhase.to)}`]),
     ...(hosts === undefined ? [] : [`~ hosts    ${hosts.from.join(', ')} → ${hosts.to.join(', ')}`]),
+    ...(strategy === undefined ? [] : [`~ strategy ${strategy.from} → ${strategy.to}`]),
   ];
   return lines.length === 0 ? [`${diff.from} and ${diff.to} are the same`] : lines;
 }

@@ -1,11 +1,12 @@
 /**
  * `app.json`, as Heroku and Dokku have it: of its fields `formation` is used, how many containers of each process type there are and what
- * each may use, until somebody says otherwise with ps:scale and ps:resources. `scripts` and `cron` are only checked. Pure.
+ * each may use, until somebody says otherwise with ps:scale and ps:resources; and `strategy`, how releases are rolled out. `scripts` and `cron` are only checked. Pure.
  */
 import { SlipwayError } from '../errors.js';
 import { SCALE_LIMIT, typeFault } from '../model/process.js';
 import type { ProcessResources } from '../model/release.js';
 import { RESOURCES, ResourceFault } from '../model/resources.js';
+import { parseStrategy, type Strategy, StrategyFault } from '../model/strategy.js';
 import { JsonFault, type Located, parseJsonLines } from './json-lines.js';
 
 export const APP_JSON = 'app.json';
@@ -20,6 +21,7 @@ export interface DeclaredFormation {
 export interface AppJson {
   /** By process type. */
   readonly formation: ReadonlyMap<string, DeclaredFormation>;
+  readonly strategy?: Strategy;
 }
 
 /** Five fields of digits, names and `*,-/`; crontab(5). */
@@ -38,7 +40,8 @@ export function parseAppJson(text: string): AppJson {
       if (fault !== undefined) throw new JsonFault(entry.line, `formation: ${fault}`);
       formation.set(type, formationOf(type, entry));
     }
-    return { formation };
+    const strategy = strategyOf(root.get('strategy'));
+    return { formation, ...(strategy === undefined ? {} : { strategy }) };
   } catch (thrown) {
     if (thrown instanceof JsonFault) throw appJsonInvalid(thrown.line, thrown.message);
     throw thrown;
@@ -79,6 +82,17 @@ function formationOf(type: string, entry: Located): DeclaredFormation {
     ...(quantity === undefined ? {} : { quantity: quantity.value as number }),
     ...(resources.length === 0 ? {} : { resources: Object.fromEntries(resources) as ProcessResources }),
   };
+}
+
+function strategyOf(field: Located | undefined): Strategy | undefined {
+  if (field === undefined) return undefined;
+  if (typeof field.value !== 'string') throw new JsonFault(field.line, 'strategy must be a string');
+  try {
+    return parseStrategy(field.value);
+  } catch (thrown) {
+    if (thrown instanceof StrategyFault) throw new JsonFault(field.line, `strategy: ${thrown.message}`);
+    throw thrown;
+  }
 }
 
 function isScale(value: Located['value']): boolean {

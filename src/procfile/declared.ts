@@ -1,6 +1,6 @@
 /** What a commit's Procfile and app.json say together. Pure. */
 import { type Declared, type DeclaredProcess, WEB_TYPE } from '../model/process.js';
-import { appJsonInvalid, type DeclaredFormation, parseAppJson } from './app-json.js';
+import { type AppJson, appJsonInvalid, type DeclaredFormation, parseAppJson } from './app-json.js';
 import { commandArgv } from './command.js';
 import { parseProcfile } from './procfile.js';
 
@@ -10,10 +10,10 @@ export function declaredProcesses(files: {
   readonly appJson?: string;
 }): Declared {
   const { commands, release } = parseProcfile(files.procfile ?? '');
-  const formation =
+  const { formation, strategy }: AppJson =
     files.appJson === undefined
-      ? new Map<string, DeclaredFormation>()
-      : parseAppJson(files.appJson).formation;
+      ? { formation: new Map<string, DeclaredFormation>() }
+      : parseAppJson(files.appJson);
   const types = [WEB_TYPE, ...[...commands.keys()].filter((type) => type !== WEB_TYPE)];
   for (const [type, { line }] of formation)
     if (!types.includes(type))
@@ -28,5 +28,9 @@ export function declaredProcesses(files: {
       ...(resources === undefined ? {} : { resources }),
     };
   });
-  return { processes, ...(release === undefined ? {} : { releasePhase: commandArgv(release) }) };
+  return {
+    processes,
+    ...(release === undefined ? {} : { releasePhase: commandArgv(release) }),
+    ...(strategy === undefined ? {} : { strategy }),
+  };
 }
