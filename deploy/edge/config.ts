@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { EdgeApp, EdgeServer, EdgeState } from './state.js';
-import { CERTIFICATES, CHALLENGES, DOMAINS, MAINTENANCE, SECURED } from './tables.js';
+import { CANARIES, CERTIFICATES, CHALLENGES, DOMAINS, MAINTENANCE, SECURED } from './tables.js';
 
 export interface EdgeSettings {
   /** `host:port` for the apps' traffic. */
@@ -156,6 +156,7 @@ function frontend({ bind, tlsBind, statsSocket }: EdgeSettings): string[] {
     '  http-request disable-l7-retry unless { method GET HEAD OPTIONS }',
     '  http-request set-var(txn.host) req.hdr(host),field(1,:),rtrim(.),lower',
     ...findBackend(),
+    ...drawCanary(),
     // This is the outermost proxy: what a client says of itself here is not to be believed.
     '  http-request set-header x-forwarded-for %[src]',
     '  http-request set-header x-forwarded-proto http unless tls',
@@ -181,6 +182,14 @@ function findBackend(): string[] {
     `  http-request set-var(txn.backend) var(txn.name),map_str(${DOMAINS}) ${unlessFound}`,
     `  http-request set-var(txn.name) var(txn.host) ${unlessFound}`,
     `  http-request set-var(txn.backend) var(txn.host) ${unlessFound}`,
+  ];
+}
+
+/** Each request by itself: who is sent to a canary now may be sent elsewhere the next time. */
+function drawCanary(): string[] {
+  return [
+    '  http-request set-var(txn.draw) rand(100)',
+    `  http-request set-var(txn.canary) var(txn.backend),concat(/,txn.draw),map_str(${CANARIES})`,
   ];
 }
 
@@ -236,6 +245,7 @@ function backend({ app, host, servers }: EdgeApp): string[] {
     page(502, `The app ${app} broke off its answer.`),
     page(503, `The app ${app} does not answer right now: none of its containers takes requests.`),
     page(504, `The app ${app} took too long to answer.`),
+    '  use-server %[var(txn.canary)] if { var(txn.canary) -m found }',
     ...servers.map(serverLine),
     '',
   ];

@@ -11,7 +11,7 @@ import { Turns } from '../../src/turns.js';
 import { type EdgeSettings, frameHash, renderEdge } from './config.js';
 import type { Haproxy, RunningServer } from './haproxy.js';
 import { HaproxyTables } from './haproxy-tables.js';
-import type { EdgeState } from './state.js';
+import { allServersOf, type EdgeState } from './state.js';
 import type { EdgeStateFile } from './state-file.js';
 import {
   CERTIFICATES,
@@ -169,6 +169,12 @@ export class Edge {
     return this.#parts.haproxy.traffic(host);
   }
 
+  /** How many answers each server of this host has given, and how many of them were errors. */
+  async answers(host: string): Promise<ReadonlyMap<string, { answers: number; errors: number }>> {
+    const servers = (await this.#parts.haproxy.backends()).get(host) ?? [];
+    return new Map(servers.map(({ name, answers, errors }) => [name, { answers, errors }]));
+  }
+
   /** Servers that run but that the state does not want: what a killed deployer was about to retire. */
   async leftovers(): Promise<{ host: string; names: string[] }[]> {
     const state = await this.state();
@@ -197,11 +203,22 @@ export class Edge {
     const { haproxy } = this.#parts;
     const running = await haproxy.backends();
     let changes = 0;
-    for (const { host, servers } of state.apps) {
+    for (const { host, servers, share } of state.apps) {
+      const find = (name: string): RunningServer | undefined =>
+        running.get(host)?.find((one) => one.name === name);
       for (const server of servers) {
-        const found = running.get(host)?.find((one) => one.name === server.name);
+        const found = find(server.name);
         if (found !== undefined && takesRequests(found)) continue;
         await haproxy.enable(host, server, found !== undefined);
+        changes += 1;
+      }
+      // One that is being drained gets only what is sent to it by name.
+      for (const server of share?.servers ?? []) {
+        const found = find(server.name);
+        if (found?.status.startsWith('DRAIN')) continue;
+        // Only after it has been enabled HAProxy keeps it out of the others' turns for good.
+        await haproxy.enable(host, server, found !== undefined);
+        await haproxy.drain(host, server.name);
         changes += 1;
       }
     }
@@ -272,7 +289,7 @@ export class Edge {
     let all = true;
     for (const name of gone.filter((one) => names.includes(one)))
       all = (await haproxy.remove(host, name)) && all;
-    const kept = new Set(state.apps.find((app) => app.host === host)?.servers.map((server) => server.name));
+    const kept = wantedNames(state, host);
     for (const worker of (await haproxy.processes()).old) {
       for (const name of names) if (!kept.has(name)) await haproxy.cut(worker, host, name);
     }
@@ -287,12 +304,17 @@ function unwanted(
   which: (server: RunningServer) => boolean = () => true,
 ): { host: string; names: string[] }[] {
   return [...running].flatMap(([host, servers]) => {
-    const wanted = new Set(state.apps.find((app) => app.host === host)?.servers.map((server) => server.name));
+    const wanted = wantedNames(state, host);
     const names = servers
       .filter((server) => which(server) && !wanted.has(server.name))
       .map((server) => server.name);
     return names.length === 0 ? [] : [{ host, names }];
   });
+}
+
+function wantedNames({ apps }: EdgeState, host: string): ReadonlySet<string> {
+  const app = apps.find((one) => one.host === host);
+  return new Set(app === undefined ? [] : allServersOf(app).map(({ name }) => name));
 }
 
 function takesRequests(server: RunningServer): boolean {
