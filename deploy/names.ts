@@ -1,5 +1,8 @@
 /** How a release is called outside Slipway: labels, container, network and server names, host and URL. Pure. */
 import type { Config } from '../src/config.js';
+import type { Instance } from '../src/model/release.js';
+
+export type { Instance };
 
 /** What makes a container ours. Without `platform` of this very platform a container is never touched. */
 export const LABELS = {
@@ -27,13 +30,6 @@ export const LABELS = {
 export interface Address {
   readonly host: string;
   readonly port: number;
-}
-
-/** One container that a release wants: `web.1`. */
-export interface Instance {
-  readonly process: string;
-  /** 1, 2, 3, … within its process type. */
-  readonly number: number;
 }
 
 /**

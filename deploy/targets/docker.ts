@@ -355,6 +355,12 @@ export class DockerTarget implements Target {
 
   /** SIGTERM (or the image's STOPSIGNAL), after the grace SIGKILL, then it is removed with its own volumes. */
   async stop(id: string, graceMs: number, options: CallOptions = {}): Promise<void> {
+    await this.halt(id, graceMs, options);
+    await this.remove(id, options);
+  }
+
+  /** The same without the removal: it can be started again, with the address that it had. The engine does not do so by itself. */
+  async halt(id: string, graceMs: number, options: CallOptions = {}): Promise<void> {
     const seconds = Math.ceil(graceMs / 1000);
     await this.#unlessGone(() =>
       this.#post(
@@ -365,7 +371,6 @@ export class DockerTarget implements Target {
         { ...options, timeoutMs: graceMs + STOP_MARGIN_MS },
       ),
     );
-    await this.remove(id, options);
   }
 
   /** Kills it if it runs. */

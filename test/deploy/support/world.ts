@@ -23,6 +23,7 @@ import { createLogger } from '../../../src/log.js';
 import type { Deployment, DeploymentKind } from '../../../src/model/deployment.js';
 import { LOCAL_HOST } from '../../../src/model/host.js';
 import type { ReleaseImage, ReleaseProcess } from '../../../src/model/release.js';
+import { parseStrategy } from '../../../src/model/strategy.js';
 import { DeploymentStore } from '../../../src/records/deployments.js';
 import { RegistryClient } from '../../../src/registry/client.js';
 import { Turns } from '../../../src/turns.js';
@@ -192,12 +193,14 @@ export class World {
       scale = 1,
       processes = [{ type: 'web', scale }],
       hosts,
+      strategy,
     }: {
       kind?: DeploymentKind;
       source?: string;
       scale?: number;
       processes?: readonly ReleaseProcess[];
       hosts?: readonly string[];
+      strategy?: string;
     } = {},
   ): Promise<Deployment> {
     const commit = source ?? (await this.commit(app));
@@ -218,6 +221,7 @@ export class World {
       config,
       processes,
       ...(hosts === undefined ? {} : { hosts }),
+      ...(strategy === undefined ? {} : { strategy: parseStrategy(strategy) }),
       deploymentId: id,
       description: `deploy ${commit.slice(0, 7)}`,
     };
