@@ -126,12 +126,10 @@ const unlock: Command = {
 const freeze: Command = {
   name: 'apps:freeze',
   usage: 'WEEK --reason WHY [--tz ZONE]',
-  help: `Refuse pushes in a time of the week, with the reason and the end, exit code 6. Changes of config and scale, restarts
-and rollbacks go on. Who may create apps may push all the same: git push -o force.`,
-  examples: [
-    'slipway apps:freeze "Fri 16:00-Mon 08:00" --tz Europe/Berlin --reason "nobody is here" -a hello',
-  ],
-  args: { min: 1, max: 1 },
+  help: `Refuse pushes in a time of each week, with the reason and the end, exit code 6.
+Changes of config and scale, restarts and rollbacks go on. Who may create apps may push all the same: git push -o force.`,
+  examples: ['slipway apps:freeze "Fri 16:00-Mon 08:00" --tz Europe/Berlin --reason weekend -a hello'],
+  args: { min: 1, max: 4 },
   options: {
     reason: { type: 'string', value: 'WHY', help: 'what those who are refused are told' },
     tz: { type: 'string', value: 'ZONE', help: 'time zone, such as Europe/Berlin; UTC without it' },
@@ -144,7 +142,7 @@ and rollbacks go on. Who may create apps may push all the same: git push -o forc
         'slipway apps:freeze "Fri 16:00-Mon 08:00" --reason "nobody is here"',
       );
     const name = await invocation.app();
-    const [week] = invocation.args;
+    const week = invocation.args.join(' ');
     const app = await (await invocation.client()).post<AppView>(`/v1/apps/${name}/freezes`, {
       week,
       reason,

@@ -69,6 +69,7 @@ const info: Command = {
         ? []
         : [`phase     ${printable(commandText(release.releasePhase))}`]),
       `hosts     ${release.hosts.join(', ')}`,
+      `strategy  ${release.strategy}`,
       `config    ${release.config.join(', ') || 'none'}`,
       `build     ${release.build}`,
       `made      ${shortTime(release.createdAt)} by ${release.createdBy}`,
