@@ -1,37 +1,31 @@
 /**
- * A release that is what runs already (an empty commit, a rollback to the same image, a config var set to what it was) goes
- * live without new containers: those of the live release are its own from then on. See decision 18.
+ * What of a release runs already (after an empty commit, a change of scale, a restart of one process type, a rollback to the same image)
+ * goes on as it is: those containers of the live release are its own from then on. See decisions 18 and 43.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { AppState } from '../src/ledger/app-documents.js';
 import type { Ledger } from '../src/ledger/ledger.js';
 import { WEB_TYPE } from '../src/model/process.js';
-import type { Release } from '../src/model/release.js';
+import { instanceName, type Outcome, type Release, warmRelease } from '../src/model/release.js';
 import { withTargetOf } from './answering.js';
 import { passStill } from './checks.js';
-import { withApp } from './edge/state.js';
+import { serversOf } from './edge/state.js';
 import { lookAround } from './everywhere.js';
 import { checksOf } from './instances.js';
 import { hostOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
-import { hostsOf } from './placement.js';
-import { plan } from './plan.js';
+import { hostsOf, placeInstances } from './placement.js';
+import { isAlive, isAt, isOf, plan } from './plan.js';
 import { probe } from './probe.js';
+import { isSwarm } from './swarm/target.js';
 import type { Container } from './targets/container.js';
-
-export interface Adoption {
-  /** The deployments whose containers go on. */
-  readonly containersOf: readonly string[];
-  /** What else of the app is about. */
-  readonly old: readonly Container[];
-}
 
 /** A container that does not answer by then is better replaced. */
 const ANSWER_MS = 1000;
 
 /**
- * Undefined unless all that the release wants runs, does its work and gets the requests: otherwise, new containers make good
- * what is wrong with the ones that are there.
+ * Containers of the live release, or of the one that it keeps warm, that the new one wants just so, in the same place, and that do their work. The others,
+ * and what is wrong with the ones that are there, new containers make good.
  */
 export async function findAdoption(
   parts: DeployerParts,
@@ -39,49 +33,91 @@ export async function findAdoption(
   release: Release,
   { releases, live: number }: Pick<AppState, 'releases' | 'live'>,
   signal: AbortSignal,
-): Promise<Adoption | undefined> {
+): Promise<readonly Container[]> {
   const { fast, ledger, hosts, edge, config, retirements } = parts;
   const live = releases.find((one) => one.number === number);
-  // A restart is asked for to have new ones.
-  if (release.kind === 'restart') return undefined;
-  if (!fast.adopt || live === undefined || !runsTheSame(ledger, app, live, release)) return undefined;
-  const { containers } = await lookAround(hosts, app, { signal, needed: hostsOf(live) });
-  const { keep, stopped, missing, discard, retire } = plan(containers, live);
-  if (stopped.length + missing.length > 0 || keep.length === 0) return undefined;
-  if (keep.some(({ id, state }) => state !== 'running' || retirements.has(id))) return undefined;
-  const host = hostOf(app, config.appDomain);
-  const routed = await edge.state();
-  if (withApp(routed, { app, host, servers: serversOfContainers(keep) }) !== routed) return undefined;
-  const well = await Promise.all(
-    keep.map((container) => doesItsWork(parts, release, container, host, signal)),
+  const warm = warmRelease(live, releases, Date.now());
+  const base = [live, warm].find(
+    (one) => one !== undefined && hasSameSurroundings(ledger, app, one, release),
   );
-  if (well.includes(false)) return undefined;
+  if (!fast.adopt || base === undefined) return [];
+  const { containers } = await lookAround(hosts, app, { signal, needed: hostsOf(release) });
+  const wanted = placeInstances(release).filter(
+    (instance) =>
+      goesOn(instance.process, base, release) &&
+      // An earlier attempt at this rollout has replaced it.
+      !containers.some((one) => isOf(one, release) && isAt(one, instance) && isAlive(one)),
+  );
+  const routed = new Set(serversOf(await edge.state(), app).map(({ name }) => name));
+  const candidates = plan(containers, base).keep.filter(
+    (container) =>
+      wanted.some((instance) => isAt(container, instance)) &&
+      container.state === 'running' &&
+      !retirements.has(container.id) &&
+      // What is warm gets none.
+      (base === warm || serversOfContainers([container]).every(({ name }) => routed.has(name))),
+  );
+  const host = hostOf(app, config.appDomain);
+  const well = await Promise.all(
+    candidates.map((container) => doesItsWork(parts, release, container, host, signal).catch(() => false)),
+  );
+  signal.throwIfAborted();
+  return withoutParts(
+    parts,
+    base,
+    candidates.filter((_, index) => well[index]),
+  );
+}
+
+/** What the outcome of the release says of them. */
+export function adoptionOf(adopted: readonly Container[]): Pick<Outcome, 'containersOf' | 'adopted'> {
+  if (adopted.length === 0) return {};
   return {
-    containersOf: [...new Set(keep.map(({ deployment }) => deployment))],
-    old: [...discard, ...retire],
+    containersOf: [...new Set(adopted.map(({ deployment }) => deployment))].sort(),
+    adopted: Object.fromEntries(
+      adopted.map(({ instance, deployment }) => [instanceName(instance), deployment]).sort(),
+    ),
   };
 }
 
-type Running = Pick<Release, 'image' | 'config' | 'processes' | 'hosts'>;
-
-/** The same image in the same surroundings. Config vars are compared in clear: each encryption looks different. */
-function runsTheSame(
+/** The same image and config vars. Those are compared in clear: each encryption looks different. */
+function hasSameSurroundings(
   ledger: Pick<Ledger, 'revealConfig'>,
   app: string,
-  one: Running,
-  other: Running,
+  one: Pick<Release, 'image' | 'config'>,
+  other: Pick<Release, 'image' | 'config'>,
 ): boolean {
   const config = (of: Pick<Release, 'config'>): Record<string, string> => ledger.revealConfig(app, of.config);
-  return (
-    isDeepStrictEqual(one.image, other.image) &&
-    isDeepStrictEqual(one.processes, other.processes) &&
-    isDeepStrictEqual(hostsOf(one), hostsOf(other)) &&
-    isDeepStrictEqual(config(one), config(other))
-  );
+  return isDeepStrictEqual(one.image, other.image) && isDeepStrictEqual(config(one), config(other));
+}
+
+/** The same command with the same limits and checks; how many there are is another matter. A restart is asked for to have new ones. */
+function goesOn(type: string, live: Release, { kind, restarts, processes }: Release): boolean {
+  if (kind === 'restart' && (restarts === undefined || restarts.includes(type))) return false;
+  const [before, now] = [live.processes, processes].map((all) => {
+    const { command, resources, checks } = all.find((process) => process.type === type) ?? {};
+    return { command, resources, checks };
+  });
+  return isDeepStrictEqual(before, now);
+}
+
+/** A service of a Swarm goes on as a whole or not at all, and so does each process type there. */
+async function withoutParts(
+  { hosts }: Pick<DeployerParts, 'hosts'>,
+  live: Release,
+  containers: readonly Container[],
+): Promise<readonly Container[]> {
+  const torn = new Set<string>();
+  for (const { host, process, number } of placeInstances(live)) {
+    if (containers.some((one) => isAt(one, { host, process, number }))) continue;
+    const { target } = await hosts.get(host).catch(() => ({ target: undefined }));
+    if (target !== undefined && isSwarm(target)) torn.add(`${host} ${process}`);
+  }
+  return containers.filter(({ host, instance }) => !torn.has(`${host} ${instance.process}`));
 }
 
 /** It passed its checks when it was started; this is one look at whether it still would. */
-async function doesItsWork(
+export async function doesItsWork(
   { hosts }: Pick<DeployerParts, 'hosts'>,
   release: Release,
   container: Container,

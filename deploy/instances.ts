@@ -97,6 +97,29 @@ export async function keepInstances(
   await allOrFirstError(containers.map(({ id }) => target.keep(id, { signal })));
 }
 
+/** Undefined when it is not there any more, or does not start. */
+export async function startAgain(
+  { hosts, log }: Pick<DeployerParts, 'hosts' | 'log'>,
+  container: Container,
+  signal: AbortSignal,
+): Promise<Container | undefined> {
+  const { id, name, app } = container;
+  try {
+    const { target } = await hosts.get(container.host);
+    await target.keep(id, { signal });
+    if (!(await target.restart(id, { signal }))) return undefined;
+    return await target.get(id, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    // Its address or its files are gone: a new one takes its place and name.
+    log.warn(
+      { app, container: name, err: (error as Error).message },
+      'a stopped container does not start again',
+    );
+    return undefined;
+  }
+}
+
 /** Waits for all of them: nothing goes on behind the back of a rollout that has failed. */
 async function allOrFirstError<T>(work: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(work);

@@ -1,5 +1,8 @@
 /** How a release is called outside Slipway: labels, container, network and server names, host and URL. Pure. */
 import type { Config } from '../src/config.js';
+import type { Instance } from '../src/model/release.js';
+
+export type { Instance };
 
 /** What makes a container ours. Without `platform` of this very platform a container is never touched. */
 export const LABELS = {
@@ -31,13 +34,6 @@ export interface Address {
 
 /** The process of a release phase's container; no process type can be called so. */
 export const RELEASE_PHASE = 'release';
-
-/** One container that a release wants: `web.1`. */
-export interface Instance {
-  readonly process: string;
-  /** 1, 2, 3, … within its process type. */
-  readonly number: number;
-}
 
 /**
  * The same release always gets the same names, so that a deployer that takes over finds what its predecessor started

@@ -1,5 +1,5 @@
 /** From the containers that are there and the release that should run to what has to be done. Pure. */
-import type { ReleaseWithOutcome } from '../src/model/release.js';
+import { isContainerOf, type ReleaseWithOutcome } from '../src/model/release.js';
 import type { Instance } from './names.js';
 import { type PlacedInstance, placeInstances } from './placement.js';
 import type { Container } from './targets/container.js';
@@ -20,16 +20,11 @@ export interface Plan {
 /** Whose containers may run for a release. */
 type Wanted = Pick<ReleaseWithOutcome, 'deploymentId' | 'outcome'>;
 
-/**
- * By the deployment that started it: a number alone does not say it, since an app that was destroyed and made anew counts
- * from 1 again. A release that was what ran already has those that it adopted.
- */
-export function isOf(container: Pick<Container, 'deployment'>, release: Wanted | undefined): boolean {
-  if (release === undefined) return false;
-  const { deploymentId, outcome } = release;
-  return (
-    container.deployment === deploymentId || (outcome?.containersOf ?? []).includes(container.deployment)
-  );
+export function isOf(
+  container: Pick<Container, 'deployment' | 'instance'>,
+  release: Wanted | undefined,
+): boolean {
+  return release !== undefined && isContainerOf(container, release);
 }
 
 /** Over all hosts. Without a wanted release everything is retired. */
@@ -45,7 +40,10 @@ export function plan(
   const stopped: Container[] = [];
   const missing: PlacedInstance[] = [];
   for (const instance of instances) {
-    const candidates = ours.filter((container) => isSame(container.instance, instance));
+    const candidates = ours
+      .filter((container) => isSame(container.instance, instance))
+      // What was adopted gives way to what was started in its place.
+      .sort((a, b) => ownFirst(a, wanted) - ownFirst(b, wanted));
     const running = candidates.find(isAlive);
     const asleep = candidates.find(
       (container) => container.state === 'exited' || container.state === 'created',
@@ -64,11 +62,20 @@ export function plan(
   };
 }
 
+function ownFirst({ deployment }: Container, wanted: Wanted | undefined): number {
+  return deployment === wanted?.deploymentId ? 0 : 1;
+}
+
 /** One that restarts is in the engine's hands; one that somebody paused is left to them. */
-function isAlive({ state }: Container): boolean {
+export function isAlive({ state }: Pick<Container, 'state'>): boolean {
   return state === 'running' || state === 'restarting' || state === 'paused';
 }
 
-function isSame(a: Instance, b: Instance): boolean {
+/** Whether a container is this instance, and on the host where it should be. */
+export function isAt({ host, instance }: Container, wanted: PlacedInstance): boolean {
+  return host === wanted.host && isSame(instance, wanted);
+}
+
+export function isSame(a: Instance, b: Instance): boolean {
   return a.process === b.process && a.number === b.number;
 }

@@ -5,17 +5,17 @@
 import { stat } from 'node:fs/promises';
 import { SlipwayError } from '../src/errors.js';
 import { LOCAL_HOST } from '../src/model/host.js';
-import type { ReleaseWithOutcome } from '../src/model/release.js';
+import { type ReleaseWithOutcome, warmRelease } from '../src/model/release.js';
 import { whileItAnswers } from './answering.js';
 import type { Drift } from './drift.js';
 import { type EdgeState, serversOf, withApp, withoutApp } from './edge/state.js';
 import { lookAround, onHost } from './everywhere.js';
-import { checkInstances, startInstances } from './instances.js';
+import { checkInstances, startAgain, startInstances } from './instances.js';
 import { hostOf } from './names.js';
 import { sweepOneOffs } from './one-offs.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import { hostsOf } from './placement.js';
-import { type Plan, plan } from './plan.js';
+import { isOf, type Plan, plan } from './plan.js';
 import { retire } from './retire.js';
 import { routeApp } from './routes.js';
 import { mendServices } from './swarm/mend.js';
@@ -99,11 +99,13 @@ async function bringUp(
 ): Promise<void> {
   const { edge, config } = parts;
   const planned = plan(containers, live);
+  const { releases } = await parts.ledger.read(app);
+  const warm = warmRelease(live, releases, Date.now());
   parts.drift.add({
     stopped: planned.stopped.length,
     missing: planned.missing.length,
     discarded: planned.discard.length,
-    strays: planned.retire.length,
+    strays: planned.retire.filter((container) => !isOf(container, warm)).length,
   });
   const needed = hostsOf(live);
   const serving: Container[] = [];
@@ -144,7 +146,8 @@ async function bringUp(
     servers: [...serversOfContainers(serving), ...unseen],
   };
   if (withApp(routed, wanted) !== routed) await edge.change((state) => withApp(state, wanted), fence);
-  await retire(parts, app, planned.retire, signal);
+  const old = planned.retire.filter((container) => !isOf(container, warm));
+  await retire(parts, app, old, signal);
   if (failures.length > 0) throw failures[0];
 }
 
@@ -231,29 +234,6 @@ async function bringDown(
   // What was destroyed gives its domains free.
   await routeApp(parts, app);
   await retire(parts, app, containers, signal);
-}
-
-/** Undefined when it is not there any more, or does not start. */
-async function startAgain(
-  { hosts, log }: ReconcileParts,
-  container: Container,
-  signal: AbortSignal,
-): Promise<Container | undefined> {
-  const { id, name, app } = container;
-  try {
-    const { target } = await hosts.get(container.host);
-    await target.keep(id, { signal });
-    if (!(await target.restart(id, { signal }))) return undefined;
-    return await target.get(id, { signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    // Its address or its files are gone: a new one takes its place and name.
-    log.warn(
-      { app, container: name, err: (error as Error).message },
-      'a stopped container does not start again',
-    );
-    return undefined;
-  }
 }
 
 /** Undefined when the app has none, or is no more. Throws when the ledger cannot be read: that is no destroyed app. */

@@ -2,11 +2,11 @@
 import { seconds } from '../src/logs/seconds.js';
 import type { Deployment } from '../src/model/deployment.js';
 import { isStopped } from '../src/model/process.js';
-import type { Release } from '../src/model/release.js';
+import type { Release, ReleaseWithOutcome } from '../src/model/release.js';
 
 export interface Success {
   readonly app: string;
-  readonly release: Release;
+  readonly release: ReleaseWithOutcome;
   readonly url: string;
   /** The release that served before. */
   readonly previous: Release | undefined;
@@ -34,6 +34,13 @@ export function reportSuccess({ app, release, url, previous, deployment, now }: 
     ...newAndIdle(release, previous).map((type) =>
       body(`idle   no ${type} runs; to have one: slipway ps:scale ${type}=1 -a ${app}`),
     ),
+    ...(release.outcome?.warm === undefined
+      ? []
+      : [
+          body(
+            `warm   v${release.outcome.warm.release} until ${release.outcome.warm.until}: a rollback until then needs no start`,
+          ),
+        ]),
     ...wayBack(release, previous).map((command) => final(`To undo: slipway ${command} -a ${app}`)),
   ];
 }

@@ -1,18 +1,20 @@
 /**
- * What a failing rollout does: the old release gets all traffic, the new one's containers go, and the log says why. Nothing of
- * this is needed for the old release to keep serving (invariant 5): it was never touched.
+ * What a failing rollout does: the old release gets all traffic, the new one's containers go, and the log says why. Where the strategy
+ * has left the old release as it was, nothing of this is needed for it to keep serving (invariant 5); what it has stopped is started again.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { type SlipwayError, toSlipwayError } from '../src/errors.js';
 import type { BuildLog } from '../src/logs/log-writer.js';
 import { LOCAL_HOST } from '../src/model/host.js';
 import type { Release, ReleaseWithOutcome } from '../src/model/release.js';
 import { withTargetOf } from './answering.js';
-import { type EdgeServer, type EdgeState, serversOf, withApp, withoutApp } from './edge/state.js';
+import { allServersOf, type EdgeServer, type EdgeState, withApp, withoutApp } from './edge/state.js';
 import { type Look, lookAround } from './everywhere.js';
+import { checkInstances, startAgain } from './instances.js';
 import { hostOf, isServerOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import { hostsOf } from './placement.js';
-import { isOf } from './plan.js';
+import { isOf, plan } from './plan.js';
 
 const LAST_LINES = 30;
 
@@ -22,8 +24,8 @@ export interface Reverted {
   readonly release: Release;
   /** The one that serves, if any. */
   readonly live: ReleaseWithOutcome | undefined;
-  /** Where requests went before the rollout switched them, if it did. */
-  readonly routedBefore: readonly EdgeServer[];
+  /** Where requests went before the rollout switched them; undefined when it did not. */
+  readonly routedBefore: readonly EdgeServer[] | undefined;
   /** Hosts that are known not to answer, and why. They are not asked again. */
   readonly silent: ReadonlyMap<string, SlipwayError>;
   /** Throws when this process has lost the right to change anything. */
@@ -46,16 +48,23 @@ export async function revert(
     const needed = [...hostsOf(release), ...(live === undefined ? [] : hostsOf(live))];
     const look = await lookAround(hosts, app, { silent, needed });
     for (const [name, error] of look.silent) left.set(name, error);
+    const clear = async (): Promise<void> => {
+      await guard();
+      const removing = look.containers
+        .filter((container) => isOf(container, release))
+        .map((container) =>
+          withTargetOf(hosts, container, undefined, (target, signal) =>
+            target.remove(container.id, { signal }),
+          ).catch((error: unknown) => left.set(container.host, toSlipwayError(error))),
+        );
+      await Promise.all(removing);
+    };
+    // Then the old ones could not have what the new ones hold.
+    const isFirst = release.strategy?.name === 'recreate';
+    if (isFirst) await clear();
+    await reviveStopped(parts, reverted, look);
     await turnBack(parts, reverted, look);
-    await guard();
-    const removing = look.containers
-      .filter((container) => isOf(container, release))
-      .map((container) =>
-        withTargetOf(hosts, container, undefined, (target, signal) =>
-          target.remove(container.id, { signal }),
-        ).catch((error: unknown) => left.set(container.host, toSlipwayError(error))),
-      );
-    await Promise.all(removing);
+    if (!isFirst) await clear();
   } catch (thrown) {
     await guard();
     const error = toSlipwayError(thrown);
@@ -68,6 +77,30 @@ export async function revert(
   return left;
 }
 
+/** Containers of the release that serves which the strategy has stopped. Resolves when they work, or will not: the reconciler goes on then. */
+async function reviveStopped(
+  parts: DeployerParts,
+  { app, live, guard }: Reverted,
+  { containers }: Look,
+): Promise<void> {
+  if (live === undefined) return;
+  const { signal } = new AbortController();
+  const stopped = plan(containers, live).stopped;
+  if (stopped.length === 0) return;
+  await guard();
+  const reviving = stopped.map(async (container) => {
+    const again = await startAgain(parts, container, signal);
+    if (again === undefined) return;
+    const { target } = await parts.hosts.get(again.host);
+    await checkInstances(parts, { name: again.host, target }, live, [again], signal);
+  });
+  for (const end of await Promise.allSettled(reviving)) {
+    if (end.status === 'fulfilled') continue;
+    const { code, message } = toSlipwayError(end.reason);
+    parts.log.warn({ app, code, err: message }, 'a container of the old release does not work again yet');
+  }
+}
+
 /** Only when the edge had been switched already, and what came after failed. */
 async function turnBack(
   { edge, config }: DeployerParts,
@@ -75,24 +108,33 @@ async function turnBack(
   { containers, silent }: Look,
 ): Promise<void> {
   const failed = (now: EdgeState): EdgeServer[] =>
-    serversOf(now, app).filter(({ name }) => isServerOf(name, release.number));
-  const routed = failed(await edge.state());
-  if (routed.length === 0) return;
+    routedTo(now, app).filter(({ name }) => isServerOf(name, release.number));
+  const isTurned = (now: EdgeState): boolean =>
+    failed(now).length > 0 ||
+    (routedBefore !== undefined && !isDeepStrictEqual(routedTo(now, app), routedBefore));
+  const state = await edge.state();
+  const routed = failed(state);
+  if (!isTurned(state)) return;
   const host = hostOf(app, config.appDomain);
   const old = [
     ...serversOfContainers(containers.filter((container) => isOf(container, live))),
     // Of a host that does not answer nobody knows more than that.
-    ...routedBefore.filter(
+    ...(routedBefore ?? []).filter(
       ({ name, machine }) => !isServerOf(name, release.number) && silent.has(machine ?? LOCAL_HOST),
     ),
   ];
   await edge.change((now) => {
-    if (failed(now).length === 0) return now;
+    if (!isTurned(now)) return now;
     return old.length === 0 ? withoutApp(now, app) : withApp(now, { app, host, servers: old });
   }, guard);
   const { signal } = new AbortController();
   const names = routed.map(({ name }) => name);
   await edge.retire(host, names, { timeoutMs: config.limits.drainTimeoutMs, signal });
+}
+
+function routedTo({ apps }: EdgeState, app: string): readonly EdgeServer[] {
+  const entry = apps.find((one) => one.app === app);
+  return entry === undefined ? [] : allServersOf(entry);
 }
 
 /** How the containers of a release stand and what they wrote last, for the person who has to correct the app. */

@@ -2,13 +2,14 @@
  * One rollout: from a release to running containers that get the app's requests (steps 7 and 8 of a push's way). Every step may
  * be repeated, so that a deployer that takes over after a `kill -9` begins anew and ends the same.
  *
- *   check branch and registry → pull → release phase → start → check → switch → live in the ledger → branch → ended live → retire the old
+ *   check branch and registry → pull → release phase → [strategy: start, check, switch] → live in the ledger → branch → ended live → retire the old
  *
- * Each step up to the switch is taken on all hosts side by side, and the next one begins when all have done it: so requests go
- * to the old release everywhere or to the new one. What fails before "live in the ledger", on whichever host, is reverted on
+ * How the new containers take the place of the old ones is the strategy's matter (strategies/). Each step is taken on all hosts side by
+ * side, and the next one begins when all have done it. What fails before "live in the ledger", on whichever host, is reverted on
  * all of them; what fails after it is only logged. A deployer that lost its
  * lease or its claim stops without touching anything more: whoever has it now does the rest.
  */
+import { supersededBy } from '../src/endings.js';
 import { describeError, SlipwayError, toSlipwayError } from '../src/errors.js';
 import { checkFastForward } from '../src/git/fast-forward.js';
 import type { AppState } from '../src/ledger/app-documents.js';
@@ -16,26 +17,32 @@ import { BuildLog } from '../src/logs/log-writer.js';
 import { seconds } from '../src/logs/seconds.js';
 import type { Deployment, FinalState } from '../src/model/deployment.js';
 import { LOCAL_HOST } from '../src/model/host.js';
-import { lastGoodBefore, type ReleaseWithOutcome } from '../src/model/release.js';
+import {
+  instanceName,
+  lastGoodBefore,
+  type Outcome,
+  type ReleaseWithOutcome,
+  warmRelease,
+} from '../src/model/release.js';
 import type { Claim } from '../src/records/deployments.js';
 import { stopWhenCancelled } from '../src/records/stop-when-cancelled.js';
-import { type Adoption, findAdoption } from './adopt.js';
+import { adoptionOf, findAdoption } from './adopt.js';
 import { branchOf, moveBranch } from './branch.js';
-import { type EdgeServer, serversOf, withApp } from './edge/state.js';
+import { withApp } from './edge/state.js';
 import { isSilence, lookAround, onEachHost, onHost } from './everywhere.js';
 import { HostReport } from './host-report.js';
 import type { Host } from './hosts.js';
-import { checkInstances, keepInstances, startInstances } from './instances.js';
 import { hostOf, urlOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
-import { hostsOf, type PlacedInstance } from './placement.js';
-import { plan } from './plan.js';
+import { hostsOf } from './placement.js';
+import { isOf, plan } from './plan.js';
 import { redactor } from './redact.js';
 import { hasReleasePhase, runReleasePhase } from './release-phase.js';
 import { reportSuccess } from './report.js';
 import { revert, tellLastWords } from './revert.js';
-import { startServices } from './swarm/converge.js';
-import { isSwarm } from './swarm/target.js';
+import { type Change, changeTo } from './strategies/change.js';
+import { type Course, Steps } from './strategies/steps.js';
+import { carryOut, refuseOnSwarms } from './strategies/strategy.js';
 import type { Container } from './targets/container.js';
 
 /** Ends the deployment in one final state, unless the lease or the claim is lost. A failure is a result, not an exception. */
@@ -62,6 +69,11 @@ export async function rollOut(
   }
 }
 
+interface Planned {
+  readonly asLive: ReleaseWithOutcome & { readonly outcome: Outcome };
+  readonly change: Change;
+}
+
 class Rollout {
   readonly #parts: DeployerParts;
   readonly #deployment: Deployment;
@@ -74,10 +86,12 @@ class Rollout {
   readonly #onHosts = new HostReport();
   /** Hosts that were needed and did not answer. */
   readonly #silent = new Map<string, SlipwayError>();
-  /** Where requests went before the switch. */
-  #routedBefore: readonly EdgeServer[] = [];
+  /** As soon as there is something to replace. */
+  #steps: Steps | undefined;
   /** The phases that are over, on their way into the journal while the next one is under way. */
   #noted: Promise<unknown> = Promise.resolve();
+  /** How long each phase took so far, in ms. */
+  readonly #spent = new Map<string, number>();
   /** What goes into the log passes through this. */
   #redact: (text: string) => string = (text) => text;
 
@@ -116,23 +130,38 @@ class Rollout {
     const release = findRelease(this.#deployment, state);
     this.#before = state;
     this.#redact = redactor(this.#parts.ledger.revealConfig(app, release.config));
-    if (release.outcome?.state === 'live') return (await this.#plan(release)).retire;
+    if (release.outcome?.state === 'live')
+      return this.#withoutWarm(plan(await this.#look(release), release).retire);
     await this.#log.headline(`Releasing v${release.number} of ${app}`);
     refuseOvertaken(release, state);
     const { push } = this.#deployment;
     if (push !== undefined) await checkFastForward(this.#parts.repositories, app, push);
+    await refuseOnSwarms(this.#parts, release, state);
     await this.#pull(release);
     await this.#releasePhase(release, state);
-    const running = await this.#adopt(release, state);
-    if (running !== undefined) {
-      await this.#record(release, running.containersOf);
-      return running.old;
-    }
-    const { containers, old } = await this.#start(release);
-    await this.#check(release, containers);
-    await this.#switch(release, containers);
-    await this.#record(release);
-    return old;
+    const planned = await this.#change(release, state);
+    if (!(await this.#runsAlready(planned))) await this.#replace(planned);
+    await this.#record(planned.asLive);
+    return this.#withoutWarm(planned.change.old);
+  }
+
+  /** What is kept warm the reconciler retires when its time is over. */
+  async #withoutWarm(old: readonly Container[]): Promise<readonly Container[]> {
+    const { releases, live } = await this.#parts.ledger.read(this.#deployment.app);
+    const serving = releases.find(({ number }) => number === live);
+    const warm = warmRelease(serving, releases, Date.now());
+    return old.filter((container) => !isOf(container, warm));
+  }
+
+  async #replace(planned: Planned): Promise<void> {
+    const { adopted } = planned.change;
+    if (adopted.length > 0)
+      await this.#log.body(`going on as they are: ${adopted.map(nameContainer).join(', ')}`);
+    const course = this.#course(planned);
+    const steps = new Steps(course);
+    this.#steps = steps;
+    await carryOut(course, steps);
+    for (const line of this.#onHosts.lines()) await this.#log.body(line);
   }
 
   async #pull(release: ReleaseWithOutcome): Promise<void> {
@@ -199,89 +228,46 @@ class Rollout {
     return this.#parts.hosts.get(name);
   }
 
-  /** Undefined when containers have to be started. */
-  async #adopt(release: ReleaseWithOutcome, state: AppState): Promise<Adoption | undefined> {
-    const found = await findAdoption(this.#parts, this.#deployment.app, release, state, this.#signal);
-    if (found === undefined) return undefined;
-    return this.#phase('start', async () => [
-      found,
-      `it runs already: v${state.live} has the same image, config and processes`,
-    ]);
+  /** The release as it will be when it is live, and what has to be done for that. Throws when a host that it needs does not answer. */
+  async #change(release: ReleaseWithOutcome, state: AppState): Promise<Planned> {
+    const { app } = this.#deployment;
+    const adopted = await findAdoption(this.#parts, app, release, state, this.#signal);
+    const at = new Date().toISOString();
+    const asLive = { ...release, outcome: { state: 'live' as const, at, ...adoptionOf(adopted) } };
+    const live = state.releases.find(({ number }) => number === state.live);
+    return { asLive, change: changeTo(await this.#look(release), asLive, live) };
   }
 
-  async #start(release: ReleaseWithOutcome): Promise<{ containers: Container[]; old: readonly Container[] }> {
-    return this.#phase('start', async () => {
-      const { keep, stopped, missing, discard, retire: old } = await this.#plan(release);
-      await this.#stillOurs();
-      const onSwarms = new Set<string>();
-      const instances = [...missing, ...stopped.map(({ host, instance }) => ({ ...instance, host }))];
-      const started = await this.#everywhere(release, async (host, signal) => {
-        const { target } = host;
-        const isHere = (one: { readonly host: string }): boolean => one.host === host.name;
-        if (isSwarm(target)) {
-          onSwarms.add(host.name);
-          const tasks = await startServices(this.#parts, target, this.#deployment.app, release, signal);
-          this.#onHosts.note(host.name, `started ${tasks.map(nameTask).join(', ')}`);
-          return tasks;
-        }
-        // One that stopped in a rollout that was cut off did not pass its checks.
-        const useless = [...discard, ...stopped].filter(isHere);
-        await Promise.all(useless.map(({ id }) => target.remove(id, { signal })));
-        const here = instances.filter(isHere);
-        if (here.length === 0) return [];
-        const { app } = this.#deployment;
-        const containers = await startInstances(this.#parts, target, app, release, here, { signal });
-        this.#onHosts.note(host.name, `started ${here.map(nameInstance).join(', ')}`);
-        return containers;
-      });
-      const said = instances.length === 0 ? nothingStarted(keep) : `started ${nameInstances(instances)}`;
-      return [
-        { containers: [...keep.filter(({ host }) => !onSwarms.has(host)), ...started.flat()], old },
-        said,
-      ];
-    });
+  #course({ asLive, change }: Planned): Course {
+    return {
+      parts: this.#parts,
+      app: this.#deployment.app,
+      release: asLive,
+      change,
+      signal: this.#signal,
+      onHosts: this.#onHosts,
+      phase: (name, work) => this.#phase(name, work),
+      everywhere: (work) => this.#everywhere(asLive, work),
+      stillOurs: () => this.#stillOurs(),
+      stillNewest: () => this.#stillNewest(),
+      say: (line) => this.#log.body(line),
+    };
   }
 
-  async #check(release: ReleaseWithOutcome, containers: readonly Container[]): Promise<void> {
-    await this.#phase('check', async () => {
-      const seen = await this.#everywhere(release, async (host, signal) => {
-        const here = containers.filter((container) => container.host === host.name);
-        const how = await checkInstances(this.#parts, host, release, here, signal);
-        this.#onHosts.note(host.name, 'healthy');
-        return how;
-      });
-      return [...new Set(seen.flat())].join(', ') || 'there is nothing to check';
-    });
-    for (const line of this.#onHosts.lines()) await this.#log.body(line);
-  }
-
-  /** From here on a wish to cancel comes too late. */
-  async #switch(release: ReleaseWithOutcome, containers: readonly Container[]): Promise<void> {
-    await this.#phase('switch', async () => {
-      const { edge, config } = this.#parts;
-      const { app } = this.#deployment;
-      const wanted = { app, host: hostOf(app, config.appDomain), servers: serversOfContainers(containers) };
-      // The engines need as long to take note as the edge to turn.
-      const [turned, kept] = await Promise.allSettled([
-        edge.change(
-          (state) => {
-            this.#routedBefore = serversOf(state, app);
-            return withApp(state, wanted);
-          },
-          () => this.#stillOurs(),
-        ),
-        this.#everywhere(release, (host, signal) =>
-          keepInstances(
-            host,
-            containers.filter((container) => container.host === host.name),
-            signal,
-          ),
-        ),
-      ]);
-      if (turned.status === 'rejected') throw turned.reason;
-      if (kept.status === 'rejected') throw kept.reason;
-      return wanted.servers.length === 0 ? 'nothing of it takes requests' : 'requests go to it';
-    });
+  /** All that it wants runs and gets the requests. */
+  async #runsAlready({ change: { adopted, fresh } }: Planned): Promise<boolean> {
+    if (fresh.length > 0 || adopted.length === 0) return false;
+    const { edge, config } = this.#parts;
+    const { app } = this.#deployment;
+    const wanted = { app, host: hostOf(app, config.appDomain), servers: serversOfContainers(adopted) };
+    const routed = await edge.state();
+    if (withApp(routed, wanted) !== routed) return false;
+    const from = this.#before?.live;
+    await this.#phase(
+      'start',
+      async () => `it runs already: v${from} has the same image, config and processes`,
+    );
+    return true;
   }
 
   /** Side by side on the hosts that the release needs. */
@@ -297,19 +283,24 @@ class Rollout {
   }
 
   /** The commit point. */
-  async #record(release: ReleaseWithOutcome, containersOf?: readonly string[]): Promise<void> {
+  async #record({ number, strategy, outcome: wanted }: Planned['asLive']): Promise<void> {
     const { ledger } = this.#parts;
     const { app } = this.#deployment;
     await this.#noted;
     await this.#stillOurs();
-    const outcome = await ledger.recordOutcome(app, release.number, {
-      state: 'live',
-      at: new Date().toISOString(),
-      ...(containersOf === undefined ? {} : { containersOf }),
+    const now = Date.now();
+    const bakeMs = strategy?.name === 'blue-green' ? strategy.bakeMs : undefined;
+    const before = this.#before?.live;
+    const outcome = await ledger.recordOutcome(app, number, {
+      ...wanted,
+      at: new Date(now).toISOString(),
+      ...(bakeMs === undefined || before === undefined
+        ? {}
+        : { warm: { release: before, until: new Date(now + bakeMs).toISOString() } }),
     });
     if (outcome.state === 'live') return;
     const code = outcome.state === 'failed' ? 'release_unusable' : outcome.state;
-    throw new SlipwayError(code, outcome.reason ?? `v${release.number} was ${outcome.state} meanwhile`);
+    throw new SlipwayError(code, outcome.reason ?? `v${number} was ${outcome.state} meanwhile`);
   }
 
   /** The release is live, whatever goes wrong here. */
@@ -363,7 +354,7 @@ class Rollout {
           app,
           release,
           live: serving,
-          routedBefore: this.#routedBefore,
+          routedBefore: this.#steps?.routedBefore,
           silent: this.#silent,
           guard,
         };
@@ -392,7 +383,7 @@ class Rollout {
   }
 
   /** Throws when a host that the release needs does not answer. The reconciler clears the others when they are back. */
-  async #plan(release: ReleaseWithOutcome): Promise<ReturnType<typeof plan>> {
+  async #look(release: ReleaseWithOutcome): Promise<readonly Container[]> {
     const { hosts } = this.#parts;
     const needed = hostsOf(release);
     const options = { signal: this.#signal, needed };
@@ -406,12 +397,20 @@ class Rollout {
         `${name} does not answer: what it runs of ${this.#deployment.app} is stopped when it is back`,
       );
     }
-    return plan(containers, release);
+    return containers;
   }
 
   /** Asked before everything that others would see. Throws when the lease or the claim is lost. */
   async #stillOurs(): Promise<void> {
     if (!(await this.#isOurs())) throw lost();
+  }
+
+  /** Nobody waits for the end of a bake that would be replaced right after it. */
+  async #stillNewest(): Promise<void> {
+    const { app, release = 0 } = this.#deployment;
+    const open = await this.#parts.store.open(app);
+    const newer = open.find((one) => one.state === 'ready' && (one.release ?? 0) > release);
+    if (newer !== undefined) throw new SlipwayError('superseded', supersededBy(newer).reason);
   }
 
   async #isOurs(): Promise<boolean> {
@@ -427,7 +426,10 @@ class Rollout {
     const ms = Math.round(performance.now() - startedAt);
     await this.#log.body(`${this.#redact(said)} (${name} ${seconds(ms)})`);
     const { app, id } = this.#deployment;
-    const event = { type: 'phase', at: Date.now(), claim: this.#claim.token, name, ms } as const;
+    // A strategy may come to the same phase several times.
+    const sum = (this.#spent.get(name) ?? 0) + ms;
+    this.#spent.set(name, sum);
+    const event = { type: 'phase', at: Date.now(), claim: this.#claim.token, name, ms: sum } as const;
     this.#noted = this.#noted.then(() => {
       this.#lease.throwIfAborted();
       return this.#parts.store.append(app, id, event);
@@ -438,19 +440,8 @@ class Rollout {
   }
 }
 
-function nameInstance({ process, number }: PlacedInstance): string {
-  return `${process}.${number}`;
-}
-
-/** With the node that the Swarm has put it on. */
-function nameTask({ instance, address }: Container): string {
-  return `${nameInstance({ ...instance, host: '' })}${address === undefined ? '' : ` at ${address.host}`}`;
-}
-
-/** `web.1, web.2`, or with more than the local engine `web.1 on a, web.2 on local`: without it, the comma would be misread. */
-function nameInstances(instances: readonly PlacedInstance[]): string {
-  const isLocal = instances.every(({ host }) => host === LOCAL_HOST);
-  return instances.map((one) => `${nameInstance(one)}${isLocal ? '' : ` on ${one.host}`}`).join(', ');
+function nameContainer({ release, host, instance }: Container): string {
+  return `v${release} ${instanceName(instance)}${host === LOCAL_HOST ? '' : ` on ${host}`}`;
 }
 
 /** ` on a, b`; `local` instead when there is only the local engine. */
@@ -462,11 +453,6 @@ function findRelease({ app, release }: Deployment, { releases }: AppState): Rele
   const found = releases.find((one) => one.number === release);
   if (found !== undefined) return found;
   throw new SlipwayError('no_release', `${app} has no release v${release ?? '?'} in its ledger`);
-}
-
-/** Of a stopped app, or one that is scaled to nothing, nothing is to run. */
-function nothingStarted(keep: readonly Container[]): string {
-  return keep.length === 0 ? 'nothing is to run' : 'it runs already';
 }
 
 function refuseOvertaken({ number, outcome }: ReleaseWithOutcome, { live }: AppState): void {

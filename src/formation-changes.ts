@@ -101,19 +101,28 @@ export async function requestStop(
   });
 }
 
-/** New containers of the same release, started and checked before the old ones go. Throws `no_release`. */
-export async function requestRestart(tools: ChangeTools, app: string, who: string): Promise<Deployment> {
+/** New containers of the same release, of these types or of all, started and checked before the old ones go. Throws `no_release`. */
+export async function requestRestart(
+  tools: ChangeTools,
+  app: string,
+  who: string,
+  types: readonly string[] = [],
+): Promise<Deployment> {
   const state = await tools.ledger.read(app);
   const { formation, lock } = state;
   await standing(tools, app, state);
   refuseLocked(app, lock);
   if (formation.stopped !== undefined)
     throw new SlipwayError('conflict', `${app} is stopped`, { hint: `slipway ps:start -a ${app}` });
+  for (const type of types) checkProcessType(type);
+  await checkTypes(tools, app, types);
+  const only = types.length === 0 ? undefined : [...new Set(types)].sort();
   return startRelease(tools, app, who, {
     kind: 'restart',
-    headline: `Restarting ${app}`,
+    headline: `Restarting ${only === undefined ? '' : `${only.join(', ')} of `}${app}`,
     content: async (now) => contentOf(await standing(tools, app, now)),
-    description: 'restart',
+    description: only === undefined ? 'restart' : `restart ${only.join(', ')}`,
+    ...(only === undefined ? {} : { restarts: only }),
   });
 }
 

@@ -24,6 +24,7 @@ import type { People } from './ledger/people.js';
 import { PlatformLedger } from './ledger/platform.js';
 import { Vault } from './ledger/vault.js';
 import { createLogger, type Logger } from './log.js';
+import { activeFreeze } from './model/freeze.js';
 import { Queues } from './queue/queues.js';
 import { DeploymentStore } from './records/deployments.js';
 import { RegistryClient } from './registry/client.js';
@@ -156,6 +157,8 @@ function appDirectory(ledger: Ledger, people: People): AppDirectory {
     deployBranch: async (app) =>
       (await ledger.appExists(app)) ? (await ledger.read(app)).settings.deployBranch : undefined,
     lock: async (app) => ((await ledger.appExists(app)) ? (await ledger.read(app)).lock : undefined),
+    freeze: async (app) =>
+      (await ledger.appExists(app)) ? activeFreeze((await ledger.read(app)).freezes, Date.now()) : undefined,
     create: async (app, deployBranch, who) => {
       await createApp({ ledger, people }, app, deployBranch, who);
     },

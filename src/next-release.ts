@@ -13,6 +13,7 @@ import { BuildLog } from './logs/log-writer.js';
 import { type Deployment, isFinal } from './model/deployment.js';
 import { LOCAL_HOST, placedOn } from './model/host.js';
 import type { ChangeKind, Release, ReleaseWithOutcome } from './model/release.js';
+import { strategyFor } from './model/strategy.js';
 import type { Queues } from './queue/queues.js';
 import type { DeploymentStore } from './records/deployments.js';
 
@@ -47,11 +48,19 @@ export async function newestStanding(
 /** What of a release says what should run. Where, is decided anew for each release: see {@link placement}. */
 export type Content = Pick<
   ReleaseDraft,
-  'image' | 'source' | 'message' | 'author' | 'config' | 'processes' | 'releasePhase' | 'cron'
+  | 'image'
+  | 'source'
+  | 'message'
+  | 'author'
+  | 'config'
+  | 'processes'
+  | 'releasePhase'
+  | 'cron'
+  | 'declaredStrategy'
 >;
 
 export function contentOf(release: Release): Content {
-  const { image, source, message, author, config, processes, releasePhase, cron } = release;
+  const { image, source, message, author, config, processes, releasePhase, cron, declaredStrategy } = release;
   return {
     image,
     source,
@@ -61,6 +70,7 @@ export function contentOf(release: Release): Content {
     processes,
     ...(releasePhase === undefined ? {} : { releasePhase }),
     ...(cron === undefined ? {} : { cron }),
+    ...(declaredStrategy === undefined ? {} : { declaredStrategy }),
   };
 }
 
@@ -98,6 +108,8 @@ export interface NewRelease {
   readonly content: (state: AppState) => Promise<Content>;
   readonly description: string;
   readonly rollbackOf?: number;
+  /** Of a restart: which process types, when not all. */
+  readonly restarts?: readonly string[];
 }
 
 /** The deployment as it is then: `ready`, unless it was cancelled at this very moment. */
@@ -105,7 +117,7 @@ export async function startRelease(
   tools: ChangeTools,
   app: string,
   who: string,
-  { kind, headline, lines = [], content, description, rollbackOf }: NewRelease,
+  { kind, headline, lines = [], content, description, rollbackOf, restarts }: NewRelease,
 ): Promise<Deployment> {
   const { store, ledger, hostBook, queues } = tools;
   const whatAndWhere = async (state: AppState): Promise<Content & Pick<Release, 'hosts'>> => {
@@ -118,13 +130,19 @@ export async function startRelease(
   let number: number;
   try {
     await beginLog(tools, app, id, headline, lines);
-    const draft = async (state: AppState): Promise<ReleaseDraft> => ({
-      ...(await whatAndWhere(state)),
-      kind,
-      deploymentId: id,
-      ...(rollbackOf === undefined ? {} : { rollbackOf }),
-      description,
-    });
+    const draft = async (state: AppState): Promise<ReleaseDraft> => {
+      const what = await whatAndWhere(state);
+      const strategy = strategyFor(kind, state.strategy ?? what.declaredStrategy);
+      return {
+        ...what,
+        ...(strategy === undefined ? {} : { strategy }),
+        kind,
+        deploymentId: id,
+        ...(rollbackOf === undefined ? {} : { rollbackOf }),
+        ...(restarts === undefined ? {} : { restarts }),
+        description,
+      };
+    };
     number = (await appendNewest(ledger, app, draft, who)).number;
   } catch (thrown) {
     const { code, message } = toSlipwayError(thrown);

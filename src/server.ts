@@ -29,6 +29,7 @@ import { releaseRoutes } from './api/releases.js';
 import { retentionRoutes } from './api/retention.js';
 import { type RouteDescription, Routes } from './api/route.js';
 import { runtimeRoutes } from './api/runtime.js';
+import { strategyRoutes } from './api/strategy.js';
 import { tokenRoutes } from './api/tokens.js';
 import type { ApiTools } from './api/tools.js';
 import { SlipwayError } from './errors.js';
@@ -106,6 +107,7 @@ export function buildServer(
       releaseRoutes(routes, tools, turns);
       domainRoutes(routes, tools, turns);
       formationRoutes(routes, tools, turns);
+      strategyRoutes(routes, tools, turns);
       retentionRoutes(routes, tools, turns);
       runtimeRoutes(routes, tools);
       oneOffRoutes(routes, tools);

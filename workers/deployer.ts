@@ -3,8 +3,8 @@ import { openDeployer } from '../deploy/deployer.js';
 import { startWorker } from '../src/queue/worker.js';
 import { live } from './life.js';
 
-/** Rollouts mostly wait: for an engine, for a health check, for a drain. */
-const CONCURRENCY = 8;
+/** Rollouts mostly wait: for an engine, a health check, a drain, and with a canary for minutes or hours. */
+const CONCURRENCY = 32;
 
 await live('deployer', async ({ config, log }) => {
   const deployer = await openDeployer(config, log);

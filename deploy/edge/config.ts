@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { appIn, type Berth, berthName } from './berths.js';
 import type { EdgeServer, EdgeState } from './state.js';
-import { APPS, CERTIFICATES, CHALLENGES, DOMAINS, MAINTENANCE, SECURED } from './tables.js';
+import { APPS, CANARIES, CERTIFICATES, CHALLENGES, DOMAINS, MAINTENANCE, SECURED } from './tables.js';
 
 export interface EdgeSettings {
   /** `host:port` for the apps' traffic. */
@@ -158,6 +158,7 @@ function frontend({ bind, tlsBind, statsSocket }: EdgeSettings): string[] {
     '  http-request disable-l7-retry unless { method GET HEAD OPTIONS }',
     '  http-request set-var(txn.host) req.hdr(host),field(1,:),rtrim(.),lower',
     ...findBackend(),
+    ...drawCanary(),
     // This is the outermost proxy: what a client says of itself here is not to be believed.
     '  http-request set-header x-forwarded-for %[src]',
     '  http-request set-header x-forwarded-proto http unless tls',
@@ -186,6 +187,14 @@ function findBackend(): string[] {
     `  http-request set-var(txn.backend) var(txn.own),map_str(${APPS})`,
     // For what is said in its stead: an app's own host begins with its name.
     '  http-request set-var(txn.app) var(txn.own),field(1,.)',
+  ];
+}
+
+/** Each request by itself: who is sent to a canary now may be sent elsewhere the next time. */
+function drawCanary(): string[] {
+  return [
+    '  http-request set-var(txn.draw) rand(100)',
+    `  http-request set-var(txn.canary) var(txn.own),concat(/,txn.draw),map_str(${CANARIES})`,
   ];
 }
 
@@ -242,6 +251,7 @@ function backend(berth: Berth, servers: readonly EdgeServer[]): string[] {
     page(502, `${app} broke off its answer.`),
     page(503, `${app} does not answer right now: none of its containers takes requests.`),
     page(504, `${app} took too long to answer.`),
+    '  use-server %[var(txn.canary)] if { var(txn.canary) -m found }',
     ...servers.map(serverLine),
     '',
   ];

@@ -12,7 +12,7 @@ import { appIn, berthName, berthOf, berthsOf, withBerths, withSpareBerths } from
 import { type EdgeSettings, frameHash, renderEdge } from './config.js';
 import type { Haproxy, RunningServer, Worker } from './haproxy.js';
 import { HaproxyTables } from './haproxy-tables.js';
-import type { EdgeState } from './state.js';
+import { allServersOf, type EdgeApp, type EdgeState } from './state.js';
 import type { EdgeStateFile } from './state-file.js';
 import {
   CERTIFICATES,
@@ -185,6 +185,13 @@ export class Edge {
     return running.filter((one) => one.host === host).flatMap(({ servers }) => servers);
   }
 
+  /** How many answers each server of this host has given, and how many of them were errors. */
+  async answers(host: string): Promise<ReadonlyMap<string, { answers: number; errors: number }>> {
+    return new Map(
+      (await this.running(host)).map(({ name, answers, errors }) => [name, { answers, errors }]),
+    );
+  }
+
   /** Servers that run but that the state does not want: what a killed deployer was about to retire. */
   async leftovers(): Promise<{ host: string; names: string[] }[]> {
     return unwanted(await this.#running(await this.state()));
@@ -209,8 +216,7 @@ export class Edge {
       const name = berthName(berth);
       const servers = found.get(name);
       if (berth.host === undefined || servers === undefined) return [];
-      const wanted = appIn(state, berth)?.servers.map((server) => server.name) ?? [];
-      return [{ name, host: berth.host, servers, wanted: new Set(wanted) }];
+      return [{ name, host: berth.host, servers, wanted: wantedNames(appIn(state, berth)) }];
     });
   }
 
@@ -242,11 +248,21 @@ export class Edge {
       const berth = berthOf(state, app);
       if (berth === undefined) continue;
       const backend = berthName(berth);
+      const servers = running.find(({ name }) => name === backend)?.servers;
+      const find = (name: string): RunningServer | undefined => servers?.find((one) => one.name === name);
       for (const server of app.servers) {
-        const servers = running.find(({ name }) => name === backend)?.servers;
-        const found = servers?.find((one) => one.name === server.name);
+        const found = find(server.name);
         if (found !== undefined && takesRequests(found)) continue;
         await haproxy.enable(backend, server, found !== undefined);
+        changes += 1;
+      }
+      // One that is being drained gets only what is sent to it by name.
+      for (const server of app.share?.servers ?? []) {
+        const found = find(server.name);
+        if (found?.status.startsWith('DRAIN')) continue;
+        // Only after it has been enabled HAProxy keeps it out of the others' turns for good.
+        await haproxy.enable(backend, server, found !== undefined);
+        await haproxy.drain(backend, server.name);
         changes += 1;
       }
     }
@@ -322,7 +338,7 @@ export class Edge {
       for (const name of gone.names.filter((one) => names.includes(one)))
         all = (await haproxy.remove(gone.backend, name)) && all;
     }
-    const kept = new Set(state.apps.find((app) => app.host === host)?.servers.map((server) => server.name));
+    const kept = wantedNames(state.apps.find((app) => app.host === host));
     for (const worker of (await haproxy.processes()).old)
       for (const berth of berthsOf(state, host))
         for (const name of names) if (!kept.has(name)) await haproxy.cut(worker, berthName(berth), name);
@@ -349,6 +365,10 @@ function unwanted(
       .map(({ name }) => name);
     return names.length === 0 ? [] : [{ backend, host, names }];
   });
+}
+
+function wantedNames(app: EdgeApp | undefined): ReadonlySet<string> {
+  return new Set(app === undefined ? [] : allServersOf(app).map(({ name }) => name));
 }
 
 function takesRequests(server: RunningServer): boolean {

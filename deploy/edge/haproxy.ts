@@ -25,6 +25,9 @@ export interface RunningServer extends EdgeServer {
   readonly steadySeconds: number;
   /** Requests and tunnels under way, and those that wait. */
   readonly sessions: number;
+  /** Since the worker started, and of them 5xx and those that broke off. */
+  readonly answers: number;
+  readonly errors: number;
 }
 
 export interface Processes {
@@ -263,6 +266,8 @@ export function parseStat(csv: string): Map<string, RunningServer[]> {
     if (cell('type') !== '2') continue;
     const [host = '', port = ''] = cell('addr').split(':');
     const sessions = Number(cell('scur')) + Number(cell('qcur'));
+    const broken = Number(cell('eresp'));
+    const complete = ['1xx', '2xx', '3xx', '4xx', '5xx', 'other'].map((kind) => Number(cell(`hrsp_${kind}`)));
     servers.push({
       name: cell('svname'),
       host,
@@ -270,6 +275,8 @@ export function parseStat(csv: string): Map<string, RunningServer[]> {
       status: cell('status'),
       steadySeconds: Number(cell('lastchg')),
       sessions,
+      answers: complete.reduce((sum, count) => sum + count, broken),
+      errors: Number(cell('hrsp_5xx')) + broken,
     });
   }
   return backends;

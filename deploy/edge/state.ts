@@ -20,6 +20,15 @@ export interface EdgeApp {
   /** The host header that it answers to, in lower case. */
   readonly host: string;
   readonly servers: readonly EdgeServer[];
+  /** What goes elsewhere for a while. */
+  readonly share?: EdgeShare;
+}
+
+/** Of a hundred requests so many go to these servers instead: a canary's. */
+export interface EdgeShare {
+  /** Below 100. */
+  readonly percent: number;
+  readonly servers: readonly EdgeServer[];
 }
 
 /** A certificate whose file the edge has; see `EdgeStateFile`. */
@@ -61,10 +70,23 @@ export function serversOf(state: EdgeState, app: string): readonly EdgeServer[] 
   return state.apps.find((entry) => entry.app === app)?.servers ?? [];
 }
 
+/** With those that get only a share. */
+export function allServersOf({ servers, share }: EdgeApp): readonly EdgeServer[] {
+  return [...servers, ...(share?.servers ?? [])];
+}
+
 /** The next state, in which the app has just these servers; the same state when it has them already. */
 export function withApp(state: EdgeState, wanted: EdgeApp): EdgeState {
-  const servers = [...wanted.servers].sort((a, b) => compare(a.name, b.name));
-  const next = { ...wanted, servers };
+  const byName = (servers: readonly EdgeServer[]): EdgeServer[] =>
+    [...servers].sort((a, b) => compare(a.name, b.name));
+  const { share, servers, ...entry } = wanted;
+  const next: EdgeApp = {
+    ...entry,
+    servers: byName(servers),
+    ...(share === undefined || share.servers.length === 0
+      ? {}
+      : { share: { percent: share.percent, servers: byName(share.servers) } }),
+  };
   const now = state.apps.find((entry) => entry.app === wanted.app);
   if (now !== undefined && JSON.stringify(now) === JSON.stringify(next)) return state;
   const others = state.apps.filter((entry) => entry.app !== wanted.app);

@@ -5,7 +5,7 @@
  */
 import { isCovered } from '../../src/model/domain.js';
 import { berthName, berthOf } from './berths.js';
-import type { EdgeRoute, EdgeState } from './state.js';
+import type { EdgeApp, EdgeRoute, EdgeState } from './state.js';
 
 /** File names, relative to the configuration. HAProxy knows its tables by them. */
 /** An app's own host → the backend that it was given. */
@@ -14,10 +14,18 @@ export const DOMAINS = 'domains.map';
 export const SECURED = 'secured.map';
 export const MAINTENANCE = 'maintenance.map';
 export const CHALLENGES = 'challenges.map';
+/** `hello.example.com/7` → a server: of the numbers from 0 to 99 that requests draw, those that lead to a canary. */
+export const CANARIES = 'canaries.map';
 export const CERTIFICATES = 'certificates.list';
 
-export type MapName = typeof APPS | typeof DOMAINS | typeof SECURED | typeof MAINTENANCE | typeof CHALLENGES;
-export const MAP_NAMES: readonly MapName[] = [APPS, DOMAINS, SECURED, MAINTENANCE, CHALLENGES];
+export type MapName =
+  | typeof APPS
+  | typeof DOMAINS
+  | typeof SECURED
+  | typeof MAINTENANCE
+  | typeof CHALLENGES
+  | typeof CANARIES;
+export const MAP_NAMES: readonly MapName[] = [APPS, DOMAINS, SECURED, MAINTENANCE, CHALLENGES, CANARIES];
 
 export type EdgeMap = ReadonlyMap<string, string>;
 
@@ -51,9 +59,20 @@ export function tablesOf(state: EdgeState): EdgeTables {
       [SECURED]: sorted(entries.flatMap(({ names }) => names.map((name) => [name, '1']))),
       [MAINTENANCE]: sorted(maintained),
       [CHALLENGES]: sorted(Object.entries(state.challenges ?? {})),
+      [CANARIES]: sorted(state.apps.flatMap(drawsOf)),
     },
     certificates: entries,
   };
+}
+
+/** Its servers take turns, so that each gets as much as the others. */
+function drawsOf({ host, share }: EdgeApp): [string, string][] {
+  if (share === undefined) return [];
+  const { percent, servers } = share;
+  return Array.from({ length: percent }, (_, draw): [string, string] => [
+    `${host}/${draw}`,
+    servers[draw % servers.length]?.name ?? '',
+  ]);
 }
 
 /** A certificate that covers none of the app's names is not shown to anybody. */

@@ -103,7 +103,10 @@ async function putSecrets(
 export function servicesOf(release: ReleaseWithOutcome, { services }: Seen): Service[] {
   return services.filter((service) => {
     const placed = placedBy(service);
-    return placed !== undefined && isOf(placed, release);
+    if (placed === undefined) return false;
+    const { deployment, process, first: number } = placed;
+    // A service is adopted as a whole.
+    return isOf({ deployment, instance: { process, number } }, release);
   });
 }
 

@@ -366,7 +366,7 @@ export class DockerTarget implements Target {
     await this.remove(id, options);
   }
 
-  /** The same, but it stays with what it wrote. */
+  /** The same without the removal: it can be started again, with the address that it had. The engine does not do so by itself. */
   async halt(id: string, graceMs: number, options: CallOptions = {}): Promise<void> {
     const seconds = Math.ceil(graceMs / 1000);
     await this.#unlessGone(() =>

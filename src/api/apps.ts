@@ -6,12 +6,17 @@ import { SlipwayError } from '../errors.js';
 import { checkAppName, refuseLocked } from '../model/app.js';
 import type { Turns } from '../turns.js';
 import { next, paged, pageOf } from './pages.js';
-import { Reason } from './request.js';
+import { Reason, reasonText } from './request.js';
 import type { Routes } from './route.js';
 import type { ApiTools } from './tools.js';
 import { App, type AppView, appView } from './views.js';
 
 const NewApp = z.strictObject({ name: z.string() });
+const NewFreeze = z.strictObject({
+  week: z.string(),
+  timeZone: z.string().default('UTC'),
+  reason: reasonText,
+});
 
 /** `turns`: what changes an app happens one after the other. */
 export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
@@ -97,6 +102,33 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
     answers: { 200: App },
     handle: async ({ who, params: { app } }) => {
       await turns.take(app, () => ledger.setLock(app, undefined, who.name));
+      return view(app);
+    },
+  });
+
+  routes.add({
+    method: 'POST',
+    path: '/apps/:app/freezes',
+    summary: 'Refuse deploys in a part of each week',
+    tag: 'Apps',
+    access: 'admin',
+    body: NewFreeze,
+    answers: { 200: App },
+    handle: async ({ who, params: { app }, body }) => {
+      await turns.take(app, () => ledger.addFreeze(app, body, who.name));
+      return view(app);
+    },
+  });
+
+  routes.add({
+    method: 'DELETE',
+    path: '/apps/:app/freezes',
+    summary: 'Take deploys at any time again',
+    tag: 'Apps',
+    access: 'admin',
+    answers: { 200: App },
+    handle: async ({ who, params: { app } }) => {
+      await turns.take(app, () => ledger.clearFreezes(app, who.name));
       return view(app);
     },
   });

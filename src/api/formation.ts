@@ -34,6 +34,7 @@ const Changed = {
 type Changed = { build: BuildView } | { stored: true; formation: FormationView };
 
 const Scale = z.strictObject({ scale: z.record(z.string(), z.number()) });
+const Restart = z.strictObject({ types: z.array(z.string()).max(50).optional() });
 const limit = z.union([z.string(), z.number(), z.null()], 'must be a string, a number, or null for none');
 const Resources = z.strictObject({
   types: z.array(z.string()),
@@ -141,8 +142,9 @@ export function formationRoutes(routes: Routes, tools: ApiTools, turns: Turns): 
     tag: 'Processes',
     access: 'deploy',
     keyed: true,
+    body: Restart,
     answers: Changed,
-    handle: async ({ who, params: { app }, reply }) =>
-      answer(app, await turns.take(app, () => requestRestart(tools, app, who.name)), reply),
+    handle: async ({ who, params: { app }, body: { types }, reply }) =>
+      answer(app, await turns.take(app, () => requestRestart(tools, app, who.name, types)), reply),
   });
 }

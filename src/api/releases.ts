@@ -62,6 +62,7 @@ const Diff: z.ZodType<ReleaseDiff> = described<ReleaseDiff>('ReleaseDiff', {
   releasePhase: maybe(change(texts.nullable())),
   cron: maybe(change(list(CronDefinition))),
   hosts: maybe(change(texts)),
+  strategy: maybe(change(text)),
 });
 
 /** `turns`: what changes an app happens one after the other, so that of two changes the later contains the earlier. */

@@ -7,13 +7,13 @@ import { isDeploymentId } from '../records/deployment-id.js';
 const REASON_CHARS = 500;
 const PROBLEMS = 5;
 
+export const reasonText: z.ZodType<string> = z
+  .string()
+  .max(REASON_CHARS)
+  .refine((text) => text.trim() !== '', 'must say why');
+
 /** `{"reason": "…"}`, for who reads it later. */
-export const Reason: z.ZodType<{ readonly reason: string }> = z.strictObject({
-  reason: z
-    .string()
-    .max(REASON_CHARS)
-    .refine((text) => text.trim() !== '', 'must say why'),
-});
+export const Reason: z.ZodType<{ readonly reason: string }> = z.strictObject({ reason: reasonText });
 
 /** Throws `bad_request` naming each field that is wrong. */
 export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {

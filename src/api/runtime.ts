@@ -1,6 +1,7 @@
 /** What runs: an app's processes and their output. The deployer knows; this passes it on. */
 import { z } from 'zod';
 import type { AppState } from '../ledger/app-documents.js';
+import { isContainerOf } from '../model/release.js';
 import type { ProcessView, RunningView, TrafficView } from './deployer-client.js';
 import { count, described, list, maybe, number, part, text, time } from './described.js';
 import { silentHosts } from './one-off-views.js';
@@ -51,8 +52,12 @@ function servingView(
   view: ProcessView,
   { releases, live }: Pick<AppState, 'releases' | 'live'>,
 ): ProcessView {
-  const taken = releases.find(({ number }) => number === live)?.outcome?.containersOf ?? [];
-  return live !== undefined && taken.includes(view.deployment) ? { ...view, release: live } : view;
+  const serving = releases.find(({ number }) => number === live);
+  const [, process = '', number] = /^(.*)\.(\d+)$/.exec(view.process) ?? [];
+  const container = { deployment: view.deployment, instance: { process, number: Number(number) } };
+  return serving !== undefined && isContainerOf(container, serving)
+    ? { ...view, release: serving.number }
+    : view;
 }
 
 export function runtimeRoutes(routes: Routes, tools: ApiTools): void {

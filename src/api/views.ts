@@ -7,6 +7,7 @@ import type { CronEntry } from '../model/cron.js';
 import type { Deployment } from '../model/deployment.js';
 import { LOCAL_HOST } from '../model/host.js';
 import type { ProcessResources, ReleaseProcess, ReleaseWithOutcome } from '../model/release.js';
+import { BLUE_GREEN, describeStrategy } from '../model/strategy.js';
 import { count, described, list, maybe, number, part, text, texts, time, yes } from './described.js';
 
 export interface BuildView {
@@ -128,6 +129,8 @@ export interface ReleaseView {
   readonly cron?: ReleaseWithOutcome['cron'];
   readonly hosts: readonly string[];
   readonly domains?: readonly string[];
+  /** How it was rolled out. */
+  readonly strategy: string;
   readonly build: string;
   readonly rollbackOf?: number;
   readonly createdAt: string;
@@ -180,6 +183,7 @@ export const Release: z.ZodType<ReleaseView> = described<ReleaseView>('Release',
   processes: list(Process),
   releasePhase: maybe(texts),
   cron: maybe(list(CronDefinition)),
+  strategy: text,
   hosts: texts,
   domains: maybe(texts),
   build: text,
@@ -218,6 +222,7 @@ export function releaseView(release: ReleaseWithOutcome, live: number | undefine
     ...(release.cron === undefined ? {} : { cron: release.cron }),
     hosts: release.hosts ?? [LOCAL_HOST],
     ...(release.domains === undefined ? {} : { domains: release.domains }),
+    strategy: describeStrategy(release.strategy ?? BLUE_GREEN),
     build: release.deploymentId,
     ...(release.rollbackOf === undefined ? {} : { rollbackOf: release.rollbackOf }),
     createdAt: release.createdAt,
@@ -241,9 +246,19 @@ export interface AppView {
   readonly createdBy: string;
   /** Why nothing of it may change. */
   readonly lock?: AppState['lock'];
+  /** Times of the week in which nobody deploys it. */
+  readonly freezes?: AppState['freezes'];
   /** The one that serves. */
   readonly release?: ReleaseView;
 }
+
+const Freeze = part<NonNullable<AppView['freezes']>[number]>({
+  week: text,
+  timeZone: text,
+  reason: text,
+  at: time,
+  by: text,
+});
 
 export const App: z.ZodType<AppView> = described<AppView>('App', {
   name: text,
@@ -253,13 +268,14 @@ export const App: z.ZodType<AppView> = described<AppView>('App', {
   deployBranch: text,
   createdAt: time,
   createdBy: text,
+  freezes: maybe(list(Freeze)),
   lock: maybe(part<NonNullable<AppView['lock']>>({ reason: text, at: time, by: text })),
   release: maybe(Release),
 });
 
 export function appView(
   config: Pick<Config, 'appDomain' | 'edge' | 'publicUrl' | 'ssh'>,
-  { settings, lock, releases, live }: AppState,
+  { settings, lock, freezes, releases, live }: AppState,
 ): AppView {
   const { name, deployBranch, createdAt, createdBy } = settings;
   const current = releases.find((release) => release.number === live);
@@ -272,6 +288,7 @@ export function appView(
     createdAt,
     createdBy,
     ...(lock === undefined ? {} : { lock }),
+    ...(freezes.length === 0 ? {} : { freezes }),
     ...(current === undefined ? {} : { release: releaseView(current, live) }),
   };
 }

@@ -19,6 +19,7 @@ import { buildScope } from '../model/app.js';
 import type { Deployment, DeploymentEvent } from '../model/deployment.js';
 import { imageRepository } from '../model/image-repository.js';
 import { checkContainers, formed } from '../model/process.js';
+import { strategyFor } from '../model/strategy.js';
 import { appendNewest, placement } from '../next-release.js';
 import type { Queues } from '../queue/queues.js';
 import type { Claim } from '../records/deployments.js';
@@ -236,8 +237,13 @@ class BuildJob {
     const { ledger, hostBook, config } = this.#tools;
     const { app, id, push, who } = this.#deployment;
     if (!(await this.#claim.isCurrent())) throw takenOver();
-    const { processes, releasePhase, cron } = declared;
+    const { processes, releasePhase, cron, strategy: declaredStrategy } = declared;
     const source = push?.newOid ?? '';
+    const strategyOf = (state: AppState): Pick<ReleaseDraft, 'strategy'> => {
+      const wanted = push?.options.strategy ?? state.strategy ?? declaredStrategy;
+      const strategy = strategyFor('deploy', wanted);
+      return strategy === undefined ? {} : { strategy };
+    };
     const draft = async (state: AppState): Promise<ReleaseDraft> => ({
       kind: 'deploy',
       image: { repository: imageRepository(app), digest: built.image.digest },
@@ -248,6 +254,8 @@ class BuildJob {
       processes: checkContainers(app, formed(processes, state.formation), config.limits.appContainers),
       ...(releasePhase === undefined ? {} : { releasePhase }),
       ...(cron === undefined ? {} : { cron }),
+      ...strategyOf(state),
+      ...(declaredStrategy === undefined ? {} : { declaredStrategy }),
       ...(await placement(hostBook, state)),
       deploymentId: id,
       description: `deploy ${source.slice(0, 7)}`,

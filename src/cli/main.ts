@@ -21,6 +21,7 @@ import { releaseCommands } from './commands/releases.js';
 import { restoreCommands } from './commands/restore.js';
 import { retentionCommands } from './commands/retention.js';
 import { runtimeCommands } from './commands/runtime.js';
+import { strategyCommands } from './commands/strategy.js';
 import { tokenCommands } from './commands/tokens.js';
 import { loadCredentials } from './credentials.js';
 import { appOfRemote } from './git-remote.js';
@@ -45,7 +46,10 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'what is kept', commands: retentionCommands },
   { title: 'config', commands: configCommands },
   { title: 'domains', commands: domainCommands },
-  { title: 'what runs', commands: [...runtimeCommands, ...formationCommands, ...checkCommands] },
+  {
+    title: 'what runs',
+    commands: [...runtimeCommands, ...formationCommands, ...checkCommands, ...strategyCommands],
+  },
   { title: 'one-off commands', commands: oneOffCommands },
   { title: 'commands by the clock', commands: cronCommands },
   { title: 'hosts', commands: hostCommands },

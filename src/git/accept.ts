@@ -11,6 +11,7 @@ import type { Logger } from '../log.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { refuseLocked } from '../model/app.js';
 import type { Deployment, PushOptions } from '../model/deployment.js';
+import { refuseFrozen } from '../model/freeze.js';
 import type { DeploymentStore } from '../records/deployments.js';
 import { Turns } from '../turns.js';
 import { type AppRepositories, NO_OID } from './app-repository.js';
@@ -73,6 +74,7 @@ export class Acceptance {
       return refused;
     }
     refuseLocked(push.app, await apps.lock(push.app));
+    await this.#refuseFrozen(push, options);
     await this.#checkCommit(push, deploy);
     const deployment = await this.#turns.take(push.app, () =>
       this.#accept(push, deploy, deployBranch, options),
@@ -81,6 +83,14 @@ export class Acceptance {
     await this.#enqueue(deployment);
     const verdict = await followPush(this.#parts, deployment, viewer, this.#parts.signOfLifeMs ?? 15_000);
     return [verdict, ...refused];
+  }
+
+  async #refuseFrozen({ app, who }: ProposedPush, { force = false }: PushOptions): Promise<void> {
+    if (!force) return refuseFrozen(app, await this.#parts.apps.freeze(app));
+    if (who.may(app, 'admin')) return;
+    throw new SlipwayError('forbidden', `deploying ${app} in a freeze needs the role admin`, {
+      hint: 'push without -o force when the freeze is over, or ask an admin of the app',
+    });
   }
 
   async #checkCommit(push: ProposedPush, { ref, newOid }: RefUpdate): Promise<void> {

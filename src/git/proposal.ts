@@ -1,16 +1,19 @@
 /** What a push asks for, judged before anything is done: which update deploys, and why each other one does not. Pure. */
 import { SlipwayError } from '../errors.js';
 import type { PushOptions } from '../model/deployment.js';
+import { checkStrategy } from '../model/strategy.js';
 import { type RefUpdate, type Refused, refuse } from './verdict.js';
 
 /** Push options (`git push -o NAME`) and what they set. */
-const OPTIONS: Readonly<Record<string, keyof PushOptions>> = {
+const OPTIONS: Readonly<Record<string, Exclude<keyof PushOptions, 'strategy'>>> = {
   detach: 'detach',
   'no-cache': 'noCache',
   'build-only': 'buildOnly',
+  force: 'force',
 };
 
-const KNOWN_OPTIONS: string = Object.keys(OPTIONS).join(', ');
+const STRATEGY = 'strategy=';
+const KNOWN_OPTIONS: string = [...Object.keys(OPTIONS), `${STRATEGY}…`].join(', ');
 
 const NO_OID = /^0+$/;
 
@@ -26,9 +29,10 @@ export interface Judgement {
   readonly refused: readonly Refused[];
 }
 
-/** Throws `push_rejected` naming the options that are not known. */
+/** Throws `push_rejected` naming the options that are not known, `bad_request` for a strategy that is none. */
 export function parsePushOptions(given: readonly string[]): PushOptions {
-  const unknown = given.filter((option) => !Object.hasOwn(OPTIONS, option));
+  const strategies = given.filter((option) => option.startsWith(STRATEGY));
+  const unknown = given.filter((option) => !strategies.includes(option) && !Object.hasOwn(OPTIONS, option));
   if (unknown.length > 0) {
     const shown = unknown.map((option) => JSON.stringify(option.slice(0, 60))).join(', ');
     throw new SlipwayError('push_rejected', `unknown push option ${shown}`, {
@@ -36,7 +40,14 @@ export function parsePushOptions(given: readonly string[]): PushOptions {
     });
   }
   const set = new Set(given.map((option) => OPTIONS[option]));
-  return { detach: set.has('detach'), noCache: set.has('noCache'), buildOnly: set.has('buildOnly') };
+  const strategy = strategies.at(-1)?.slice(STRATEGY.length);
+  return {
+    detach: set.has('detach'),
+    noCache: set.has('noCache'),
+    buildOnly: set.has('buildOnly'),
+    ...(set.has('force') ? { force: true } : {}),
+    ...(strategy === undefined ? {} : { strategy: checkStrategy(strategy) }),
+  };
 }
 
 /** Picks the update of the deploy branch and says of each other one why it does not deploy. */

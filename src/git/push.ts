@@ -1,6 +1,7 @@
 /** A push on its way from git to its verdict: who pushes what, and who looks on. Only types. */
 import type { AppAction } from '../model/access.js';
 import type { AppLock } from '../model/app.js';
+import type { ActiveFreeze } from '../model/freeze.js';
 import type { Proposal } from './proposal.js';
 
 /** Who pushes: the platform's Identity, as far as a push needs it. */
@@ -41,6 +42,8 @@ export interface AppDirectory {
   deployBranch(app: string): Promise<string | undefined>;
   /** Why the app may not change now. */
   lock(app: string): Promise<AppLock | undefined>;
+  /** Why nobody deploys it at this time of the week. */
+  freeze(app: string): Promise<ActiveFreeze | undefined>;
   /** Makes the app known. Its repository exists. Throws `conflict` when the app exists. */
   create(app: string, deployBranch: string, who: Pusher): Promise<void>;
 }

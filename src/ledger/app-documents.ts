@@ -5,6 +5,8 @@
  *   config.json          config var → ciphertext; what the next release will get
  *   formation.json       scale and limits by process type, and whether the app is stopped; likewise
  *   placement.json       where the next release will run; absent: on the local host
+ *   strategy.json        how the next release is rolled out; absent: as its commit says
+ *   freezes.json         in which times of the week nobody deploys
  *   lock.json            why nothing may change; absent: it is not locked
  *   releases/<n>.json    immutable
  *   outcomes/<n>.json    how it ended; written once
@@ -20,9 +22,11 @@ import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
 import type { AppLock, AppSettings } from '../model/app.js';
 import type { CronEntry } from '../model/cron.js';
+import type { Freeze } from '../model/freeze.js';
 import type { Placement } from '../model/host.js';
 import { type Formation, NO_FORMATION, type ResourceSettings } from '../model/process.js';
 import type { Mark, Outcome, Pin, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
+import type { Strategy } from '../model/strategy.js';
 import { check } from './check-documents.js';
 import type { Documents } from './documents.js';
 import { type EdgeDocuments, readEdge } from './edge-documents.js';
@@ -39,6 +43,10 @@ export interface AppState extends EdgeDocuments {
   /** By number, the oldest first. */
   readonly releases: readonly ReleaseWithOutcome[];
   readonly live?: number;
+  /** Times of the week in which nobody deploys. */
+  readonly freezes: readonly Freeze[];
+  /** How releases are rolled out whose push does not say; absent: as their commit says. */
+  readonly strategy?: Strategy;
   /** How many good releases stay; absent: the platform's number. */
   readonly keep?: number;
   /** The ledger commit that says all this. */
@@ -77,6 +85,9 @@ const formation: z.ZodType<Formation> = z.object({
   ),
 });
 const lock: z.ZodType<AppLock> = z.object({ reason: text, at: text, by: text });
+const freezes: z.ZodType<readonly Freeze[]> = z.array(
+  z.object({ week: text, timeZone: text, reason: text, at: text, by: text }),
+);
 const mark: z.ZodType<Mark> = z.object({ reason: text, at: text, by: text });
 const cronEntry: z.ZodType<CronEntry> = z.object({
   name: text,
@@ -86,6 +97,21 @@ const cronEntry: z.ZodType<CronEntry> = z.object({
   timeoutMs: z.int().positive().exactOptional(),
   overlaps: z.boolean().exactOptional(),
 });
+const percent = z.int().min(0).max(100);
+const strategy: z.ZodType<Strategy> = z.discriminatedUnion('name', [
+  z.strictObject({ name: z.literal('blue-green'), bakeMs: z.int().positive().exactOptional() }),
+  z.strictObject({ name: z.literal('recreate') }),
+  z.strictObject({
+    name: z.literal('rolling'),
+    batch: z.union([z.strictObject({ size: z.int().positive() }), z.strictObject({ percent })]),
+  }),
+  z.strictObject({
+    name: z.literal('canary'),
+    percent,
+    bakeMs: z.int().positive(),
+    marginPercent: percent,
+  }),
+]);
 const release: z.ZodType<Release> = z.object({
   number: z.int().positive(),
   kind: z.enum([
@@ -119,6 +145,9 @@ const release: z.ZodType<Release> = z.object({
   cron: z.array(cronEntry).exactOptional(),
   hosts: z.array(text).exactOptional(),
   domains: z.array(text).exactOptional(),
+  strategy: strategy.exactOptional(),
+  declaredStrategy: strategy.exactOptional(),
+  restarts: z.array(text).exactOptional(),
   deploymentId: text,
   rollbackOf: z.int().positive().exactOptional(),
   createdAt: text,
@@ -130,6 +159,8 @@ const outcome: z.ZodType<Outcome> = z.object({
   at: text,
   reason: text.exactOptional(),
   containersOf: z.array(text).exactOptional(),
+  adopted: z.record(text, text).exactOptional(),
+  warm: z.object({ release: z.int().positive(), until: text }).exactOptional(),
 });
 const live = z.coerce.number().int().positive();
 const retention: z.ZodType<{ readonly keep: number }> = z.object({ keep: z.int().positive() });
@@ -139,6 +170,8 @@ export const SETTINGS_PATH = 'app.json';
 export const CONFIG_PATH = 'config.json';
 export const FORMATION_PATH = 'formation.json';
 export const PLACEMENT_PATH = 'placement.json';
+export const STRATEGY_PATH = 'strategy.json';
+export const FREEZES_PATH = 'freezes.json';
 export const LOCK_PATH = 'lock.json';
 export const LIVE_PATH = 'live';
 export const releasePath = (number: number): string => `releases/${number}.json`;
@@ -195,6 +228,7 @@ export function parseApp(documents: Documents): AppState {
     .sort((a, b) => a.number - b.number);
   const locked = read(LOCK_PATH, lock);
   const keep = read(RETENTION_PATH, retention)?.keep;
+  const chosen = read(STRATEGY_PATH, strategy);
   const liveNumber = read(LIVE_PATH, live);
   const placed = read(PLACEMENT_PATH, placement);
   const found = read(SETTINGS_PATH, settings);
@@ -209,6 +243,8 @@ export function parseApp(documents: Documents): AppState {
     formation: read(FORMATION_PATH, formation) ?? NO_FORMATION,
     ...(placed === undefined ? {} : { placement: placed }),
     ...(locked === undefined ? {} : { lock: locked }),
+    ...(chosen === undefined ? {} : { strategy: chosen }),
+    freezes: read(FREEZES_PATH, freezes) ?? [],
     ...readEdge(read),
     releases,
     ...(liveNumber === undefined ? {} : { live: liveNumber }),

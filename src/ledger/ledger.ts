@@ -22,15 +22,18 @@ import {
   checkConfigValue,
   isAppName,
 } from '../model/app.js';
+import { checkFreeze, type Freeze } from '../model/freeze.js';
 import { describePlacement, type Placement } from '../model/host.js';
 import { imageGone } from '../model/image-gone.js';
 import type { Formation } from '../model/process.js';
 import type { Mark, Outcome, Pin, Release } from '../model/release.js';
 import { dispensableReleases } from '../model/retention.js';
+import { describeStrategy, type Strategy } from '../model/strategy.js';
 import {
   type AppState,
   CONFIG_PATH,
   FORMATION_PATH,
+  FREEZES_PATH,
   GONE_PATH,
   LIVE_PATH,
   LOCK_PATH,
@@ -42,6 +45,7 @@ import {
   RETENTION_PATH,
   releasePath,
   SETTINGS_PATH,
+  STRATEGY_PATH,
   toDocument,
 } from './app-documents.js';
 import { type DocumentChange, DocumentRef, type Documents, oneLine } from './documents.js';
@@ -68,6 +72,7 @@ export class OutdatedDraft extends SlipwayError {
 }
 
 const CACHED_APPS = 500;
+const FREEZES_LIMIT = 20;
 
 export class Ledger {
   readonly #directory: string;
@@ -306,6 +311,40 @@ export class Ledger {
     });
   }
 
+  /** From now on nobody deploys the app in this time of the week. What is set for the same time is replaced. Throws `bad_request`. */
+  async addFreeze(
+    app: string,
+    { week, timeZone, reason }: Pick<Freeze, 'week' | 'timeZone' | 'reason'>,
+    who: string,
+  ): Promise<void> {
+    const freeze: Freeze = {
+      ...checkFreeze(week, timeZone),
+      reason: oneLine(reason),
+      at: this.#now(),
+      by: oneLine(who),
+    };
+    await this.#changeExisting(app, ({ freezes }) => {
+      const others = freezes.filter((one) => one.week !== week || one.timeZone !== timeZone);
+      if (others.length >= FREEZES_LIMIT)
+        throw new SlipwayError('bad_request', `${app} has ${FREEZES_LIMIT} freezes, which is the limit`, {
+          hint: `slipway apps:unfreeze -a ${app}`,
+        });
+      return {
+        files: { [FREEZES_PATH]: toDocument([...others, freeze]) },
+        message: `freeze ${week} (${timeZone}): ${freeze.reason.slice(0, 200)} by ${who}`,
+        who,
+      };
+    });
+  }
+
+  async clearFreezes(app: string, who: string): Promise<void> {
+    await this.#changeExisting(app, ({ freezes }) =>
+      freezes.length === 0
+        ? undefined
+        : { files: { [FREEZES_PATH]: null }, message: `unfreeze ${app} by ${who}`, who },
+    );
+  }
+
   /** A reason calls the release bad, undefined takes that back. Throws `not_found` when there is no such release. */
   async markRelease(app: string, number: number, reason: string | undefined, who: string): Promise<void> {
     await this.#changeExisting(app, (state) => {
@@ -330,6 +369,19 @@ export class Ledger {
       return {
         files: { [PLACEMENT_PATH]: placement === undefined ? null : toDocument(placement) },
         message: `placement: ${describePlacement(placement)} by ${who}`,
+        who,
+      };
+    });
+  }
+
+  /** How the app's releases are rolled out from now on; undefined for what their commits say. */
+  async setStrategy(app: string, strategy: Strategy | undefined, who: string): Promise<void> {
+    await this.#changeExisting(app, (state) => {
+      if (isDeepStrictEqual(state.strategy, strategy)) return undefined;
+      const said = strategy === undefined ? 'as the commits say' : describeStrategy(strategy);
+      return {
+        files: { [STRATEGY_PATH]: strategy === undefined ? null : toDocument(strategy) },
+        message: `strategy: ${said} by ${who}`,
         who,
       };
     });
@@ -475,8 +527,8 @@ export class Ledger {
 }
 
 /** What a release is made of. */
-function settingsOf({ config, formation, placement, releases }: AppState): unknown[] {
-  return [config, formation, placement, releases.at(-1)?.number];
+function settingsOf({ config, formation, placement, strategy, releases }: AppState): unknown[] {
+  return [config, formation, placement, strategy, releases.at(-1)?.number];
 }
 
 /** `: Fix the cart`, in the ledger's history behind `deploy 3fa9c1d`. */

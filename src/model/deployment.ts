@@ -17,6 +17,7 @@
  * likes without changing anything, and no lock is needed.
  */
 import type { ChangeKind } from './release.js';
+import type { Strategy } from './strategy.js';
 
 export type DeploymentKind = 'push' | ChangeKind;
 export type OpenState = 'accepted' | 'building' | 'ready' | 'releasing';
@@ -28,6 +29,10 @@ export interface PushOptions {
   readonly detach: boolean;
   readonly noCache: boolean;
   readonly buildOnly: boolean;
+  /** Also in a freeze. */
+  readonly force?: boolean;
+  /** For this push, whatever is set otherwise. */
+  readonly strategy?: Strategy;
 }
 
 export interface PushedCommit {

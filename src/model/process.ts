@@ -3,6 +3,7 @@ import { SlipwayError } from '../errors.js';
 import type { Check } from './check.js';
 import type { CronEntry } from './cron.js';
 import type { ProcessResources, ReleaseProcess } from './release.js';
+import type { Strategy } from './strategy.js';
 
 /** The type that answers requests; every app has it. */
 export const WEB_TYPE = 'web';
@@ -70,6 +71,8 @@ export interface Declared {
   /** The command of the release phase. */
   readonly releasePhase?: readonly string[];
   readonly cron?: readonly CronEntry[];
+  /** How its releases are rolled out. */
+  readonly strategy?: Strategy;
 }
 
 /** A limit, or null for none whatever the commit says. */

@@ -5,6 +5,7 @@ import { type CronEntry, describeSchedule } from './cron.js';
 import { LOCAL_HOST } from './host.js';
 import type { Release, ReleaseProcess } from './release.js';
 import { describeResources } from './resources.js';
+import { BLUE_GREEN, describeStrategy } from './strategy.js';
 
 export const COMMITS_LIMIT = 50;
 
@@ -49,6 +50,7 @@ export interface ReleaseDiff {
   readonly releasePhase?: Change<readonly string[] | null>;
   readonly cron?: Change<readonly CronEntry[]>;
   readonly hosts?: Change<readonly string[]>;
+  readonly strategy?: Change<string>;
 }
 
 /** What is not in it is the same in both. */
@@ -59,6 +61,10 @@ export function diffReleases(
   commits: CommitsBetween | undefined,
 ): ReleaseDiff {
   const hosts = change(from.hosts ?? [LOCAL_HOST], to.hosts ?? [LOCAL_HOST]);
+  const strategy = change(
+    describeStrategy(from.strategy ?? BLUE_GREEN),
+    describeStrategy(to.strategy ?? BLUE_GREEN),
+  );
   const image = change(from.image.digest, to.image.digest);
   const commit = change(from.source, to.source);
   const releasePhase = change(from.releasePhase ?? null, to.releasePhase ?? null);
@@ -74,6 +80,7 @@ export function diffReleases(
     ...(releasePhase === undefined ? {} : { releasePhase }),
     ...(cron === undefined ? {} : { cron }),
     ...(hosts === undefined ? {} : { hosts }),
+    ...(strategy === undefined ? {} : { strategy }),
   };
 }
 
@@ -99,7 +106,7 @@ function processChanges(from: readonly ReleaseProcess[], to: readonly ReleasePro
 
 /** As lines; `+` is new, `-` is gone, `~` has changed. */
 export function describeDiff(diff: ReleaseDiff): string[] {
-  const { image, commit, commits, config, processes, releasePhase, cron, hosts } = diff;
+  const { image, commit, commits, config, processes, releasePhase, cron, hosts, strategy } = diff;
   const lines = [
     ...(image === undefined ? [] : [`~ image    ${short(image.from)} → ${short(image.to)}`]),
     ...(commit === undefined ? [] : [`~ commit   ${commit.from.slice(0, 7)} → ${commit.to.slice(0, 7)}`]),
@@ -117,6 +124,7 @@ export function describeDiff(diff: ReleaseDiff): string[] {
       : [`~ release phase: ${commandText(releasePhase.from)} → ${commandText(releasePhase.to)}`]),
     ...(cron === undefined ? [] : describeCron(cron)),
     ...(hosts === undefined ? [] : [`~ hosts    ${hosts.from.join(', ')} → ${hosts.to.join(', ')}`]),
+    ...(strategy === undefined ? [] : [`~ strategy ${strategy.from} → ${strategy.to}`]),
   ];
   return lines.length === 0 ? [`${diff.from} and ${diff.to} are the same`] : lines;
 }

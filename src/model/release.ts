@@ -3,6 +3,8 @@ import type { Check } from './check.js';
 
 import type { CronEntry } from './cron.js';
 
+import type { Strategy } from './strategy.js';
+
 /** What a release was made for, when not for a push. */
 export type ChangeKind =
   | 'rollback'
@@ -67,6 +69,12 @@ export interface Release {
   readonly hosts?: readonly string[];
   /** The app's domains when it was made, for who reads it later; they are the app's, and no rollback brings them back. */
   readonly domains?: readonly string[];
+  /** How its containers take the place of those that serve; absent: blue-green. */
+  readonly strategy?: Strategy;
+  /** What its commit says of that, for the releases after it that have the same code. */
+  readonly declaredStrategy?: Strategy;
+  /** Of a restart: the process types that get new containers; absent: all. */
+  readonly restarts?: readonly string[];
   /** The deployment that made it; at most one release per deployment. */
   readonly deploymentId: string;
   /** For a rollback: the number that was brought back. */
@@ -89,6 +97,41 @@ export interface Outcome {
    * names of the release that started them.
    */
   readonly containersOf?: readonly string[];
+  /** Which instances those are: `web.1` → the deployment. Absent: all of them, as earlier versions adopted. */
+  readonly adopted?: Readonly<Record<string, string>>;
+  /** The release that served before, whose containers go on without requests until then (ISO 8601), for a rollback without a start. */
+  readonly warm?: { readonly release: number; readonly until: string };
+}
+
+/** `web.1` */
+export function instanceName({ process, number }: Instance): string {
+  return `${process}.${number}`;
+}
+
+/** One container that a release wants. */
+export interface Instance {
+  readonly process: string;
+  /** 1, 2, 3, … within its process type. */
+  readonly number: number;
+}
+
+/**
+ * Whether a container is one of the release's. By the deployment that started it: a number alone does not say it, since an app that was
+ * destroyed and made anew counts from 1 again. A live release also has those that it adopted.
+ */
+export function isContainerOf(
+  { deployment, instance }: { readonly deployment: string; readonly instance: Instance },
+  { deploymentId, outcome }: Pick<ReleaseWithOutcome, 'deploymentId' | 'outcome'>,
+): boolean {
+  if (deployment === deploymentId) return true;
+  const { containersOf = [], adopted } = outcome ?? {};
+  if (adopted === undefined || !containersOf.includes(deployment)) return containersOf.includes(deployment);
+  // A Swarm shows a service that has no task just now as instance 0.
+  if (instance.number === 0)
+    return Object.entries(adopted).some(
+      ([name, from]) => from === deployment && name.startsWith(`${instance.process}.`),
+    );
+  return Object.hasOwn(adopted, instanceName(instance)) && adopted[instanceName(instance)] === deployment;
 }
 
 /** A person's wish that a release stays, however old it gets. */
@@ -126,6 +169,17 @@ export function lastGoodBefore(
   return releases
     .filter(({ number, outcome, bad }) => number < live && outcome?.state === 'live' && bad === undefined)
     .sort((a, b) => b.number - a.number)[0];
+}
+
+/** The release whose containers the live one keeps warm now. */
+export function warmRelease(
+  live: ReleaseWithOutcome | undefined,
+  releases: readonly ReleaseWithOutcome[],
+  now: number,
+): ReleaseWithOutcome | undefined {
+  const { warm } = live?.outcome ?? {};
+  if (warm === undefined || Date.parse(warm.until) <= now) return undefined;
+  return releases.find(({ number }) => number === warm.release);
 }
 
 /**

@@ -8,7 +8,7 @@
 import type { ReleaseImage, ReleaseWithOutcome } from './release.js';
 
 /** Why a release stays. */
-export type KeptAs = 'live' | 'open' | 'pinned' | 'newest';
+export type KeptAs = 'live' | 'warm' | 'open' | 'pinned' | 'newest';
 
 export interface RetentionState {
   readonly releases: readonly ReleaseWithOutcome[];
@@ -18,7 +18,7 @@ export interface RetentionState {
 }
 
 /**
- * Releases that stay: the one that serves, those whose rollout has not ended, pinned ones, and the newest `keep` of those that
+ * Releases that stay: the one that serves and the one that it has kept warm, those whose rollout has not ended, pinned ones, and the newest `keep` of those that
  * were live. Those that were let go stay so.
  */
 export function keptReleases(
@@ -35,6 +35,8 @@ export function keptReleases(
   for (const { number } of good.slice(0, Math.max(1, keep ?? platformKeep))) kept.set(number, 'newest');
   for (const { number, pinned } of here) if (pinned !== undefined) kept.set(number, 'pinned');
   for (const { number, outcome } of here) if (outcome === undefined) kept.set(number, 'open');
+  const warm = releases.find(({ number }) => number === live)?.outcome?.warm?.release;
+  if (warm !== undefined && here.some(({ number }) => number === warm)) kept.set(warm, 'warm');
   if (live !== undefined && releases.some(({ number }) => number === live)) kept.set(live, 'live');
   return kept;
 }

@@ -1,13 +1,14 @@
 /**
  * `app.json`, as Heroku and Dokku have it: of its fields `formation` is used, how many containers of each process type there are and what
- * each may use, until somebody says otherwise with ps:scale and ps:resources; `healthchecks`, see healthchecks.ts; and `cron`, see
- * cron.ts. `scripts` are only checked. Pure.
+ * each may use, until somebody says otherwise with ps:scale and ps:resources; `healthchecks`, see healthchecks.ts; `cron`, see
+ * cron.ts; and `strategy`, how releases are rolled out. `scripts` are only checked. Pure.
  */
 import { SlipwayError } from '../errors.js';
 import type { CronEntry } from '../model/cron.js';
 import { SCALE_LIMIT, typeFault } from '../model/process.js';
 import type { ProcessResources } from '../model/release.js';
 import { RESOURCES, ResourceFault } from '../model/resources.js';
+import { parseStrategy, type Strategy, StrategyFault } from '../model/strategy.js';
 import { cronOf } from './cron.js';
 import { type DeclaredChecks, parseHealthchecks } from './healthchecks.js';
 import { JsonFault, type Located, objectOf, parseJsonLines } from './json-lines.js';
@@ -27,6 +28,7 @@ export interface AppJson {
   /** By process type. */
   readonly healthchecks: ReadonlyMap<string, DeclaredChecks>;
   readonly cron: readonly CronEntry[];
+  readonly strategy?: Strategy;
 }
 
 /** Throws `app_json_invalid` with file and line. Fields that are not ours are other platforms' and mean nothing here. */
@@ -42,10 +44,12 @@ export function parseAppJson(text: string): AppJson {
       formation.set(type, formationOf(type, entry));
     }
     const healthchecks = root.get('healthchecks');
+    const strategy = strategyOf(root.get('strategy'));
     return {
       formation,
       healthchecks: healthchecks === undefined ? new Map() : parseHealthchecks(healthchecks),
       cron: cronOf(root.get('cron')),
+      ...(strategy === undefined ? {} : { strategy }),
     };
   } catch (thrown) {
     if (thrown instanceof JsonFault) throw appJsonInvalid(thrown.line, thrown.message);
@@ -87,6 +91,17 @@ function formationOf(type: string, entry: Located): DeclaredFormation {
     ...(quantity === undefined ? {} : { quantity: quantity.value as number }),
     ...(resources.length === 0 ? {} : { resources: Object.fromEntries(resources) as ProcessResources }),
   };
+}
+
+function strategyOf(field: Located | undefined): Strategy | undefined {
+  if (field === undefined) return undefined;
+  if (typeof field.value !== 'string') throw new JsonFault(field.line, 'strategy must be a string');
+  try {
+    return parseStrategy(field.value);
+  } catch (thrown) {
+    if (thrown instanceof StrategyFault) throw new JsonFault(field.line, `strategy: ${thrown.message}`);
+    throw thrown;
+  }
 }
 
 function isScale(value: Located['value']): boolean {

@@ -10,7 +10,7 @@ export function declaredProcesses(files: {
   readonly appJson?: string;
 }): Declared {
   const { commands, release } = parseProcfile(files.procfile ?? '');
-  const { formation, healthchecks, cron } = parseAppJson(files.appJson ?? '{}');
+  const { formation, healthchecks, cron, strategy } = parseAppJson(files.appJson ?? '{}');
   const types = [WEB_TYPE, ...[...commands.keys()].filter((type) => type !== WEB_TYPE)];
   for (const [field, named] of Object.entries({ formation, healthchecks }))
     for (const [type, { line }] of named)
@@ -32,5 +32,6 @@ export function declaredProcesses(files: {
     processes,
     ...(release === undefined ? {} : { releasePhase: commandArgv(release) }),
     ...(cron.length === 0 ? {} : { cron }),
+    ...(strategy === undefined ? {} : { strategy }),
   };
 }

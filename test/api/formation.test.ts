@@ -297,6 +297,36 @@ describe('a restart', () => {
   });
 });
 
+describe('a restart of one process type', () => {
+  test('says so in its release; a type that there is not is refused', async () => {
+    await deployed('partly');
+    const restart = (types: unknown) => platform.call('POST', '/v1/apps/partly/restart', { body: { types } });
+    expect((await restart(['web', 'web'])).body.build).toMatchObject({ kind: 'restart' });
+    expect(await newest('partly')).toMatchObject({ restarts: ['web'], description: 'restart web' });
+    for (const types of [['nope'], ['--all'], 'web', [1]])
+      expect((await restart(types)).status, String(types)).toBe(400);
+  });
+});
+
+describe('a strategy', () => {
+  const put = (strategy: unknown) => platform.call('PUT', '/v1/apps/bold/strategy', { body: { strategy } });
+
+  test('is of the releases from then on, as far as their kind allows, until it is unset', async () => {
+    await deployed('bold');
+    const shown = await platform.call('GET', '/v1/apps/bold/strategy');
+    expect(shown.body).toEqual({ strategy: 'blue-green', from: 'default' });
+    expect((await put('rolling, batch=2')).body).toEqual({ strategy: 'rolling,batch=2', from: 'set' });
+    await call('POST', 'bold', 'restart');
+    expect(await newest('bold')).toMatchObject({ strategy: { name: 'rolling', batch: { size: 2 } } });
+    await put('canary');
+    await call('POST', 'bold', 'restart');
+    expect(await newest('bold')).not.toHaveProperty('strategy');
+    expect((await put(null)).body).toEqual({ strategy: 'blue-green', from: 'default' });
+    for (const wrong of ['yolo', 'rolling,batch=0', 7, undefined])
+      expect((await put(wrong)).status, String(wrong)).toBe(400);
+  });
+});
+
 describe('where an app runs', () => {
   test('is decided anew for each release; a change of it makes one', async () => {
     await deployed('placed');

@@ -173,6 +173,35 @@ describe('a mark', () => {
   });
 });
 
+describe('a freeze', () => {
+  const freeze = (body: object): Promise<Answer> =>
+    platform.call('POST', '/v1/apps/frozen/freezes', { body });
+
+  test('is added, replaced, shown, and removed with the others', async () => {
+    await platform.createApp('frozen');
+    const week = 'Fri 16:00-Mon 08:00';
+    await freeze({ week, timeZone: 'Europe/Berlin', reason: 'nobody is here' });
+    await freeze({ week, timeZone: 'Europe/Berlin', reason: 'the weekend' });
+    const { status, body } = await freeze({ week: 'Sat 00:00-Sat 01:00', reason: 'backups' });
+    expect([status, body.freezes]).toEqual([
+      200,
+      [
+        { week, timeZone: 'Europe/Berlin', reason: 'the weekend', by: 'admin', at: expect.any(String) },
+        expect.objectContaining({ timeZone: 'UTC', reason: 'backups' }),
+      ],
+    ]);
+    for (const wrong of [
+      { week },
+      { week, reason: ' ' },
+      { week: 'always', reason: 'x' },
+      { week, reason: 'x', timeZone: 'Mars' },
+    ])
+      expect((await freeze(wrong)).status, JSON.stringify(wrong)).toBe(400);
+    const gone = await platform.call('DELETE', '/v1/apps/frozen/freezes');
+    expect(gone.body).not.toHaveProperty('freezes');
+  });
+});
+
 describe('a locked app', () => {
   const lock = (app: string, body: object): Promise<Answer> =>
     platform.call('PUT', `/v1/apps/${app}/lock`, { body });

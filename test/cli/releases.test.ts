@@ -101,6 +101,7 @@ describe('releases', () => {
       `commit    ${release.source}`,
       "process   web: 1 × the image's own command",
       'hosts     local',
+      'strategy  blue-green',
       'config    A, B',
       `build     ${release.deploymentId}`,
       expect.stringMatching(/^made {6}\S+ \S+Z by alice$/),

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deployNext } from '../../deploy/deployer.js';
 import { requestRollback } from '../../src/changes.js';
 import type { Deployment } from '../../src/model/deployment.js';
-import type { ReleaseImage } from '../../src/model/release.js';
+import type { ReleaseImage, ReleaseProcess } from '../../src/model/release.js';
 import { dockerMissing, TURN_TIMEOUT_MS } from '../support/docker.js';
 import { HAPROXY_MISSING } from './support/edge.js';
 import { server } from './support/images.js';
@@ -119,16 +119,69 @@ describe.skipIf(missing !== undefined)('a release that is what runs already', ()
     expect(await world.states('vars')).toEqual(['v3 running']);
   });
 
-  it('gets new containers for those that do not answer, are too few, or have stopped', async () => {
+  it('of another scale starts and stops only what differs, without a lost request', async () => {
+    const [first] = await deployed('scaled');
+    const load = startLoad({ port: world.edge.port, host: 'scaled.localhost', connections: 4 });
+    const more = await deploy('scaled', one, 3);
+    expect(await world.log(more)).toMatch(/going on as they are: v1 web.1\n.*started web.2, web.3 /);
+    expect((await world.states('scaled')).sort()).toEqual(['v1 running', 'v2 running', 'v2 running']);
+    const three = await ids('scaled');
+    expect(three).toContain(first);
+    await world.reconcile(world.deployer());
+    expect((await ids('scaled')).sort()).toEqual(three.sort());
+    await deploy('scaled', one, 2);
+    await world.reconcile(world.deployer());
+    const left = await world.containers('scaled');
+    expect(left.map(({ release, instance }) => `v${release} web.${instance.number}`).sort()).toEqual([
+      'v1 web.1',
+      'v2 web.2',
+    ]);
+    expect((await world.ledger.read('scaled')).releases[2]?.outcome?.adopted).toEqual({
+      'web.1': left.find(({ release }) => release === 1)?.deployment,
+      'web.2': left.find(({ release }) => release === 2)?.deployment,
+    });
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    // A container of an instance that was adopted from elsewhere is nobody's.
+    await deploy('scaled', two, 2);
+    expect(await world.states('scaled')).toEqual(['v4 running', 'v4 running']);
+  });
+
+  it('with one process type changed goes on with the others', async () => {
+    await world.createApp('typed');
+    const worker = (command: string[]): ReleaseProcess => ({ type: 'worker', command, scale: 1 });
+    const processes = (command: string[]): ReleaseProcess[] => [{ type: 'web', scale: 1 }, worker(command)];
+    const roll = async (command: string[]): Promise<Deployment> =>
+      world.rollOut(await world.release('typed', one, { processes: processes(command) }));
+    await roll(['sleep', '1000']);
+    expect(await roll(['sleep', '2000'])).toMatchObject({ state: 'live' });
+    await world.reconcile(world.deployer());
+    const running = await world.containers('typed');
+    expect(running.map(({ release, instance }) => `v${release} ${instance.process}`).sort()).toEqual([
+      'v1 web',
+      'v2 worker',
+    ]);
+  });
+
+  it('that fails in what is new leaves what was there', async () => {
+    const before = await deployed('half', 2);
+    const release = await world.release('half', one, {
+      processes: [
+        { type: 'web', scale: 1 },
+        { type: 'worker', command: ['/bin/sh', '-c', 'exit 4'], scale: 1 },
+      ],
+    });
+    expect(await world.rollOut(release)).toMatchObject({ state: 'failed', code: 'unhealthy' });
+    expect((await ids('half')).sort()).toEqual(before.sort());
+    expect((await world.edge.edge.state()).apps.find(({ app }) => app === 'half')?.servers).toHaveLength(2);
+  });
+
+  it('gets new containers for those that do not answer or have stopped', async () => {
     await world.createApp('unwell');
     await deploy('unwell', one);
     await world.docker.docker(['pause', (await ids('unwell'))[0] ?? '']);
     await deploy('unwell', one);
     expect(await world.states('unwell')).toEqual(['v2 running']);
-    const scaled = await deployed('scaled');
-    await deploy('scaled', one, 2);
-    expect(await world.states('scaled')).toEqual(['v2 running', 'v2 running']);
-    expect(await ids('scaled')).not.toContain(scaled[0]);
     const stopped = await deployed('stopped');
     await world.docker.docker(['stop', '-t', '0', stopped[0] ?? '']);
     await deploy('stopped', one);

@@ -39,6 +39,23 @@ describe("the edge's state", () => {
     expect(serversOf(one, 'other')).toEqual([]);
   });
 
+  it('has a share only while somebody gets it, by numbers that the servers take in turn', () => {
+    const [first, second] = app('hello', 1, 2).servers;
+    const shared = { ...app('hello', 3), share: { percent: 3, servers: [second!, first!] } };
+    const state = withApp(EMPTY_EDGE, shared);
+    expect(withApp(state, shared)).toBe(state);
+    expect([...tablesOf(state).maps['canaries.map']]).toEqual([
+      ['hello.localhost/0', 'v1-10.0.0.1:1'],
+      ['hello.localhost/1', 'v1-10.0.0.1:2'],
+      ['hello.localhost/2', 'v1-10.0.0.1:1'],
+    ]);
+    expect(serversOf(state, 'hello').map(({ port }) => port)).toEqual([3]);
+    expect(withApp(state, app('hello', 3)).apps[0]).not.toHaveProperty('share');
+    expect(frameHash(state, settings)).toBe(frameHash(withApp(state, app('hello', 3)), settings));
+    const none = withApp(EMPTY_EDGE, { ...app('hello', 3), share: { percent: 3, servers: [] } });
+    expect(none).toEqual(withApp(EMPTY_EDGE, app('hello', 3)));
+  });
+
   it('does not depend on the order in which apps came', () => {
     const apps = ['c', 'a', 'b'].map((name) => app(name, 1));
     fc.assert(
@@ -175,12 +192,23 @@ describe("what HAProxy's command line answers", () => {
 
   it('is read by column names, not by their places', () => {
     const csv =
-      '# svname,type,pxname,status,addr,scur,qcur,lastchg\nBACKEND,1,bare.localhost,UP,,0,0,9\ns1,2,a.localhost,DRAIN,10.0.0.1:80,3,1,7\n';
+      '# svname,type,pxname,status,addr,scur,qcur,lastchg,eresp,hrsp_2xx,hrsp_5xx\nBACKEND,1,bare.localhost,UP,,0,0,9,0,0,0\ns1,2,a.localhost,DRAIN,10.0.0.1:80,3,1,7,1,9,2\n';
     expect([...parseStat(csv)]).toEqual([
       ['bare.localhost', []],
       [
         'a.localhost',
-        [{ name: 's1', host: '10.0.0.1', port: 80, status: 'DRAIN', steadySeconds: 7, sessions: 4 }],
+        [
+          {
+            name: 's1',
+            host: '10.0.0.1',
+            port: 80,
+            status: 'DRAIN',
+            steadySeconds: 7,
+            sessions: 4,
+            answers: 12,
+            errors: 3,
+          },
+        ],
       ],
     ]);
   });

@@ -226,6 +226,46 @@ describe.skipIf(HAPROXY_MISSING !== undefined)('the edge', () => {
     expect((await get('back.localhost')).body).toBe('before');
   });
 
+  it('gives a share of the requests to a canary, and counts what its servers answer, without a reload', async () => {
+    const [old, canary] = [await serve('old'), await serve('canary')];
+    await route('shared', old);
+    const { reloads } = await test.haproxy.processes();
+    const share = async (percent?: number): Promise<void> => {
+      const servers = (one: typeof old): EdgeServer => ({ name: one.name, host: one.host, port: one.port });
+      const wanted = {
+        app: 'shared',
+        host: 'shared.localhost',
+        servers: [servers(old)],
+        ...(percent === undefined ? {} : { share: { percent, servers: [servers(canary)] } }),
+      };
+      await test.edge.change((state) => withApp(state, wanted), allow);
+    };
+    const ofTwoHundred = async (): Promise<number> => {
+      const asked = Array.from({ length: 200 }, async () => (await get('shared.localhost')).body);
+      const bodies = await Promise.all(asked);
+      expect(bodies.filter((body) => body !== 'canary' && body !== 'old')).toEqual([]);
+      return bodies.filter((body) => body === 'canary').length;
+    };
+    await share(30);
+    const seen = await ofTwoHundred();
+    // 60 are expected; as far from it as this is once in a hundred million times.
+    expect(seen).toBeGreaterThan(22);
+    expect(seen).toBeLessThan(105);
+    const answers = await test.edge.answers('shared.localhost');
+    expect(answers.get(canary.name)).toEqual({ answers: seen, errors: 0 });
+    await close(canary.server);
+    // After a second each of them is sent to the other.
+    expect(await ofTwoHundred()).toBe(0);
+    expect(await test.edge.leftovers()).not.toContainEqual(
+      expect.objectContaining({ host: 'shared.localhost' }),
+    );
+    await share();
+    expect((await test.edge.leftovers()).find(({ host }) => host === 'shared.localhost')?.names).toEqual([
+      canary.name,
+    ]);
+    expect((await test.haproxy.processes()).reloads).toBe(reloads);
+  });
+
   it('serves the same after a restart as before, with no deployer about', async () => {
     const one = await serve('kept');
     await route('kept', await serve('old'));

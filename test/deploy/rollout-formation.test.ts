@@ -124,6 +124,18 @@ describe.skipIf(missing !== undefined)('a release of several processes', () => {
     expect(await names('again')).toEqual(['v2 web.1 running']);
   });
 
+  it('has one of its types restarted, and the others go on', async () => {
+    await deployed('partly', {
+      processes: [
+        { type: 'web', scale: 1 },
+        { type: 'worker', command: ['sleep', '1000'], scale: 1 },
+      ],
+    });
+    const restart = await requestRestart(changes, 'partly', 'alice', ['worker']);
+    expect(await world.rollOut(restart)).toMatchObject({ state: 'live' });
+    expect(await names('partly')).toEqual(['v1 web.1 running', 'v2 worker.1 running']);
+  });
+
   describe('with a release phase', () => {
     const sh = (command: string): { releasePhase: string[] } => ({
       releasePhase: ['/bin/sh', '-c', command],

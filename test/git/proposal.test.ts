@@ -72,6 +72,12 @@ describe('push options', () => {
       noCache: true,
       buildOnly: false,
     });
+    expect(parsePushOptions(['strategy=rolling', 'strategy=rolling,batch=3'])).toMatchObject({
+      strategy: { name: 'rolling', batch: { size: 3 } },
+    });
+    expect(() => parsePushOptions(['strategy=yolo'])).toThrow(
+      expect.objectContaining({ code: 'bad_request', message: expect.stringContaining('"yolo"') }),
+    );
     for (const option of ['Detach', 'detach=1', '', 'toString', '__proto__', 'x'.repeat(5000)]) {
       expect(() => parsePushOptions([option])).toThrow(expect.objectContaining({ code: 'push_rejected' }));
     }
@@ -110,6 +116,7 @@ describe('access', () => {
         return existing.includes(app) ? 'main' : undefined;
       },
       lock: async () => undefined,
+      freeze: async () => undefined,
       create: async () => {},
     };
   }

@@ -48,6 +48,22 @@ describe('a push to a locked app', () => {
   });
 });
 
+describe('a push in a freeze', () => {
+  test('is refused with the reason and the end, but for who may force it', async () => {
+    const { platform, tree } = await platformWithHello();
+    const freeze = { week: 'Fri 16:00-Mon 08:00', timeZone: 'UTC', reason: 'weekend', by: 'bob', at: '' };
+    platform.freezes.set('hello', { ...freeze, until: '2026-11-30T08:00:00.000Z' });
+    const refused = await platform.client(tree, 'push', 'slipway', 'main');
+    expect(refused.exitCode).not.toBe(0);
+    expect(refused.text).toContain(
+      'remote:  !     hello is frozen until 2026-11-30T08:00:00.000Z by bob: weekend',
+    );
+    expect(await platform.store.list('hello')).toEqual([]);
+    const forced = await platform.client(tree, 'push', '-o', 'force', 'slipway', 'main');
+    expect(forced.exitCode, forced.text).toBe(0);
+  });
+});
+
 describe('a push that goes live', () => {
   test('shows the log, moves the branch, and is remembered as live', async () => {
     const { platform, tree, head } = await platformWithHello();

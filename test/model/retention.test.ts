@@ -54,6 +54,16 @@ describe('retention', () => {
     expect(dispensableReleases(state, 2)).toEqual([1, 5]);
   });
 
+  it('keeps what the live release has kept warm, also when it is marked bad', () => {
+    const outcome = { state: 'live', at, warm: { release: 1, until: at } } as const;
+    const bad = { reason: 'loses orders', at, by: 'alice' };
+    const releases = [release(1, 'live', { bad }), release(2, 'live', { outcome })];
+    expect([...keptReleases({ live: 2, releases }, 1)].sort()).toEqual([
+      [1, 'warm'],
+      [2, 'live'],
+    ]);
+  });
+
   it('does not count one that is marked bad among the good', () => {
     const bad = { reason: 'loses orders', at, by: 'alice' };
     const state = {

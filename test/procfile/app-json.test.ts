@@ -171,3 +171,24 @@ describe('app.json', () => {
     ]);
   });
 });
+
+describe('the strategy of app.json', () => {
+  it('is read, and refused with its line', () => {
+    expect(parseAppJson('{"strategy": "rolling,batch=50%"}').strategy).toEqual({
+      name: 'rolling',
+      batch: { percent: 50 },
+    });
+    expect(parseAppJson('{}').strategy).toBeUndefined();
+    for (const [value, why] of [
+      ['"yolo"', 'strategy: "yolo" is not a strategy'],
+      ['{"name": "rolling"}', 'strategy must be a string'],
+    ])
+      expect(() => parseAppJson(`{\n"strategy": ${value}}`)).toThrow(
+        expect.objectContaining({
+          code: 'app_json_invalid',
+          where: 'app.json:2',
+          message: expect.stringContaining(why ?? ''),
+        }),
+      );
+  });
+});

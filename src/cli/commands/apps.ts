@@ -79,6 +79,9 @@ const info: Command = {
       ...(app.lock === undefined
         ? []
         : [`locked    ${printable(app.lock.reason)} (${app.lock.by}, ${shortTime(app.lock.at)})`]),
+      ...(app.freezes ?? []).map(
+        ({ week, timeZone, reason, by }) => `frozen    ${week} (${timeZone}): ${printable(reason)} (${by})`,
+      ),
       `created   ${shortTime(app.createdAt)} by ${app.createdBy}`,
     ]);
     return EXIT.done;
@@ -122,6 +125,54 @@ const unlock: Command = {
   },
 };
 
+const freeze: Command = {
+  name: 'apps:freeze',
+  usage: 'WEEK --reason WHY [--tz ZONE]',
+  help: `Refuse pushes in a time of each week, with the reason and the end, exit code 6.
+Changes of config and scale, restarts and rollbacks go on. An admin of the app may push all the same: git push -o force.`,
+  examples: ['slipway apps:freeze "Fri 16:00-Mon 08:00" --tz Europe/Berlin --reason weekend -a hello'],
+  args: { min: 1, max: 4 },
+  options: {
+    reason: { type: 'string', value: 'WHY', help: 'what those who are refused are told' },
+    tz: { type: 'string', value: 'ZONE', help: 'time zone, such as Europe/Berlin; UTC without it' },
+  },
+  async run(invocation) {
+    const { reason, tz } = invocation.options;
+    if (typeof reason !== 'string' || reason.trim() === '')
+      throw new UsageError(
+        'a reason is missing',
+        'slipway apps:freeze "Fri 16:00-Mon 08:00" --reason "nobody is here"',
+      );
+    const name = await invocation.app();
+    const week = invocation.args.join(' ');
+    const app = await (await invocation.client()).post<AppView>(`/v1/apps/${name}/freezes`, {
+      week,
+      reason,
+      ...(typeof tz === 'string' ? { timeZone: tz } : {}),
+    });
+    invocation.output.result(app, [
+      `${name} is frozen ${week} (${tz ?? 'UTC'}); to end it: slipway apps:unfreeze -a ${name}`,
+    ]);
+    return EXIT.done;
+  },
+};
+
+const unfreeze: Command = {
+  name: 'apps:unfreeze',
+  usage: '[APP]',
+  help: 'Remove all freezes of an app.',
+  examples: ['slipway apps:unfreeze -a hello'],
+  args: { min: 0, max: 1 },
+  async run(invocation) {
+    const name = invocation.args[0] ?? (await invocation.app());
+    const path = `/v1/apps/${encodeURIComponent(name)}/freezes`;
+    invocation.output.result(await (await invocation.client()).delete<AppView>(path), [
+      `${name} has no freezes`,
+    ]);
+    return EXIT.done;
+  },
+};
+
 const destroy: Command = {
   name: 'apps:destroy',
   usage: '[APP] --confirm APP',
@@ -144,4 +195,4 @@ const destroy: Command = {
   },
 };
 
-export const appCommands: readonly Command[] = [create, list, info, lock, unlock, destroy];
+export const appCommands: readonly Command[] = [create, list, info, lock, unlock, freeze, unfreeze, destroy];

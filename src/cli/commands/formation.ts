@@ -112,7 +112,22 @@ does not get.`,
   },
 };
 
-function verb(name: 'restart' | 'stop' | 'start', help: string): Command {
+const restart: Command = {
+  name: 'ps:restart',
+  usage: '[TYPE...]',
+  help: `Start new containers of the live release, check them, and stop the old ones.
+With process types, of these alone.`,
+  examples: ['slipway ps:restart -a hello', 'slipway ps:restart worker -a hello'],
+  args: { min: 0, max: 50 },
+  options: { detach: DETACH },
+  async run(invocation) {
+    const path = `/v1/apps/${await invocation.app()}/restart`;
+    const types = invocation.args.length === 0 ? {} : { types: invocation.args };
+    return finish(invocation, await (await invocation.client()).post<Answer>(path, types));
+  },
+};
+
+function verb(name: 'stop' | 'start', help: string): Command {
   return {
     name: `ps:${name}`,
     usage: '',
@@ -131,7 +146,7 @@ function verb(name: 'restart' | 'stop' | 'start', help: string): Command {
 export const formationCommands: readonly Command[] = [
   scale,
   resources,
-  verb('restart', 'Start new containers of the live release, check them, and stop the old ones.'),
+  restart,
   verb(
     'stop',
     'Stop all containers of an app. Its address answers 503; what is pushed meanwhile does not start either.',

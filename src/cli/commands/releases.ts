@@ -79,6 +79,7 @@ const info: Command = {
         : [`phase     ${printable(commandText(release.releasePhase))}`]),
       ...(release.cron ?? []).map((entry) => `cron      ${printable(describeEntry(entry))}`),
       `hosts     ${release.hosts.join(', ')}`,
+      `strategy  ${release.strategy}`,
       `config    ${release.config.join(', ') || 'none'}`,
       `build     ${release.build}`,
       `made      ${shortTime(release.createdAt)} by ${release.createdBy}`,

@@ -25,6 +25,7 @@ import type { CronEntry } from '../../../src/model/cron.js';
 import type { Deployment, DeploymentKind } from '../../../src/model/deployment.js';
 import { LOCAL_HOST } from '../../../src/model/host.js';
 import type { ReleaseImage, ReleaseProcess } from '../../../src/model/release.js';
+import { parseStrategy } from '../../../src/model/strategy.js';
 import { DeploymentStore } from '../../../src/records/deployments.js';
 import { RegistryClient } from '../../../src/registry/client.js';
 import { Turns } from '../../../src/turns.js';
@@ -197,6 +198,7 @@ export class World {
       hosts,
       cron,
       releasePhase,
+      strategy,
     }: {
       kind?: DeploymentKind;
       source?: string;
@@ -205,6 +207,7 @@ export class World {
       hosts?: readonly string[];
       cron?: readonly CronEntry[];
       releasePhase?: readonly string[];
+      strategy?: string;
     } = {},
   ): Promise<Deployment> {
     const commit = source ?? (await this.commit(app));
@@ -227,6 +230,7 @@ export class World {
       ...(hosts === undefined ? {} : { hosts }),
       ...(cron === undefined ? {} : { cron }),
       ...(releasePhase === undefined ? {} : { releasePhase }),
+      ...(strategy === undefined ? {} : { strategy: parseStrategy(strategy) }),
       deploymentId: id,
       description: `deploy ${commit.slice(0, 7)}`,
     };

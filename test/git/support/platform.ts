@@ -21,6 +21,7 @@ import { smartHttp } from '../../../src/git/smart-http.js';
 import { createLogger } from '../../../src/log.js';
 import { BuildLog } from '../../../src/logs/log-writer.js';
 import type { AppLock } from '../../../src/model/app.js';
+import type { ActiveFreeze } from '../../../src/model/freeze.js';
 import type { Claim } from '../../../src/records/deployments.js';
 import { DeploymentStore } from '../../../src/records/deployments.js';
 import { clientEnvironment, type WorkTree } from './repositories.js';
@@ -92,6 +93,7 @@ export class Platform {
   readonly repositories: AppRepositories;
   readonly apps: Map<string, string> = new Map();
   readonly locks: Map<string, AppLock> = new Map();
+  readonly freezes: Map<string, ActiveFreeze> = new Map();
   readonly server: FastifyInstance;
   readonly hooks: HookServer;
   readonly services: GitServices;
@@ -114,6 +116,7 @@ export class Platform {
     const directory: AppDirectory = {
       deployBranch: async (app) => this.apps.get(app),
       lock: async (app) => this.locks.get(app),
+      freeze: async (app) => this.freezes.get(app),
       create: async (app, branch) => void this.apps.set(app, branch),
     };
     const acceptance = new Acceptance({

@@ -79,6 +79,7 @@ export class SshPlatform {
     const apps: AppDirectory = {
       deployBranch: async (app) => ((await api.ledger.appExists(app)) ? 'main' : undefined),
       lock: async () => undefined,
+      freeze: async () => undefined,
       create: (app, branch, who) => createApp({ ledger: api.ledger, people }, app, branch, who),
     };
     const acceptance = new Acceptance({
