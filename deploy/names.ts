@@ -22,6 +22,8 @@ export const LABELS = {
   run: 'slipway.run',
   by: 'slipway.by',
   follower: 'slipway.follower',
+  /** Of an app's network: the range of the engine that it is a part of. */
+  block: 'slipway.block',
 } as const;
 
 export interface Address {
@@ -48,8 +50,18 @@ export function oneOffContainerName(platform: string, app: string, name: string)
   return `${app}.${name}.${platform}`;
 }
 
+/** The network that all containers of the platform were on before each app had its own. Those of then stay there until they go. */
 export function networkName(platform: string): string {
   return `slipway-${platform}`;
+}
+
+export function appNetworkName(platform: string, app: string): string {
+  return `${networkName(platform)}-${app}`;
+}
+
+/** What the other processes of the app call it: `web` is any of them, `web.1` that one. */
+export function aliasesOf({ process, number }: Instance): string[] {
+  return [process, `${process}.${number}`];
 }
 
 /** A server's name holds its address: another address is another server, never a change of one under traffic. */

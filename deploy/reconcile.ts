@@ -20,6 +20,7 @@ import { retire } from './retire.js';
 import { routeApp } from './routes.js';
 import { mendServices } from './swarm/mend.js';
 import { isSwarm } from './swarm/target.js';
+import { sweepNetworks } from './sweep-networks.js';
 import type { Container } from './targets/container.js';
 import type { DockerTarget } from './targets/docker.js';
 
@@ -51,6 +52,7 @@ export async function reconcileAll(parts: ReconcileParts, signal: AbortSignal): 
   await retireLeftovers(parts, signal);
   await edge.forgetCertificates();
   await sweepOneOffs(parts, signal, silent);
+  await sweepNetworks(parts, signal, silent);
   for (const [name, error] of silent) throw onHost(name, error);
 }
 

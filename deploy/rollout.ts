@@ -141,7 +141,11 @@ class Rollout {
       const [found, pulled] = await Promise.allSettled([
         this.#checkRegistry(release),
         this.#everywhere(release, async ({ name, target }, signal) => {
-          const isNew = await target.pull(release.image, { signal });
+          const [isNew] = await Promise.all([
+            target.pull(release.image, { signal }),
+            // Of the app's first release it has to be made, which takes its time.
+            isSwarm(target) ? undefined : target.ensureNetwork(this.#deployment.app),
+          ]);
           this.#onHosts.note(name, isNew ? 'pulled' : 'has the image');
           return isNew ? [name] : [];
         }),

@@ -9,7 +9,9 @@ import type { RegistryConfig } from '../../src/config.js';
 import { checkRoom } from '../../src/disk-room.js';
 import { isErrno, SlipwayError } from '../../src/errors.js';
 import type { ReleaseImage } from '../../src/model/release.js';
-import { type Address, containerName, LABELS, networkName, oneOffContainerName } from '../names.js';
+import { Turns } from '../../src/turns.js';
+import { containerName, LABELS, oneOffContainerName } from '../names.js';
+import { freeAddress, freePort } from './addresses.js';
 import { attachTo } from './attach.js';
 import type {
   Container,
@@ -22,6 +24,8 @@ import type {
 import {
   type Creation,
   createOptions,
+  type Endpoint,
+  fixedAddress,
   oneOffOptions,
   portOf,
   publishIp,
@@ -35,7 +39,7 @@ import type { EngineRequest } from './engine-api.js';
 import { EVENT_FILTER, parseEvents } from './events.js';
 import { type HeldImage, type HeldOptions, heldImages } from './held-images.js';
 import { type LogStreamOptions, logStream } from './log-stream.js';
-import { ensureNetwork, freeAddress, freePort, type Network } from './network.js';
+import { ensureNetwork, type FoundNetwork, listNetworks, type Network, removeNetwork } from './network.js';
 import { splitOutput } from './output.js';
 import { pullImage } from './pull.js';
 import type { Target } from './target.js';
@@ -68,7 +72,9 @@ export class DockerTarget implements Target {
   readonly #registry: RegistryConfig;
   readonly #memoryBytes: number | undefined;
   readonly #freeBytes: number;
-  #looking: Promise<Network> | undefined;
+  readonly #making = new Turns();
+  /** By app. */
+  readonly #looking = new Map<string, Promise<Network>>();
 
   constructor({ host, engine, platform, registry, memoryBytes, freeBytes = 0 }: TargetOptions) {
     this.host = host;
@@ -144,8 +150,8 @@ export class DockerTarget implements Target {
       ...(app === undefined ? [] : [`${LABELS.app}=${app}`]),
     ];
     const remote = await this.#remoteAddress();
-    const found = await this.#listDocuments(label, options);
-    return found.flatMap((document) => toContainer(document, this.host, this.#network, remote) ?? []);
+    const found = await this.#listDocuments({ label }, options);
+    return found.flatMap((document) => toContainer(document, this.host, this.#platform, remote) ?? []);
   }
 
   /**
@@ -155,14 +161,14 @@ export class DockerTarget implements Target {
   async start(spec: ContainerSpec, options: CallOptions = {}): Promise<Container> {
     const [image, network, remote] = await Promise.all([
       this.#findImage(spec.image),
-      this.#ensureNetwork(),
+      this.ensureNetwork(spec.app),
       this.#remoteAddress(),
     ]);
     if (image === undefined) throw this.#unable(`has lost the image ${this.reference(spec.image)}`);
     const name = containerName(this.#platform, spec.app, spec.release, spec.instance);
     const port = portOf(image.Config, spec.env);
     for (let attempt = 1; ; attempt += 1) {
-      const { address, publish } = await this.#freePlace(network);
+      const { address, publish } = await this.#freePlace(spec.app, network);
       const wanted = createOptions({
         platform: this.#platform,
         image: this.reference(spec.image),
@@ -200,7 +206,7 @@ export class DockerTarget implements Target {
       LABELS.run,
       ...(app === undefined ? [] : [`${LABELS.app}=${app}`]),
     ];
-    const found = await this.#listDocuments(label, options);
+    const found = await this.#listDocuments({ label }, options);
     return found.flatMap((document) => toOneOff(document, this.host) ?? []);
   }
 
@@ -210,12 +216,12 @@ export class DockerTarget implements Target {
    * name taken the engine refuses with status 409.
    */
   async startOneOff(spec: OneOffSpec, options: CallOptions = {}): Promise<{ id: string; stream?: Duplex }> {
-    const [image, network] = await Promise.all([this.#findImage(spec.image), this.#ensureNetwork()]);
+    const [image, network] = await Promise.all([this.#findImage(spec.image), this.ensureNetwork(spec.app)]);
     if (image === undefined) throw this.#unable(`has lost the image ${this.reference(spec.image)}`);
     const name = oneOffContainerName(this.#platform, spec.app, spec.name);
     const port = portOf(image.Config, spec.env);
     for (let attempt = 1; ; attempt += 1) {
-      const { address } = await this.#freePlace(network);
+      const { address } = await this.#freePlace(spec.app, network);
       const body = oneOffOptions({
         platform: this.#platform,
         image: this.reference(spec.image),
@@ -256,9 +262,9 @@ export class DockerTarget implements Target {
   async get(id: string, options: CallOptions = {}): Promise<Container> {
     const remote = await this.#remoteAddress();
     const label = [`${LABELS.platform}=${this.#platform}`];
-    const [document] = await this.#listDocuments(label, options, id);
+    const [document] = await this.#listDocuments({ label, id: [id] }, options);
     const container =
-      document === undefined ? undefined : toContainer(document, this.host, this.#network, remote);
+      document === undefined ? undefined : toContainer(document, this.host, this.#platform, remote);
     if (container === undefined)
       throw new SlipwayError('not_found', `there is no container ${id.slice(0, 12)}`);
     return container;
@@ -385,17 +391,28 @@ export class DockerTarget implements Target {
     );
   }
 
-  /** One look for all containers that are started together: two at once would make the engine two networks of one name. */
-  #ensureNetwork(): Promise<Network> {
-    const labels = { [LABELS.platform]: this.#platform };
-    this.#looking ??= ensureNetwork(this.engine, this.#network, labels).finally(() => {
-      this.#looking = undefined;
-    });
-    return this.#looking;
+  /**
+   * The network of the app's containers, made now if it is not there. One look for all that are started together: two at once would
+   * make the engine two networks of one name.
+   */
+  ensureNetwork(app: string): Promise<Network> {
+    const known = this.#looking.get(app);
+    if (known !== undefined) return known;
+    const looking = ensureNetwork(this.engine, this.#platform, app, this.#making).finally(() =>
+      this.#looking.delete(app),
+    );
+    this.#looking.set(app, looking);
+    return looking;
   }
 
-  get #network(): string {
-    return networkName(this.#platform);
+  networks(options: CallOptions = {}): Promise<FoundNetwork[]> {
+    return listNetworks(this.engine, this.#platform, options);
+  }
+
+  /** False when a container is on it, running or not. */
+  async removeNetwork({ name }: Pick<FoundNetwork, 'name'>, options: CallOptions = {}): Promise<boolean> {
+    const users = await this.#listDocuments({ network: [name] }, options);
+    return users.length === 0 && removeNetwork(this.engine, name, options);
   }
 
   async #remoteAddress(): Promise<string | undefined> {
@@ -443,7 +460,8 @@ export class DockerTarget implements Target {
       } catch (error) {
         if (statusOf(error) !== 409 || attempt > 1) throw error;
         const label = [`${LABELS.platform}=${this.#platform}`];
-        const [rival] = await this.#listDocuments(label, {}, undefined, name);
+        const exactly = [`^/${name.replaceAll('.', '\\.')}$`];
+        const [rival] = await this.#listDocuments({ label, name: exactly }, {});
         if (rival === undefined) throw error;
         await this.remove(rival.Id);
       }
@@ -458,30 +476,28 @@ export class DockerTarget implements Target {
   }
 
   /** Chosen here and not by the engine, which deals ports and addresses anew when it restarts. */
-  async #freePlace({ name, ...range }: Network): Promise<Pick<Creation, 'address' | 'publish'>> {
-    const all = await this.#listDocuments([`${LABELS.platform}=${this.#platform}`], {});
-    const address = freeAddress(
-      range,
-      new Set(all.flatMap((document) => fixedAddress(document, this.#network) ?? [])),
-    );
-    if (address === undefined) throw this.#unable(`has no address left in ${name} (${range.subnet})`);
+  async #freePlace(app: string, { name, ...range }: Network): Promise<Pick<Creation, 'address' | 'publish'>> {
     const { remoteHost } = this.engine;
+    const ofApp = remoteHost === undefined ? [`${LABELS.app}=${app}`] : [];
+    const all = await this.#listDocuments({ label: [`${LABELS.platform}=${this.#platform}`, ...ofApp] }, {});
+    const addresses = all.flatMap(
+      ({ NetworkSettings }) => fixedAddress(NetworkSettings.Networks[name] as Endpoint | undefined) ?? [],
+    );
+    const address = freeAddress(range, new Set(addresses));
+    if (address === undefined)
+      throw new SlipwayError('engine_unavailable', `the network of ${app} has no address left`, {
+        where: `${name} (${range.subnet})`,
+        hint: `fewer instances on this host: slipway ps:scale -a ${app}, or more hosts: slipway placement:set -a ${app}`,
+      });
     if (remoteHost === undefined) return { address, publish: undefined };
     const port = freePort(new Set(all.map(({ Labels }) => Number(Labels[LABELS.published]))));
     return { address, publish: { ip: publishIp(remoteHost), port } };
   }
 
   async #listDocuments(
-    label: string[],
+    filters: Readonly<Record<string, readonly string[]>>,
     options: CallOptions,
-    id?: string,
-    name?: string,
   ): Promise<Docker.ContainerInfo[]> {
-    const filters = {
-      label,
-      ...(id === undefined ? {} : { id: [id] }),
-      ...(name === undefined ? {} : { name: [`^/${name.replaceAll('.', '\\.')}$`] }),
-    };
     return this.engine.call(
       'list containers',
       (api, signal) =>
@@ -528,13 +544,6 @@ export class DockerTarget implements Target {
       throw error;
     }
   }
-}
-
-function fixedAddress(document: Docker.ContainerInfo, network: string): Address['host'] | undefined {
-  const endpoint = document.NetworkSettings.Networks[network] as
-    | { IPAMConfig?: { IPv4Address?: string } | null }
-    | undefined;
-  return endpoint?.IPAMConfig?.IPv4Address;
 }
 
 /** The image is at fault, not the engine: its command does not exist, or is not a program. */

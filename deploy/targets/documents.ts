@@ -1,7 +1,7 @@
 /** The engine's documents to our nouns and back. Pure: Engine API 1.41, /containers and /images. */
 import type Docker from 'dockerode';
 import type { ProcessResources } from '../../src/model/release.js';
-import { type Address, LABELS } from '../names.js';
+import { type Address, aliasesOf, appNetworkName, LABELS, networkName } from '../names.js';
 import type {
   Container,
   ContainerSpec,
@@ -88,7 +88,11 @@ export function createOptions(creation: Creation): Docker.ContainerCreateOptions
         ? {}
         : { PortBindings: { [portKey]: [{ HostIp: publish.ip, HostPort: String(publish.port) }] } }),
     },
-    NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address } } } },
+    NetworkingConfig: {
+      EndpointsConfig: {
+        [network]: { IPAMConfig: { IPv4Address: address }, Aliases: aliasesOf(spec.instance) },
+      },
+    },
   };
 }
 
@@ -174,7 +178,7 @@ export function publishIp(engineHost: string): string {
 export function toContainer(
   document: Docker.ContainerInfo,
   host: string,
-  network: string,
+  platform: string,
   remote: string | undefined,
 ): Container | undefined {
   const labels = document.Labels;
@@ -185,7 +189,7 @@ export function toContainer(
   if (app === undefined || process === undefined || !Number.isInteger(release) || !Number.isInteger(number))
     return undefined;
   const address =
-    remote === undefined ? addressOnBridge(document, network) : publishedAddress(document, remote);
+    remote === undefined ? addressOnBridge(document, platform, app) : publishedAddress(document, remote);
   return {
     host,
     id: document.Id,
@@ -199,14 +203,24 @@ export function toContainer(
   };
 }
 
-function addressOnBridge(document: Docker.ContainerInfo, network: string): Address | undefined {
-  const endpoint = document.NetworkSettings.Networks[network] as
-    | { IPAddress?: string; IPAMConfig?: { IPv4Address?: string } | null }
-    | undefined;
+function addressOnBridge(document: Docker.ContainerInfo, platform: string, app: string): Address | undefined {
+  const { Networks: networks } = document.NetworkSettings;
+  const endpoint: Endpoint | undefined =
+    networks[appNetworkName(platform, app)] ?? networks[networkName(platform)];
   // A container that is just restarting has no address now, but will have its fixed one again.
-  const host = endpoint?.IPAddress || endpoint?.IPAMConfig?.IPv4Address;
+  const host = endpoint?.IPAddress || fixedAddress(endpoint);
   const port = Number(document.Labels[LABELS.port]);
   return host === undefined || !Number.isInteger(port) ? undefined : { host, port };
+}
+
+/** Where a container is, or will be, on a network. */
+export type Endpoint = {
+  readonly IPAddress?: string;
+  readonly IPAMConfig?: { readonly IPv4Address?: string } | null;
+};
+
+export function fixedAddress(endpoint: Endpoint | undefined): string | undefined {
+  return endpoint?.IPAMConfig?.IPv4Address;
 }
 
 function publishedAddress(document: Docker.ContainerInfo, remote: string): Address | undefined {
