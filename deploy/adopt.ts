@@ -7,6 +7,7 @@ import type { AppState } from '../src/ledger/app-documents.js';
 import type { Ledger } from '../src/ledger/ledger.js';
 import { WEB_TYPE } from '../src/model/process.js';
 import type { Release } from '../src/model/release.js';
+import { type Volumes, withContents } from '../src/model/volume.js';
 import { withTargetOf } from './answering.js';
 import { withApp } from './edge/state.js';
 import { lookAround } from './everywhere.js';
@@ -35,7 +36,7 @@ export async function findAdoption(
   parts: DeployerParts,
   app: string,
   release: Release,
-  { releases, live: number }: Pick<AppState, 'releases' | 'live'>,
+  { releases, live: number, volumes }: Pick<AppState, 'releases' | 'live' | 'volumes'>,
   signal: AbortSignal,
 ): Promise<Adoption | undefined> {
   const { fast, ledger, hosts, edge, config, retirements } = parts;
@@ -47,6 +48,7 @@ export async function findAdoption(
   const { keep, stopped, missing, discard, retire } = plan(containers, live);
   if (stopped.length + missing.length > 0 || keep.length === 0) return undefined;
   if (keep.some(({ id, state }) => state !== 'running' || retirements.has(id))) return undefined;
+  if (!keep.every((container) => hasItsContents(container, app, release, volumes))) return undefined;
   const host = hostOf(app, config.appDomain);
   const routed = await edge.state();
   if (withApp(routed, { app, host, servers: serversOfContainers(keep) }) !== routed) return undefined;
@@ -56,6 +58,18 @@ export async function findAdoption(
     containersOf: [...new Set(keep.map(({ deployment }) => deployment))],
     old: [...discard, ...retire],
   };
+}
+
+/** What its volumes held may have been exchanged since it was started. */
+function hasItsContents(
+  { instance, contents = [] }: Container,
+  app: string,
+  { processes }: Release,
+  volumes: Volumes,
+): boolean {
+  const { mounts } = processes.find(({ type }) => type === instance.process) ?? {};
+  const wanted = withContents(volumes, app, mounts).map(({ content }) => content);
+  return isDeepStrictEqual([...new Set(wanted)].sort(), contents);
 }
 
 type Running = Pick<Release, 'image' | 'config' | 'processes' | 'hosts'>;

@@ -39,6 +39,8 @@ import { rollOut } from './rollout.js';
 import { routeApp } from './routes.js';
 import { serveRuntime } from './serve.js';
 import { sweepRoutes } from './sweep-images.js';
+import { sweepScratch } from './volumes/backups.js';
+import { volumeRoutes } from './volumes/routes.js';
 
 /** Debian's `nobody` and `nogroup`. */
 const NOBODY = 65_534;
@@ -72,6 +74,8 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
     by: `deployer ${process.pid}`,
     appRepositories: paths.appRepositories,
   };
+  const scratch = join(paths.run, 'volumes');
+  await sweepScratch(scratch);
   // HAProxy may be waiting for this file.
   await parts.edge.prepare();
   await mkdir(dirname(paths.deployerSocket), { recursive: true, mode: 0o700 });
@@ -93,6 +97,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
         traffic: (app) => parts.edge.traffic(hostOf(app, config.appDomain)),
       });
       commandRoutes(server, { ...parts, book: opening.book });
+      volumeRoutes(server, { ...parts, registry, scratch });
     },
     log,
   });

@@ -3,6 +3,7 @@
  * Swarm are started in swarm/services.ts.
  */
 import type { Release } from '../src/model/release.js';
+import { withContents } from '../src/model/volume.js';
 import { checkContainer } from './checks.js';
 import type { Host } from './hosts.js';
 import { hostOf, type Instance } from './names.js';
@@ -27,9 +28,10 @@ export async function startInstances(
   { signal, isKept = false }: StartOptions,
 ): Promise<Container[]> {
   const env = ledger.revealConfig(app, release.config);
+  const { volumes } = await ledger.read(app);
   return allOrFirstError(
     instances.map(({ process, number }) => {
-      const { command, resources } = release.processes.find(({ type }) => type === process) ?? {};
+      const { command, resources, mounts } = release.processes.find(({ type }) => type === process) ?? {};
       const spec = {
         app,
         release: release.number,
@@ -40,6 +42,7 @@ export async function startInstances(
         isKept,
         ...(command === undefined ? {} : { command }),
         ...(resources === undefined ? {} : { resources }),
+        ...(mounts === undefined ? {} : { mounts: withContents(volumes, app, mounts) }),
       };
       return target.start(spec, { signal });
     }),

@@ -15,6 +15,7 @@ import { SlipwayError, toSlipwayError } from '../src/errors.js';
 import type { HostBook } from '../src/ledger/hosts.js';
 import { LOCAL_HOST } from '../src/model/host.js';
 import type { ReleaseWithOutcome } from '../src/model/release.js';
+import { mountsOfAll, withContents } from '../src/model/volume.js';
 import { whileItAnswers, withTargetOf } from './answering.js';
 import { type Attached, converse } from './attached.js';
 import { onHost } from './everywhere.js';
@@ -182,6 +183,7 @@ async function start(
   const { ledger, followed, log } = parts;
   const release = await liveRelease(parts, app);
   const host = await chooseHost(parts, app, release, signal);
+  const mounts = withContents((await ledger.read(app)).volumes, app, mountsOfAll(release.processes));
   const follower = isAttached ? await followed.name() : undefined;
   for (let attempt = 1; ; attempt += 1) {
     const name = `run.${randomInt(100_000, 1_000_000)}`;
@@ -197,6 +199,7 @@ async function start(
         command,
         hasTerminal: terminal !== undefined,
         resources,
+        mounts,
         by: who,
         ...(follower === undefined ? {} : { follower }),
       };
@@ -277,7 +280,8 @@ async function findAll(
       ),
     ),
   );
-  return { found: answers.flat(), silent };
+  // What copies a volume is like a one-off, but nobody's command.
+  return { found: answers.flat().filter(({ name }) => name.startsWith('run.')), silent };
 }
 
 async function viewOf({ hosts }: Pick<OneOffParts, 'hosts'>, one: OneOff): Promise<OneOffView> {

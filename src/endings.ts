@@ -41,11 +41,12 @@ export async function requestCancel(
   return endUnheld(tools, asked, { state: 'cancelled', reason: `cancelled by ${who}`, code: 'cancelled' });
 }
 
-/** Ends what is under way, and the app with it. Its records are set aside: a new app of that name has a fresh history. */
+/** Ends what is under way, and the app with it; its volumes only when that is said. Its records are set aside: a new app of that name has a fresh history. */
 export async function destroyApp(
   tools: EndingTools & { readonly queues: Pick<Queues, 'enqueueRollout'> },
   app: string,
   who: string,
+  options: { readonly withVolumes?: boolean } = {},
 ): Promise<void> {
   for (const open of await tools.store.open(app))
     await endHeld(tools, open, who, {
@@ -53,7 +54,7 @@ export async function destroyApp(
       reason: `${app} was destroyed by ${who}`,
       code: 'cancelled',
     });
-  await tools.ledger.destroyApp(app, who);
+  await tools.ledger.destroyApp(app, who, options);
   await tools.store.setAside(app);
   // The deployer sees an app without a ledger and stops its containers.
   await tools.queues.enqueueRollout(app);
@@ -96,6 +97,7 @@ const NAMES: Readonly<Record<Deployment['kind'], string>> = {
   scale: 'change of scale',
   resources: 'change of limits',
   placement: 'change of placement',
+  volumes: 'change of volumes',
   domains: 'change of domains',
   restart: 'restart',
   stop: 'stop',

@@ -21,6 +21,7 @@ import { retentionRoutes } from './api/retention.js';
 import { runtimeRoutes } from './api/runtime.js';
 import { tokenRoutes } from './api/tokens.js';
 import { type ApiTools, authenticate } from './api/tools.js';
+import { volumeRoutes } from './api/volumes.js';
 import { SlipwayError } from './errors.js';
 import type { Logger } from './log.js';
 import { Turns } from './turns.js';
@@ -85,6 +86,7 @@ export function buildServer(
       releaseRoutes(api, tools, turns);
       domainRoutes(api, tools, turns);
       formationRoutes(api, tools, turns);
+      volumeRoutes(api, tools, turns);
       retentionRoutes(api, tools, turns);
       runtimeRoutes(api, tools);
       oneOffRoutes(api, tools);

@@ -43,6 +43,8 @@ import { ensureNetwork, type FoundNetwork, listNetworks, type Network, removeNet
 import { splitOutput } from './output.js';
 import { pullImage } from './pull.js';
 import type { Target } from './target.js';
+import { type ContentWish, type OpenContent, openContent } from './volume-archive.js';
+import { ensureVolume, type FoundVolume, listVolumes } from './volumes.js';
 
 /** Two deployers may draw the same free address at once, and a port may be anybody's. */
 const ADDRESS_ATTEMPTS = 5;
@@ -166,6 +168,7 @@ export class DockerTarget implements Target {
     ]);
     if (image === undefined) throw this.#unable(`has lost the image ${this.reference(spec.image)}`);
     const name = containerName(this.#platform, spec.app, spec.release, spec.instance);
+    await this.#ensureVolumes(spec, options);
     const port = portOf(image.Config, spec.env);
     for (let attempt = 1; ; attempt += 1) {
       const { address, publish } = await this.#freePlace(spec.app, network);
@@ -188,7 +191,20 @@ export class DockerTarget implements Target {
             ? { host: address, port: port.port }
             : { host: remote, port: publish.port };
         const host = this.host;
-        return { host, id, name, app, release, deployment, instance, state: 'running', address: at };
+        const contents = [...new Set((spec.mounts ?? []).map(({ content }) => content))].sort();
+        const volumes = contents.length === 0 ? {} : { contents };
+        return {
+          host,
+          id,
+          name,
+          app,
+          release,
+          deployment,
+          instance,
+          state: 'running',
+          address: at,
+          ...volumes,
+        };
       } catch (error) {
         if (attempt < ADDRESS_ATTEMPTS && TAKEN.test(refusalOf(error))) {
           await this.remove(id);
@@ -218,6 +234,7 @@ export class DockerTarget implements Target {
   async startOneOff(spec: OneOffSpec, options: CallOptions = {}): Promise<{ id: string; stream?: Duplex }> {
     const [image, network] = await Promise.all([this.#findImage(spec.image), this.ensureNetwork(spec.app)]);
     if (image === undefined) throw this.#unable(`has lost the image ${this.reference(spec.image)}`);
+    await this.#ensureVolumes(spec, options);
     const name = oneOffContainerName(this.#platform, spec.app, spec.name);
     const port = portOf(image.Config, spec.env);
     for (let attempt = 1; ; attempt += 1) {
@@ -250,6 +267,15 @@ export class DockerTarget implements Target {
   /** Starts a container that stopped. False when it is not there any more. */
   async restart(id: string, options: CallOptions = {}): Promise<boolean> {
     return this.#unlessGone(() => this.#post('start a container', id, 'start', {}, options));
+  }
+
+  /** It stays as it is until `restart`. */
+  async halt(id: string, graceMs: number, options: CallOptions = {}): Promise<boolean> {
+    const query = { t: Math.ceil(graceMs / 1000) };
+    const timeoutMs = graceMs + STOP_MARGIN_MS;
+    return this.#unlessGone(() =>
+      this.#post('stop a container', id, 'stop', { query }, { ...options, timeoutMs }),
+    );
   }
 
   /** From here on the engine itself restarts it, after a crash and after its own restart. */
@@ -403,6 +429,29 @@ export class DockerTarget implements Target {
     );
     this.#looking.set(app, looking);
     return looking;
+  }
+
+  /** The Docker volume of this content, made now if it is not there. Throws `conflict` when it is not ours. */
+  ensureVolume(app: string, volume: string, content: string, options: CallOptions = {}): Promise<string> {
+    return ensureVolume(this.engine, { platform: this.#platform, app, volume, content }, options);
+  }
+
+  /** The platform's volumes, of one app or of all. */
+  volumes(app?: string, options: CallOptions = {}): Promise<FoundVolume[]> {
+    return listVolumes(this.engine, this.#platform, app, options);
+  }
+
+  /** What the content holds, as it comes, through a container that is never started. The caller closes it. */
+  async openContent(wish: ContentWish, options: CallOptions): Promise<OpenContent> {
+    const volume = await this.ensureVolume(wish.app, wish.volume, wish.content, options);
+    return openContent(this.engine, { ...wish, platform: this.#platform, dockerVolume: volume }, options);
+  }
+
+  async #ensureVolumes(
+    { app, mounts = [] }: Pick<ContainerSpec, 'app' | 'mounts'>,
+    options: CallOptions,
+  ): Promise<void> {
+    await Promise.all(mounts.map(({ volume, content }) => this.ensureVolume(app, volume, content, options)));
   }
 
   networks(options: CallOptions = {}): Promise<FoundNetwork[]> {

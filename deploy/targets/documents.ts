@@ -1,7 +1,8 @@
 /** The engine's documents to our nouns and back. Pure: Engine API 1.41, /containers and /images. */
 import type Docker from 'dockerode';
 import type { ProcessResources } from '../../src/model/release.js';
-import { type Address, aliasesOf, appNetworkName, LABELS, networkName } from '../names.js';
+import type { ContentMount } from '../../src/model/volume.js';
+import { type Address, aliasesOf, appNetworkName, dockerVolumeName, LABELS, networkName } from '../names.js';
 import type {
   Container,
   ContainerSpec,
@@ -78,12 +79,14 @@ export function createOptions(creation: Creation): Docker.ContainerCreateOptions
       [LABELS.port]: String(port.port),
       [LABELS.exposed]: port.isExposed ? 'yes' : 'no',
       ...(publish === undefined ? {} : { [LABELS.published]: String(publish.port) }),
+      ...contentsLabel(spec.mounts),
     },
     HostConfig: {
       NetworkMode: network,
       RestartPolicy: spec.isKept === true ? RUNNING_POLICY : { Name: 'no' },
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
       ...limits(spec.resources, memoryBytes),
+      ...mounts(platform, spec),
       ...(publish === undefined
         ? {}
         : { PortBindings: { [portKey]: [{ HostIp: publish.ip, HostPort: String(publish.port) }] } }),
@@ -131,6 +134,7 @@ export function oneOffOptions(
         ? { Type: 'none', Config: {} }
         : { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
       ...limits(spec.resources, memoryBytes),
+      ...mounts(platform, spec),
     },
     NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address } } } },
   };
@@ -154,6 +158,27 @@ export function toOneOff(document: Docker.ContainerInfo, host: string): OneOff |
     ...(follower === undefined ? {} : { follower }),
     createdAt,
   };
+}
+
+/** An empty one gets what the image has at that path, as with Docker. */
+function mounts(
+  platform: string,
+  { app, mounts: wanted = [] }: Pick<ContainerSpec, 'app' | 'mounts'>,
+): Pick<Docker.HostConfig, 'Mounts'> {
+  if (wanted.length === 0) return {};
+  return {
+    Mounts: wanted.map(({ volume, content, path, readOnly = false }) => ({
+      Type: 'volume',
+      Source: dockerVolumeName(platform, app, volume, content),
+      Target: path,
+      ReadOnly: readOnly,
+    })),
+  };
+}
+
+function contentsLabel(wanted: readonly ContentMount[] = []): Record<string, string> {
+  const contents = [...new Set(wanted.map(({ content }) => content))].sort();
+  return contents.length === 0 ? {} : { [LABELS.content]: contents.join(' ') };
 }
 
 /** Swap beside the memory would only make an app slow that needs more. */
@@ -200,6 +225,7 @@ export function toContainer(
     instance: { process, number },
     state: document.State as ContainerState,
     ...(address === undefined ? {} : { address }),
+    ...(labels[LABELS.content] === undefined ? {} : { contents: labels[LABELS.content]?.split(' ') ?? [] }),
   };
 }
 

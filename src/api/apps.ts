@@ -63,7 +63,10 @@ export function appRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns): 
     return view(app);
   });
 
-  api.delete<{ Params: AppParams; Querystring: { confirm?: Query } }>('/apps/:app', async (request) => {
+  api.delete<{
+    Params: AppParams;
+    Querystring: { confirm?: Query; volumes?: Query };
+  }>('/apps/:app', async (request) => {
     const app = await requireApp(tools, request, request.params.app);
     const identity = identityOf(request);
     if (!identity.mayCreateApps)
@@ -75,7 +78,14 @@ export function appRoutes(api: FastifyInstance, tools: ApiTools, turns: Turns): 
         hint: `slipway apps:destroy -a ${app} --confirm ${app}`,
       });
     }
-    await turns.take(app, () => destroyApp(tools, app, identity.name));
-    return { name: app, destroyed: true };
+    const { volumes } = (await ledger.read(app)).volumes;
+    const withVolumes = request.query.volumes === 'remove';
+    await turns.take(app, () => destroyApp(tools, app, identity.name, { withVolumes }));
+    const left = Object.entries(withVolumes ? {} : volumes).map(([name, { host, content }]) => ({
+      name,
+      host,
+      content,
+    }));
+    return { name: app, destroyed: true, volumesLeft: left };
   });
 }

@@ -5,6 +5,7 @@ import { checkConfigName, checkConfigValue } from '../model/app.js';
 import type { ProcessResources } from '../model/release.js';
 import { RESOURCES, ResourceFault } from '../model/resources.js';
 import { parseBody } from './request.js';
+import type { VolumeCopy } from './volume-views.js';
 
 const COMMAND_WORDS = 1000;
 const COMMAND_CHARS = 100_000;
@@ -28,7 +29,7 @@ export interface EnterWish extends Pick<OneOffWish, 'command' | 'terminal'> {
 /** What the other side says over an attached connection; `{}` is a sign of life. */
 export interface AttachedMessage {
   readonly started?: { readonly name: string; readonly host: string };
-  readonly exit?: { readonly code: number; readonly outOfMemory: boolean };
+  readonly exit?: { readonly code: number; readonly outOfMemory: boolean; readonly copy?: VolumeCopy };
   readonly error?: {
     readonly code: string;
     readonly message: string;

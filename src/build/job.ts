@@ -133,7 +133,7 @@ class BuildJob {
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
     const remote = this.#remoteCache(log, signal);
     const state = await this.#tools.ledger.read(app);
-    await placement(this.#tools.hostBook, state);
+    await placement(this.#tools.hostBook, state, formed(facts.declared.processes, state.formation));
     const scope = buildScope(state.settings);
     const { noCache } = push.options;
     await using uploads = this.#earlyUploads(signal);
@@ -238,19 +238,22 @@ class BuildJob {
     if (!(await this.#claim.isCurrent())) throw takenOver();
     const { processes, releasePhase } = declared;
     const source = push?.newOid ?? '';
-    const draft = async (state: AppState): Promise<ReleaseDraft> => ({
-      kind: 'deploy',
-      image: { repository: imageRepository(app), digest: built.image.digest },
-      source,
-      ...(message === '' ? {} : { message }),
-      ...(author === '' ? {} : { author }),
-      config: state.config,
-      processes: formed(processes, state.formation),
-      ...(releasePhase === undefined ? {} : { releasePhase }),
-      ...(await placement(hostBook, state)),
-      deploymentId: id,
-      description: `deploy ${source.slice(0, 7)}`,
-    });
+    const draft = async (state: AppState): Promise<ReleaseDraft> => {
+      const as = formed(processes, state.formation);
+      return {
+        kind: 'deploy',
+        image: { repository: imageRepository(app), digest: built.image.digest },
+        source,
+        ...(message === '' ? {} : { message }),
+        ...(author === '' ? {} : { author }),
+        config: state.config,
+        processes: as,
+        ...(releasePhase === undefined ? {} : { releasePhase }),
+        ...(await placement(hostBook, state, as)),
+        deploymentId: id,
+        description: `deploy ${source.slice(0, 7)}`,
+      };
+    };
     return (await appendNewest(ledger, app, draft, who)).number;
   }
 

@@ -18,6 +18,7 @@ import { restoreCommands } from './commands/restore.js';
 import { retentionCommands } from './commands/retention.js';
 import { runtimeCommands } from './commands/runtime.js';
 import { tokenCommands } from './commands/tokens.js';
+import { volumeCommands } from './commands/volumes.js';
 import { loadCredentials } from './credentials.js';
 import { appOfRemote } from './git-remote.js';
 import { type CommandGroup, commandHelp, generalHelp, nearest } from './help.js';
@@ -43,6 +44,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'domains', commands: domainCommands },
   { title: 'what runs', commands: [...runtimeCommands, ...formationCommands] },
   { title: 'one-off commands', commands: oneOffCommands },
+  { title: 'volumes', commands: volumeCommands },
   { title: 'hosts', commands: hostCommands },
   { title: 'tokens', commands: tokenCommands },
   { title: 'the platform itself', commands: restoreCommands },

@@ -122,16 +122,25 @@ function describeProcess({ type, from, to }: ProcessChange): string[] {
     ['command', commandText(from.command), commandText(to.command)],
     ['scale', scaleText(from), scaleText(to)],
     ['limits', describeResources(from.resources) || 'none', describeResources(to.resources) || 'none'],
+    ['volumes', volumesText(from) || 'none', volumesText(to) || 'none'],
   ];
   return parts
     .filter(([, before, after]) => before !== after)
     .map(([what, before, after]) => `~ process  ${type}: ${what} ${before} → ${after}`);
 }
 
-/** `3 × node worker.js (memory 512m)` */
+/** `3 × node worker.js (memory 512m; data at /data)` */
 export function describeOne(process: ReleaseProcess): string {
-  const limits = describeResources(process.resources);
-  return `${scaleText(process)} × ${commandText(process.command)}${limits === '' ? '' : ` (${limits})`}`;
+  const details = [describeResources(process.resources), volumesText(process)].filter((text) => text !== '');
+  const said = details.length === 0 ? '' : ` (${details.join('; ')})`;
+  return `${scaleText(process)} × ${commandText(process.command)}${said}`;
+}
+
+/** `data at /data, photos at /photos (read only)` */
+function volumesText({ mounts = [] }: ReleaseProcess): string {
+  return mounts
+    .map(({ volume, path, readOnly }) => `${volume} at ${path}${readOnly ? ' (read only)' : ''}`)
+    .join(', ');
 }
 
 function scaleText({ scale, whenStarted }: ReleaseProcess): string {

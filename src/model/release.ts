@@ -1,4 +1,5 @@
 /** A release: what should run. Immutable and numbered; rollback makes a new one. Pure. */
+import type { VolumeMount } from './volume.js';
 
 /** What a release was made for, when not for a push. */
 export type ChangeKind =
@@ -7,6 +8,7 @@ export type ChangeKind =
   | 'scale'
   | 'resources'
   | 'placement'
+  | 'volumes'
   | 'domains'
   | 'restart'
   | 'stop'
@@ -39,6 +41,8 @@ export interface ReleaseProcess {
   /** Of a stopped app, whose scale is 0: how many containers there are when it is started. */
   readonly whenStarted?: number;
   readonly resources?: ProcessResources;
+  /** By path; absent when there are none. */
+  readonly mounts?: readonly VolumeMount[];
 }
 
 export interface Release {

@@ -1,11 +1,12 @@
 /**
  * `app.json`, as Heroku and Dokku have it: of its fields `formation` is used, how many containers of each process type there are and what
- * each may use, until somebody says otherwise with ps:scale and ps:resources. `scripts` and `cron` are only checked. Pure.
+ * each may use, until somebody says otherwise with ps:scale and ps:resources; and `volumes`, which is ours: what is mounted where. `scripts` and `cron` are only checked. Pure.
  */
 import { SlipwayError } from '../errors.js';
 import { SCALE_LIMIT, typeFault } from '../model/process.js';
 import type { ProcessResources } from '../model/release.js';
 import { RESOURCES, ResourceFault } from '../model/resources.js';
+import { MountFault, parseMount, VOLUMES_LIMIT, type VolumeMount, volumeNameFault } from '../model/volume.js';
 import { JsonFault, type Located, parseJsonLines } from './json-lines.js';
 
 export const APP_JSON = 'app.json';
@@ -17,9 +18,15 @@ export interface DeclaredFormation {
   readonly resources?: ProcessResources;
 }
 
+export interface DeclaredMount extends VolumeMount {
+  readonly line: number;
+  readonly type: string;
+}
+
 export interface AppJson {
   /** By process type. */
   readonly formation: ReadonlyMap<string, DeclaredFormation>;
+  readonly mounts: readonly DeclaredMount[];
 }
 
 /** Five fields of digits, names and `*,-/`; crontab(5). */
@@ -38,7 +45,7 @@ export function parseAppJson(text: string): AppJson {
       if (fault !== undefined) throw new JsonFault(entry.line, `formation: ${fault}`);
       formation.set(type, formationOf(type, entry));
     }
-    return { formation };
+    return { formation, mounts: mountsOf(root.get('volumes')) };
   } catch (thrown) {
     if (thrown instanceof JsonFault) throw appJsonInvalid(thrown.line, thrown.message);
     throw thrown;
@@ -79,6 +86,38 @@ function formationOf(type: string, entry: Located): DeclaredFormation {
     ...(quantity === undefined ? {} : { quantity: quantity.value as number }),
     ...(resources.length === 0 ? {} : { resources: Object.fromEntries(resources) as ProcessResources }),
   };
+}
+
+/** `{"data": ["web:/data", "worker:/data:ro"]}` */
+function mountsOf(declared: Located | undefined): DeclaredMount[] {
+  const volumes = declared === undefined ? new Map<string, Located>() : objectOf(declared, 'volumes');
+  if (volumes.size > VOLUMES_LIMIT)
+    throw new JsonFault(declared?.line ?? 1, `volumes must not name more than ${VOLUMES_LIMIT}`);
+  const mounts: DeclaredMount[] = [];
+  for (const [volume, list] of volumes) {
+    const fault = volumeNameFault(volume);
+    if (fault !== undefined) throw new JsonFault(list.line, `volumes: ${fault}`);
+    if (!Array.isArray(list.value))
+      throw new JsonFault(list.line, `volumes.${volume} must be a list, such as ["web:/data"]`);
+    for (const { value, line } of list.value as readonly Located[]) {
+      const { type, path, readOnly } = mountAt(volume, value, line);
+      if (mounts.some((one) => one.type === type && one.path === path))
+        throw new JsonFault(line, `volumes: two are mounted at ${type}:${path}`);
+      mounts.push({ line, type, volume, path, ...(readOnly ? { readOnly } : {}) });
+    }
+  }
+  return mounts;
+}
+
+function mountAt(volume: string, value: Located['value'], line: number): ReturnType<typeof parseMount> {
+  if (typeof value !== 'string')
+    throw new JsonFault(line, `volumes.${volume} must hold strings, such as "web:/data"`);
+  try {
+    return parseMount(value);
+  } catch (thrown) {
+    if (thrown instanceof MountFault) throw new JsonFault(line, `volumes.${volume}: ${thrown.message}`);
+    throw thrown;
+  }
 }
 
 function isScale(value: Located['value']): boolean {

@@ -1,8 +1,10 @@
 /** What a commit's Procfile and app.json say together. Pure. */
 import { type Declared, type DeclaredProcess, WEB_TYPE } from '../model/process.js';
-import { appJsonInvalid, type DeclaredFormation, parseAppJson } from './app-json.js';
+import { type AppJson, appJsonInvalid, parseAppJson } from './app-json.js';
 import { commandArgv } from './command.js';
 import { parseProcfile } from './procfile.js';
+
+const NOTHING: AppJson = { formation: new Map(), mounts: [] };
 
 /** A commit without either file: the image's own command as `web`. Throws `procfile_invalid` or `app_json_invalid`. */
 export function declaredProcesses(files: {
@@ -10,22 +12,26 @@ export function declaredProcesses(files: {
   readonly appJson?: string;
 }): Declared {
   const { commands, release } = parseProcfile(files.procfile ?? '');
-  const formation =
-    files.appJson === undefined
-      ? new Map<string, DeclaredFormation>()
-      : parseAppJson(files.appJson).formation;
+  const { formation, mounts } = files.appJson === undefined ? NOTHING : parseAppJson(files.appJson);
   const types = [WEB_TYPE, ...[...commands.keys()].filter((type) => type !== WEB_TYPE)];
   for (const [type, { line }] of formation)
     if (!types.includes(type))
       throw appJsonInvalid(line, `formation names ${type}, which the Procfile does not have`);
+  for (const { type, line } of mounts)
+    if (!types.includes(type))
+      throw appJsonInvalid(line, `volumes names ${type}, which the Procfile does not have`);
   const processes = types.map((type): DeclaredProcess => {
     const command = commands.get(type);
     const { quantity, resources } = formation.get(type) ?? {};
+    const volumes = mounts
+      .filter((mount) => mount.type === type)
+      .map(({ line: _line, type: _type, ...mount }) => mount);
     return {
       type,
       ...(command === undefined ? {} : { command: commandArgv(command) }),
       ...(quantity === undefined ? {} : { quantity }),
       ...(resources === undefined ? {} : { resources }),
+      ...(volumes.length === 0 ? {} : { mounts: volumes }),
     };
   });
   return { processes, ...(release === undefined ? {} : { releasePhase: commandArgv(release) }) };

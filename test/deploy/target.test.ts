@@ -76,7 +76,13 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
   };
   /** Where a container finds a name, if it does. */
   const addressOf = async (from: Container, name: string): Promise<string | undefined> => {
-    const { output } = await target.execute(from.id, ['nslookup', '-timeout=1', '-retry=1', name, '127.0.0.11']);
+    const { output } = await target.execute(from.id, [
+      'nslookup',
+      '-timeout=1',
+      '-retry=1',
+      name,
+      '127.0.0.11',
+    ]);
     return /Name:\s+\S+\s+Address(?: 1)?:\s+(\d+\.\d+\.\d+\.\d+)/.exec(output)?.[1];
   };
 
