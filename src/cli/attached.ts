@@ -87,8 +87,11 @@ async function passInput(stdin: Input, connection: Duplex, over: AbortSignal): P
     await once(connection, 'drain', { signal: over }).catch(() => undefined);
   };
   try {
-    for await (const data of stdin as AsyncIterable<Uint8Array>)
+    for await (const data of stdin as AsyncIterable<Uint8Array>) {
+      // Whatever has more to say is not listened to.
+      if (connection.destroyed) return;
       if (data.length > 0) await send(Buffer.from(data));
+    }
     if (!over.aborted) await send(new Uint8Array());
   } catch {
     // It was closed under us, or cannot be read.
