@@ -37,7 +37,10 @@ const SCRIPT = `trap 'exit 0' TERM; mkdir -p /data; httpd -f -p $PORT -h /data &
 function tarHeader(name: string, size: number): Buffer {
   const header = Buffer.alloc(512);
   header.write(name, 0);
-  header.write(`0000644\0${'0000000\0'.repeat(2)}${size.toString(8).padStart(11, '0')}\0${'0'.repeat(11)}\0`, 100);
+  header.write(
+    `0000644\0${'0000000\0'.repeat(2)}${size.toString(8).padStart(11, '0')}\0${'0'.repeat(11)}\0`,
+    100,
+  );
   header.write('        0', 148);
   header.write('ustar\x0000', 257);
   const sum = header.reduce((all, byte) => all + byte, 0);
@@ -318,7 +321,7 @@ describe.skipIf(missing !== undefined)('volumes', () => {
     expect(await failure(copy('shipped', { restore: { from: '20260101-000000-abcd' } }))).toMatchObject({
       code: 'not_found',
     });
-    expect(await dockerVolumes('shipped')).toHaveLength(2);
+    await until(async () => (await dockerVolumes('shipped')).length === 2);
   });
 
   it('are copied at rest when that is said, and who had them runs again, whatever came of it', async () => {
