@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** These start a Docker Engine, and two of them in one network namespace would destroy each other's bridge. */
 const ENGINE = [
-  'test/deploy/{adopt,deployer,host,one-offs,reconcile,rollout,takeover,target}*.test.ts',
+  'test/deploy/{adopt,deployer,host,one-offs,reconcile,rollout,takeover,target,volumes}*.test.ts',
   'test/deploy/swarm.test.ts',
   'test/images/docker.test.ts',
   'test/integration/**/*.test.ts',

@@ -7,6 +7,7 @@ import type { AppState } from '../src/ledger/app-documents.js';
 import type { Ledger } from '../src/ledger/ledger.js';
 import { WEB_TYPE } from '../src/model/process.js';
 import { instanceName, type Outcome, type Release, warmRelease } from '../src/model/release.js';
+import { type Volumes, withContents } from '../src/model/volume.js';
 import { withTargetOf } from './answering.js';
 import { passStill } from './checks.js';
 import { serversOf } from './edge/state.js';
@@ -31,7 +32,7 @@ export async function findAdoption(
   parts: DeployerParts,
   app: string,
   release: Release,
-  { releases, live: number }: Pick<AppState, 'releases' | 'live'>,
+  { releases, live: number, volumes }: Pick<AppState, 'releases' | 'live' | 'volumes'>,
   signal: AbortSignal,
 ): Promise<readonly Container[]> {
   const { fast, ledger, hosts, edge, config, retirements } = parts;
@@ -53,6 +54,7 @@ export async function findAdoption(
     (container) =>
       wanted.some((instance) => isAt(container, instance)) &&
       container.state === 'running' &&
+      hasItsContents(container, app, release, volumes) &&
       !retirements.has(container.id) &&
       // What is warm gets none.
       (base === warm || serversOfContainers([container]).every(({ name }) => routed.has(name))),
@@ -80,6 +82,18 @@ export function adoptionOf(adopted: readonly Container[]): Pick<Outcome, 'contai
   };
 }
 
+/** What its volumes held may have been exchanged since it was started. */
+function hasItsContents(
+  { instance, contents = [] }: Container,
+  app: string,
+  { processes }: Release,
+  volumes: Volumes,
+): boolean {
+  const { mounts } = processes.find(({ type }) => type === instance.process) ?? {};
+  const wanted = withContents(volumes, app, mounts).map(({ content }) => content);
+  return isDeepStrictEqual([...new Set(wanted)].sort(), contents);
+}
+
 /** The same image and config vars. Those are compared in clear: each encryption looks different. */
 function hasSameSurroundings(
   ledger: Pick<Ledger, 'revealConfig'>,
@@ -91,12 +105,12 @@ function hasSameSurroundings(
   return isDeepStrictEqual(one.image, other.image) && isDeepStrictEqual(config(one), config(other));
 }
 
-/** The same command with the same limits and checks; how many there are is another matter. A restart is asked for to have new ones. */
+/** The same command with the same limits, checks and mounts; how many there are is another matter. A restart is asked for to have new ones. */
 function goesOn(type: string, live: Release, { kind, restarts, processes }: Release): boolean {
   if (kind === 'restart' && (restarts === undefined || restarts.includes(type))) return false;
   const [before, now] = [live.processes, processes].map((all) => {
-    const { command, resources, checks } = all.find((process) => process.type === type) ?? {};
-    return { command, resources, checks };
+    const { command, resources, checks, mounts } = all.find((process) => process.type === type) ?? {};
+    return { command, resources, checks, mounts };
   });
   return isDeepStrictEqual(before, now);
 }

@@ -44,6 +44,8 @@ import { rollOut } from './rollout.js';
 import { routeApp } from './routes.js';
 import { serveRuntime } from './serve.js';
 import { sweepRoutes } from './sweep-images.js';
+import { sweepScratch } from './volumes/backups.js';
+import { volumeRoutes } from './volumes/routes.js';
 
 /** Debian's `nobody` and `nogroup`. */
 const NOBODY = 65_534;
@@ -78,6 +80,8 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
     appRepositories: paths.appRepositories,
     drift: new Drift(),
   };
+  const scratch = join(paths.run, 'volumes');
+  await sweepScratch(scratch);
   // HAProxy may be waiting for this file.
   await parts.edge.prepare();
   await mkdir(dirname(paths.deployerSocket), { recursive: true, mode: 0o700 });
@@ -102,6 +106,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
       });
       commandRoutes(server, oneOffs);
       cronRoutes(server, cron);
+      volumeRoutes(server, { ...parts, registry, scratch });
       server.get('/drift', () => parts.drift.counts);
     },
     log,

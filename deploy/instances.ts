@@ -4,6 +4,7 @@
  */
 import type { Check } from '../src/model/check.js';
 import type { Release } from '../src/model/release.js';
+import { withContents } from '../src/model/volume.js';
 import { checkContainer } from './checks.js';
 import type { Host } from './hosts.js';
 import { hostOf, type Instance } from './names.js';
@@ -29,9 +30,10 @@ export async function startInstances(
   { signal, isKept = false }: StartOptions,
 ): Promise<Container[]> {
   const env = ledger.revealConfig(app, release.config);
+  const { volumes } = await ledger.read(app);
   return allOrFirstError(
     instances.map(({ process, number }) => {
-      const { command, resources } = release.processes.find(({ type }) => type === process) ?? {};
+      const { command, resources, mounts } = release.processes.find(({ type }) => type === process) ?? {};
       const spec = {
         app,
         release: release.number,
@@ -42,6 +44,7 @@ export async function startInstances(
         isKept,
         ...(command === undefined ? {} : { command }),
         ...(resources === undefined ? {} : { resources }),
+        ...(mounts === undefined ? {} : { mounts: withContents(volumes, app, mounts) }),
       };
       return target.start(spec, { signal });
     }),

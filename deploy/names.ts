@@ -25,6 +25,11 @@ export const LABELS = {
   run: 'slipway.run',
   by: 'slipway.by',
   follower: 'slipway.follower',
+  /** Of a Docker volume: the volume's name and which content it is; of a container, the contents that it has mounted. */
+  volume: 'slipway.volume',
+  content: 'slipway.content',
+  /** Of an app's network: the range of the engine that it is a part of. */
+  block: 'slipway.block',
 } as const;
 
 export interface Address {
@@ -47,8 +52,23 @@ export function oneOffContainerName(platform: string, app: string, name: string)
   return `${app}.${name}.${platform}`;
 }
 
+/** The network that all containers of the platform were on before each app had its own. Those of then stay there until they go. */
 export function networkName(platform: string): string {
   return `slipway-${platform}`;
+}
+
+export function appNetworkName(platform: string, app: string): string {
+  return `${networkName(platform)}-${app}`;
+}
+
+/** What the other processes of the app call it: `web` is any of them, `web.1` that one. */
+export function aliasesOf({ process, number }: Instance): string[] {
+  return [process, `${process}.${number}`];
+}
+
+/** A Docker volume holds one content for ever; what is in a volume is exchanged by mounting another. */
+export function dockerVolumeName(platform: string, app: string, volume: string, content: string): string {
+  return `${app}.${volume}.${content}.${platform}`;
 }
 
 /** A server's name holds its address: another address is another server, never a change of one under traffic. */

@@ -15,6 +15,7 @@ import { SlipwayError, toSlipwayError } from '../src/errors.js';
 import type { HostBook } from '../src/ledger/hosts.js';
 import { LOCAL_HOST } from '../src/model/host.js';
 import type { ReleaseWithOutcome } from '../src/model/release.js';
+import { mountsOfAll, withContents } from '../src/model/volume.js';
 import { whileItAnswers } from './answering.js';
 import { type Attached, converse } from './attached.js';
 import { commandEngine, commandSurroundings, withCommandEngine } from './commands.js';
@@ -211,6 +212,7 @@ async function start(
     chooseHost(parts, app, release, signal),
     refuseMore(parts, app, release),
   ]);
+  const mounts = withContents((await ledger.read(app)).volumes, app, mountsOfAll(release.processes));
   const follower = isAttached ? await followed.name() : undefined;
   for (let attempt = 1; ; attempt += 1) {
     const name = `run.${randomInt(100_000, 1_000_000)}`;
@@ -225,6 +227,7 @@ async function start(
         command,
         hasTerminal: terminal !== undefined,
         resources,
+        mounts,
         by: who,
         ...(follower === undefined ? {} : { follower }),
       };
@@ -310,7 +313,8 @@ async function findAll(
       );
     }),
   );
-  return { found: answers.flat(), silent };
+  // What copies a volume is like a one-off, but nobody's command.
+  return { found: answers.flat().filter(({ name }) => name.startsWith('run.')), silent };
 }
 
 async function viewOf({ hosts }: Pick<OneOffParts, 'hosts'>, one: OneOff): Promise<OneOffView> {

@@ -20,8 +20,10 @@ import { retire } from './retire.js';
 import { routeApp } from './routes.js';
 import { mendServices } from './swarm/mend.js';
 import { isSwarm } from './swarm/target.js';
+import { sweepNetworks } from './sweep-networks.js';
 import type { Container } from './targets/container.js';
 import type { DockerTarget } from './targets/docker.js';
+import { sweepVolumes } from './volumes/sweep.js';
 
 export interface ReconcileParts extends DeployerParts {
   /** Where the apps' repositories lie. When that is not there, nothing is taken for destroyed. */
@@ -52,6 +54,8 @@ export async function reconcileAll(parts: ReconcileParts, signal: AbortSignal): 
   await retireLeftovers(parts, signal);
   await edge.forgetCertificates();
   await sweepOneOffs(parts, signal, silent);
+  await sweepNetworks(parts, signal, silent);
+  await sweepVolumes(parts, signal, { silent });
   for (const [name, error] of silent) throw onHost(name, error);
 }
 
@@ -80,6 +84,7 @@ export async function reconcileApp(
     );
     if (live === undefined) await bringDown(parts, app, ours, fence, signal);
     else await bringUp(parts, app, live, { containers: ours, silent }, fence, signal);
+    if (await hasRemovedVolumes(parts, app)) await sweepVolumes(parts, signal, { app, silent });
   });
 }
 
@@ -247,6 +252,11 @@ async function liveRelease(
   }
   const { live, releases } = await ledger.read(app);
   return releases.find((release) => release.number === live);
+}
+
+/** Also that of an app that is no more. */
+async function hasRemovedVolumes({ ledger }: ReconcileParts, app: string): Promise<boolean> {
+  return !(await ledger.appExists(app)) || (await ledger.read(app)).volumes.removed.length > 0;
 }
 
 /** As text, to be compared. */

@@ -10,6 +10,7 @@ import { SlipwayError } from '../src/errors.js';
 import type { BuildLog } from '../src/logs/log-writer.js';
 import { needsReleasePhase, type ReleaseWithOutcome } from '../src/model/release.js';
 import { commandText } from '../src/model/release-diff.js';
+import { mountsOfAll, withContents } from '../src/model/volume.js';
 import { commandEngine, commandSurroundings } from './commands.js';
 import type { Host } from './hosts.js';
 import { RELEASE_PHASE } from './names.js';
@@ -55,6 +56,7 @@ export async function runReleasePhase(
     instance,
     image,
     command,
+    mounts: withContents((await ledger.read(app)).volumes, app, mountsOfAll(release.processes)),
   };
   let id: string | undefined;
   try {

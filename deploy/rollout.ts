@@ -43,6 +43,7 @@ import { revert, tellLastWords } from './revert.js';
 import { type Change, changeTo } from './strategies/change.js';
 import { type Course, Steps } from './strategies/steps.js';
 import { carryOut, refuseOnSwarms } from './strategies/strategy.js';
+import { isSwarm } from './swarm/target.js';
 import type { Container } from './targets/container.js';
 
 /** Ends the deployment in one final state, unless the lease or the claim is lost. A failure is a result, not an exception. */
@@ -169,7 +170,11 @@ class Rollout {
       const [found, pulled] = await Promise.allSettled([
         this.#checkRegistry(release),
         this.#everywhere(release, async ({ name, target }, signal) => {
-          const isNew = await target.pull(release.image, { signal });
+          const [isNew] = await Promise.all([
+            target.pull(release.image, { signal }),
+            // Of the app's first release it has to be made, which takes its time.
+            isSwarm(target) ? undefined : target.ensureNetwork(this.#deployment.app),
+          ]);
           this.#onHosts.note(name, isNew ? 'pulled' : 'has the image');
           return isNew ? [name] : [];
         }),

@@ -42,7 +42,7 @@ export async function requestCancel(
   return endUnheld(tools, asked, { state: 'cancelled', reason: `cancelled by ${who}`, code: 'cancelled' });
 }
 
-/** Ends what is under way, and the app with it. Its records are set aside: a new app of that name has a fresh history. */
+/** Ends what is under way, and the app with it; its volumes only when that is said. Its records are set aside: a new app of that name has a fresh history. */
 export async function destroyApp(
   tools: EndingTools & {
     readonly queues: Pick<Queues, 'enqueueRollout'>;
@@ -50,6 +50,7 @@ export async function destroyApp(
   },
   app: string,
   who: string,
+  options: { readonly withVolumes?: boolean } = {},
 ): Promise<void> {
   for (const open of await tools.store.open(app))
     await endHeld(tools, open, who, {
@@ -57,7 +58,7 @@ export async function destroyApp(
       reason: `${app} was destroyed by ${who}`,
       code: 'cancelled',
     });
-  await tools.ledger.destroyApp(app, who);
+  await tools.ledger.destroyApp(app, who, options);
   await tools.people.endApp(app, who);
   await tools.store.setAside(app);
   // The deployer sees an app without a ledger and stops its containers.
@@ -101,6 +102,7 @@ const NAMES: Readonly<Record<Deployment['kind'], string>> = {
   scale: 'change of scale',
   resources: 'change of limits',
   placement: 'change of placement',
+  volumes: 'change of volumes',
   domains: 'change of domains',
   restart: 'restart',
   stop: 'stop',

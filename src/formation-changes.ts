@@ -134,7 +134,12 @@ export async function requestPlacement(
   who: string,
 ): Promise<Deployment | undefined> {
   refuseLocked(app, (await tools.ledger.read(app)).lock);
-  const where = await placement(tools.hostBook, wanted === undefined ? {} : { placement: wanted });
+  const before = await tools.ledger.read(app);
+  const stands = await newestStanding(tools.store, app, before);
+  const processes = stands === undefined ? [] : formed(declaredBy(stands.processes), before.formation);
+  const { volumes } = before;
+  const there = wanted === undefined ? { volumes } : { placement: wanted, volumes };
+  const where = await placement(tools.hostBook, there, processes);
   const state = await tools.ledger.setPlacement(app, wanted, who);
   const base = await newestStanding(tools.store, app, state);
   if (base === undefined || isDeepStrictEqual(base.hosts, where.hosts)) return undefined;
@@ -147,11 +152,12 @@ export async function requestPlacement(
   });
 }
 
-interface FormationChange extends Pick<NewRelease, 'kind' | 'headline' | 'description'> {
+export interface FormationChange extends Pick<NewRelease, 'kind' | 'headline' | 'description'> {
   readonly decide: (now: Formation) => Formation | undefined;
 }
 
-async function changeFormation(
+/** Writes it down, and rolls out a release that has it. Undefined: nothing had to be rolled out. */
+export async function changeFormation(
   tools: ChangeTools,
   app: string,
   who: string,
@@ -202,7 +208,7 @@ async function checkScaled(
 }
 
 /** A type that is misspelt would wait for ever. Before the first deploy nobody knows which there will be. */
-async function checkTypes(tools: ChangeTools, app: string, types: readonly string[]): Promise<void> {
+export async function checkTypes(tools: ChangeTools, app: string, types: readonly string[]): Promise<void> {
   const base = await newestStanding(tools.store, app, await tools.ledger.read(app));
   const known = base?.processes.map(({ type }) => type);
   const unknown = types.find((type) => known?.includes(type) === false);
@@ -212,7 +218,7 @@ async function checkTypes(tools: ChangeTools, app: string, types: readonly strin
   });
 }
 
-async function standing(
+export async function standing(
   { store }: Pick<ChangeTools, 'store'>,
   app: string,
   state: AppState,

@@ -12,8 +12,9 @@ import { type Ledger, OutdatedDraft, type ReleaseDraft } from './ledger/ledger.j
 import { BuildLog } from './logs/log-writer.js';
 import { type Deployment, isFinal } from './model/deployment.js';
 import { LOCAL_HOST, placedOn } from './model/host.js';
-import type { ChangeKind, Release, ReleaseWithOutcome } from './model/release.js';
+import type { ChangeKind, Release, ReleaseProcess, ReleaseWithOutcome } from './model/release.js';
 import { strategyFor } from './model/strategy.js';
+import { checkVolumeHost, volumesOf } from './model/volume.js';
 import type { Queues } from './queue/queues.js';
 import type { DeploymentStore } from './records/deployments.js';
 
@@ -74,12 +75,18 @@ export function contentOf(release: Release): Content {
   };
 }
 
-/** Where a release runs that is made now. Nothing for the local host alone, as before there were others. Throws `no_host`. */
+/**
+ * Where a release of these processes runs that is made now. Nothing for the local host alone, as before there were others. Throws
+ * `no_host`, or `conflict` when their volumes are elsewhere.
+ */
 export async function placement(
   hostBook: Pick<HostBook, 'list'>,
-  { placement: wanted }: Pick<AppState, 'placement'>,
+  { placement: wanted, volumes }: Pick<AppState, 'placement' | 'volumes'>,
+  processes: readonly ReleaseProcess[],
 ): Promise<Pick<Release, 'hosts'>> {
-  const names = placedOn(wanted, await hostBook.list());
+  const hosts = await hostBook.list();
+  const names = placedOn(wanted, hosts);
+  checkVolumeHost(volumesOf(processes), names, volumes, hosts);
   return isDeepStrictEqual(names, [LOCAL_HOST]) ? {} : { hosts: names };
 }
 
@@ -90,7 +97,7 @@ async function placementOf(
   { processes }: Pick<Content, 'processes'>,
 ): Promise<Pick<Release, 'hosts'>> {
   try {
-    return await placement(hostBook, state);
+    return await placement(hostBook, state, processes);
   } catch (thrown) {
     const isNeeded = processes.some(({ scale }) => scale > 0);
     if (isNeeded || toSlipwayError(thrown).code !== 'no_host') throw thrown;
@@ -132,7 +139,7 @@ export async function startRelease(
     await beginLog(tools, app, id, headline, lines);
     const draft = async (state: AppState): Promise<ReleaseDraft> => {
       const what = await whatAndWhere(state);
-      const strategy = strategyFor(kind, state.strategy ?? what.declaredStrategy);
+      const strategy = strategyFor(kind, state.strategy ?? what.declaredStrategy, what.processes);
       return {
         ...what,
         ...(strategy === undefined ? {} : { strategy }),

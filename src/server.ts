@@ -32,6 +32,7 @@ import { runtimeRoutes } from './api/runtime.js';
 import { strategyRoutes } from './api/strategy.js';
 import { tokenRoutes } from './api/tokens.js';
 import type { ApiTools } from './api/tools.js';
+import { volumeRoutes } from './api/volumes.js';
 import { SlipwayError } from './errors.js';
 import type { Logger } from './log.js';
 import { Metrics } from './metrics/metrics.js';
@@ -108,6 +109,7 @@ export function buildServer(
       domainRoutes(routes, tools, turns);
       formationRoutes(routes, tools, turns);
       strategyRoutes(routes, tools, turns);
+      volumeRoutes(routes, tools, turns);
       retentionRoutes(routes, tools, turns);
       runtimeRoutes(routes, tools);
       oneOffRoutes(routes, tools);

@@ -8,8 +8,8 @@ import type { ReleaseProcess, ReleaseWithOutcome } from '../../src/model/release
 import type { DeployerParts } from '../parts.js';
 import { placeInstances } from '../placement.js';
 import { isOf } from '../plan.js';
+import { freePort } from '../targets/addresses.js';
 import { portOf } from '../targets/documents.js';
-import { freePort } from '../targets/network.js';
 import {
   type Node,
   type Placed,

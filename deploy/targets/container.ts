@@ -1,5 +1,6 @@
 /** The nouns that a target speaks in: the image it has, the container it runs, and what is left to say of a dead one. */
 import type { ProcessResources, ReleaseImage } from '../../src/model/release.js';
+import type { ContentMount } from '../../src/model/volume.js';
 import type { Address, Instance } from '../names.js';
 
 export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
@@ -17,6 +18,8 @@ export interface Container {
   readonly state: ContainerState;
   /** Where the edge reaches it, as soon as it runs. */
   readonly address?: Address;
+  /** What it has in its volumes, sorted; absent when it has none. */
+  readonly contents?: readonly string[];
 }
 
 /** For a container on the manager of a Swarm: what the app's services have there. */
@@ -41,6 +44,7 @@ export interface ContainerSpec {
   /** The engine restarts it from its start on; else when `keep` is called. */
   readonly isKept?: boolean;
   readonly resources?: ProcessResources;
+  readonly mounts?: readonly ContentMount[];
   readonly inSwarm?: InSwarm;
 }
 
@@ -55,6 +59,7 @@ export interface OneOffSpec {
   readonly command: readonly string[];
   readonly hasTerminal: boolean;
   readonly resources?: ProcessResources;
+  readonly mounts?: readonly ContentMount[];
   readonly inSwarm?: InSwarm;
   /** Who asked for it. */
   readonly by: string;

@@ -3,13 +3,15 @@
  * repeated, by this deployer or by the one that takes over from it. Only containers that carry this platform's label
  * are seen or touched.
  */
-import type { Duplex, Readable } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import type { RegistryConfig } from '../../src/config.js';
 import { checkRoom } from '../../src/disk-room.js';
 import { isErrno, SlipwayError } from '../../src/errors.js';
 import type { ReleaseImage } from '../../src/model/release.js';
-import { type Address, containerName, LABELS, networkName, oneOffContainerName } from '../names.js';
+import { Turns } from '../../src/turns.js';
+import { containerName, LABELS, oneOffContainerName } from '../names.js';
+import { freeAddress, freePort } from './addresses.js';
 import { attachTo } from './attach.js';
 import type {
   Container,
@@ -23,6 +25,8 @@ import type {
 import {
   type Creation,
   createOptions,
+  type Endpoint,
+  fixedAddress,
   oneOffOptions,
   portOf,
   publishIp,
@@ -36,11 +40,13 @@ import type { EngineRequest } from './engine-api.js';
 import { EVENT_FILTER, parseEvents } from './events.js';
 import { type HeldImage, type HeldOptions, heldImages } from './held-images.js';
 import { type LogStreamOptions, logStream } from './log-stream.js';
-import { ensureNetwork, freeAddress, freePort, type Network } from './network.js';
+import { ensureNetwork, type FoundNetwork, listNetworks, type Network, removeNetwork } from './network.js';
 import { splitOutput } from './output.js';
 import { pullImage } from './pull.js';
 import { secretsArchive } from './secrets-archive.js';
 import type { Target } from './target.js';
+import { type ContentWish, type OpenContent, openContent } from './volume-archive.js';
+import { ensureVolume, type FoundVolume, listVolumes } from './volumes.js';
 
 /** Two deployers may draw the same free address at once, and a port may be anybody's. */
 const ADDRESS_ATTEMPTS = 5;
@@ -75,7 +81,9 @@ export class DockerTarget implements Target {
   readonly #registry: RegistryConfig;
   readonly #memoryBytes: number | undefined;
   readonly #freeBytes: number;
-  #looking: Promise<Network> | undefined;
+  readonly #making = new Turns();
+  /** By app. */
+  readonly #looking = new Map<string, Promise<Network>>();
 
   constructor({ host, engine, platform, registry, memoryBytes, freeBytes = 0 }: TargetOptions) {
     this.host = host;
@@ -151,8 +159,8 @@ export class DockerTarget implements Target {
       ...(app === undefined ? [] : [`${LABELS.app}=${app}`]),
     ];
     const remote = await this.#remoteAddress();
-    const found = await this.#listDocuments(label, options);
-    return found.flatMap((document) => toContainer(document, this.host, this.#network, remote) ?? []);
+    const found = await this.#listDocuments({ label }, options);
+    return found.flatMap((document) => toContainer(document, this.host, this.#platform, remote) ?? []);
   }
 
   /**
@@ -160,12 +168,17 @@ export class DockerTarget implements Target {
    * that dies during its checks stays as it fell. What has its name already, from a rollout that was cut off, is removed.
    */
   async start(spec: ContainerSpec, options: CallOptions = {}): Promise<Container> {
-    const [image, remote] = await Promise.all([this.#findImage(spec.image), this.#remoteAddress()]);
+    const [image, network, remote] = await Promise.all([
+      this.#findImage(spec.image),
+      this.#networkFor(spec),
+      this.#remoteAddress(),
+    ]);
     if (image === undefined) throw this.#unable(`has lost the image ${this.reference(spec.image)}`);
     const name = containerName(this.#platform, spec.app, spec.release, spec.instance);
+    await this.#ensureVolumes(spec, options);
     const port = portOf(image.Config, spec.env);
     for (let attempt = 1; ; attempt += 1) {
-      const place = await this.#placeFor(spec);
+      const place = await this.#placeIn(spec, network);
       const { address, publish } = place;
       const wanted = createOptions({
         platform: this.#platform,
@@ -188,7 +201,8 @@ export class DockerTarget implements Target {
           publish === undefined || remote === undefined
             ? { host: address, port: port.port }
             : { host: remote, port: publish.port };
-        return { ...started, address: at };
+        const contents = [...new Set((spec.mounts ?? []).map(({ content }) => content))].sort();
+        return { ...started, address: at, ...(contents.length === 0 ? {} : { contents }) };
       } catch (error) {
         if (attempt < ADDRESS_ATTEMPTS && TAKEN.test(refusalOf(error))) {
           await this.remove(id);
@@ -206,7 +220,7 @@ export class DockerTarget implements Target {
       LABELS.run,
       ...(app === undefined ? [] : [`${LABELS.app}=${app}`]),
     ];
-    const found = await this.#listDocuments(label, options);
+    const found = await this.#listDocuments({ label }, options);
     return found.flatMap((document) => toOneOff(document, this.host) ?? []);
   }
 
@@ -216,12 +230,13 @@ export class DockerTarget implements Target {
    * name taken the engine refuses with status 409.
    */
   async startOneOff(spec: OneOffSpec, options: CallOptions = {}): Promise<{ id: string; stream?: Duplex }> {
-    const image = await this.#findImage(spec.image);
+    const [image, network] = await Promise.all([this.#findImage(spec.image), this.#networkFor(spec)]);
     if (image === undefined) throw this.#unable(`has lost the image ${this.reference(spec.image)}`);
+    await this.#ensureVolumes(spec, options);
     const name = oneOffContainerName(this.#platform, spec.app, spec.name);
     const port = portOf(image.Config, spec.env);
     for (let attempt = 1; ; attempt += 1) {
-      const { publish: _none, ...place } = await this.#placeFor(spec);
+      const { publish: _none, ...place } = await this.#placeIn(spec, network);
       const body = oneOffOptions({
         platform: this.#platform,
         image: this.reference(spec.image),
@@ -263,9 +278,9 @@ export class DockerTarget implements Target {
   async get(id: string, options: CallOptions = {}): Promise<Container> {
     const remote = await this.#remoteAddress();
     const label = [`${LABELS.platform}=${this.#platform}`];
-    const [document] = await this.#listDocuments(label, options, id);
+    const [document] = await this.#listDocuments({ label, id: [id] }, options);
     const container =
-      document === undefined ? undefined : toContainer(document, this.host, this.#network, remote);
+      document === undefined ? undefined : toContainer(document, this.host, this.#platform, remote);
     if (container === undefined)
       throw new SlipwayError('not_found', `there is no container ${id.slice(0, 12)}`);
     return container;
@@ -397,17 +412,51 @@ export class DockerTarget implements Target {
     );
   }
 
-  /** One look for all containers that are started together: two at once would make the engine two networks of one name. */
-  #ensureNetwork(): Promise<Network> {
-    const labels = { [LABELS.platform]: this.#platform };
-    this.#looking ??= ensureNetwork(this.engine, this.#network, labels).finally(() => {
-      this.#looking = undefined;
-    });
-    return this.#looking;
+  /**
+   * The network of the app's containers, made now if it is not there. One look for all that are started together: two at once would
+   * make the engine two networks of one name.
+   */
+  ensureNetwork(app: string): Promise<Network> {
+    const known = this.#looking.get(app);
+    if (known !== undefined) return known;
+    const looking = ensureNetwork(this.engine, this.#platform, app, this.#making).finally(() =>
+      this.#looking.delete(app),
+    );
+    this.#looking.set(app, looking);
+    return looking;
   }
 
-  get #network(): string {
-    return networkName(this.#platform);
+  /** The Docker volume of this content, made now if it is not there. Throws `conflict` when it is not ours. */
+  ensureVolume(app: string, volume: string, content: string, options: CallOptions = {}): Promise<string> {
+    return ensureVolume(this.engine, { platform: this.#platform, app, volume, content }, options);
+  }
+
+  /** The platform's volumes, of one app or of all. */
+  volumes(app?: string, options: CallOptions = {}): Promise<FoundVolume[]> {
+    return listVolumes(this.engine, this.#platform, app, options);
+  }
+
+  /** What the content holds, as it comes, through a container that is never started. The caller closes it. */
+  async openContent(wish: ContentWish, options: CallOptions): Promise<OpenContent> {
+    const volume = await this.ensureVolume(wish.app, wish.volume, wish.content, options);
+    return openContent(this.engine, { ...wish, platform: this.#platform, dockerVolume: volume }, options);
+  }
+
+  async #ensureVolumes(
+    { app, mounts = [] }: Pick<ContainerSpec, 'app' | 'mounts'>,
+    options: CallOptions,
+  ): Promise<void> {
+    await Promise.all(mounts.map(({ volume, content }) => this.ensureVolume(app, volume, content, options)));
+  }
+
+  networks(options: CallOptions = {}): Promise<FoundNetwork[]> {
+    return listNetworks(this.engine, this.#platform, options);
+  }
+
+  /** False when a container is on it, running or not. */
+  async removeNetwork({ name }: Pick<FoundNetwork, 'name'>, options: CallOptions = {}): Promise<boolean> {
+    const users = await this.#listDocuments({ network: [name] }, options);
+    return users.length === 0 && removeNetwork(this.engine, name, options);
   }
 
   async #remoteAddress(): Promise<string | undefined> {
@@ -455,7 +504,8 @@ export class DockerTarget implements Target {
       } catch (error) {
         if (statusOf(error) !== 409 || attempt > 1) throw error;
         const label = [`${LABELS.platform}=${this.#platform}`];
-        const [rival] = await this.#listDocuments(label, {}, undefined, name);
+        const exactly = [`^/${name.replaceAll('.', '\\.')}$`];
+        const [rival] = await this.#listDocuments({ label, name: exactly }, {});
         if (rival === undefined) throw error;
         await this.remove(rival.Id);
       }
@@ -469,17 +519,24 @@ export class DockerTarget implements Target {
     });
   }
 
-  async #placeFor({ inSwarm }: Pick<ContainerSpec, 'inSwarm'>): Promise<Place> {
-    if (inSwarm !== undefined) return { network: inSwarm.network };
-    const network = await this.#ensureNetwork();
-    return { network: network.name, ...(await this.#freePlace(network)) };
+  /** That of a Swarm is made by its manager, and gives its addresses itself. */
+  async #networkFor({ app, inSwarm }: Pick<ContainerSpec, 'app' | 'inSwarm'>): Promise<Network | undefined> {
+    return inSwarm === undefined ? this.ensureNetwork(app) : undefined;
+  }
+
+  async #placeIn(
+    { app, inSwarm }: Pick<ContainerSpec, 'app' | 'inSwarm'>,
+    network: Network | undefined,
+  ): Promise<Place> {
+    if (network === undefined) return { network: inSwarm?.network ?? '' };
+    return { network: network.name, ...(await this.#freePlace(app, network)) };
   }
 
   /** A container that has not started yet has its files, but none of its mounts. */
   async #putFiles(id: string, inSwarm: InSwarm | undefined, options: CallOptions): Promise<void> {
     if (inSwarm === undefined || inSwarm.files.size === 0) return;
     const tar = await secretsArchive(inSwarm.files);
-    const request = { method: 'PUT', path: `/containers/${id}/archive`, query: { path: '/' }, tar } as const;
+    const request = { method: 'PUT', path: `/containers/${id}/archive`, query: { path: '/' }, upload: Readable.from([tar]) } as const;
     await this.engine.call(
       'put files into a container',
       (api, signal) => api.bytes({ ...request, signal }),
@@ -488,30 +545,31 @@ export class DockerTarget implements Target {
   }
 
   /** Chosen here and not by the engine, which deals ports and addresses anew when it restarts. */
-  async #freePlace({ name, ...range }: Network): Promise<Required<Pick<Creation, 'address' | 'publish'>>> {
-    const all = await this.#listDocuments([`${LABELS.platform}=${this.#platform}`], {});
-    const address = freeAddress(
-      range,
-      new Set(all.flatMap((document) => fixedAddress(document, this.#network) ?? [])),
-    );
-    if (address === undefined) throw this.#unable(`has no address left in ${name} (${range.subnet})`);
+  async #freePlace(
+    app: string,
+    { name, ...range }: Network,
+  ): Promise<Required<Pick<Creation, 'address' | 'publish'>>> {
     const { remoteHost } = this.engine;
+    const ofApp = remoteHost === undefined ? [`${LABELS.app}=${app}`] : [];
+    const all = await this.#listDocuments({ label: [`${LABELS.platform}=${this.#platform}`, ...ofApp] }, {});
+    const addresses = all.flatMap(
+      ({ NetworkSettings }) => fixedAddress(NetworkSettings.Networks[name] as Endpoint | undefined) ?? [],
+    );
+    const address = freeAddress(range, new Set(addresses));
+    if (address === undefined)
+      throw new SlipwayError('engine_unavailable', `the network of ${app} has no address left`, {
+        where: `${name} (${range.subnet})`,
+        hint: `fewer instances on this host: slipway ps:scale -a ${app}, or more hosts: slipway placement:set -a ${app}`,
+      });
     if (remoteHost === undefined) return { address, publish: undefined };
     const port = freePort(new Set(all.map(({ Labels }) => Number(Labels[LABELS.published]))));
     return { address, publish: { ip: publishIp(remoteHost), port } };
   }
 
   async #listDocuments(
-    label: string[],
+    filters: Readonly<Record<string, readonly string[]>>,
     options: CallOptions,
-    id?: string,
-    name?: string,
   ): Promise<Docker.ContainerInfo[]> {
-    const filters = {
-      label,
-      ...(id === undefined ? {} : { id: [id] }),
-      ...(name === undefined ? {} : { name: [`^/${name.replaceAll('.', '\\.')}$`] }),
-    };
     return this.engine.call(
       'list containers',
       (api, signal) =>
@@ -558,13 +616,6 @@ export class DockerTarget implements Target {
       throw error;
     }
   }
-}
-
-function fixedAddress(document: Docker.ContainerInfo, network: string): Address['host'] | undefined {
-  const endpoint = document.NetworkSettings.Networks[network] as
-    | { IPAMConfig?: { IPv4Address?: string } | null }
-    | undefined;
-  return endpoint?.IPAMConfig?.IPv4Address;
 }
 
 /** The image is at fault, not the engine: its command does not exist, or is not a program. */

@@ -1,7 +1,8 @@
 /** The engine's documents to our nouns and back. Pure: Engine API 1.41, /containers and /images. */
 import type Docker from 'dockerode';
 import type { ProcessResources } from '../../src/model/release.js';
-import { type Address, LABELS } from '../names.js';
+import type { ContentMount } from '../../src/model/volume.js';
+import { type Address, aliasesOf, appNetworkName, dockerVolumeName, LABELS, networkName } from '../names.js';
 import type {
   Container,
   ContainerSpec,
@@ -79,17 +80,19 @@ export function createOptions(creation: Creation): Docker.ContainerCreateOptions
       [LABELS.port]: String(port.port),
       [LABELS.exposed]: port.isExposed ? 'yes' : 'no',
       ...(publish === undefined ? {} : { [LABELS.published]: String(publish.port) }),
+      ...contentsLabel(spec.mounts),
     },
     HostConfig: {
       NetworkMode: network,
       RestartPolicy: spec.isKept === true ? RUNNING_POLICY : { Name: 'no' },
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
       ...limits(spec.resources, memoryBytes),
+      ...mounts(platform, spec),
       ...(publish === undefined
         ? {}
         : { PortBindings: { [portKey]: [{ HostIp: publish.ip, HostPort: String(publish.port) }] } }),
     },
-    NetworkingConfig: { EndpointsConfig: { [network]: endpoint(address) } },
+    NetworkingConfig: { EndpointsConfig: { [network]: endpoint(address, aliasesOf(spec.instance)) } },
   };
 }
 
@@ -128,13 +131,17 @@ export function oneOffOptions(
         ? { Type: 'none', Config: {} }
         : { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
       ...limits(spec.resources, memoryBytes),
+      ...mounts(platform, spec),
     },
     NetworkingConfig: { EndpointsConfig: { [network]: endpoint(address) } },
   };
 }
 
-function endpoint(address: string | undefined): Docker.EndpointSettings {
-  return address === undefined ? {} : { IPAMConfig: { IPv4Address: address } };
+function endpoint(address: string | undefined, aliases: string[] = []): Docker.EndpointSettings {
+  return {
+    ...(address === undefined ? {} : { IPAMConfig: { IPv4Address: address } }),
+    ...(aliases.length === 0 ? {} : { Aliases: aliases }),
+  };
 }
 
 /** Undefined for a container of another kind. */
@@ -155,6 +162,27 @@ export function toOneOff(document: Docker.ContainerInfo, host: string): OneOff |
     ...(follower === undefined ? {} : { follower }),
     createdAt,
   };
+}
+
+/** An empty one gets what the image has at that path, as with Docker. */
+function mounts(
+  platform: string,
+  { app, mounts: wanted = [] }: Pick<ContainerSpec, 'app' | 'mounts'>,
+): Pick<Docker.HostConfig, 'Mounts'> {
+  if (wanted.length === 0) return {};
+  return {
+    Mounts: wanted.map(({ volume, content, path, readOnly = false }) => ({
+      Type: 'volume',
+      Source: dockerVolumeName(platform, app, volume, content),
+      Target: path,
+      ReadOnly: readOnly,
+    })),
+  };
+}
+
+function contentsLabel(wanted: readonly ContentMount[] = []): Record<string, string> {
+  const contents = [...new Set(wanted.map(({ content }) => content))].sort();
+  return contents.length === 0 ? {} : { [LABELS.content]: contents.join(' ') };
 }
 
 /** Swap beside the memory would only make an app slow that needs more. */
@@ -179,7 +207,7 @@ export function publishIp(engineHost: string): string {
 export function toContainer(
   document: Docker.ContainerInfo,
   host: string,
-  network: string,
+  platform: string,
   remote: string | undefined,
 ): Container | undefined {
   const labels = document.Labels;
@@ -190,7 +218,7 @@ export function toContainer(
   if (app === undefined || process === undefined || !Number.isInteger(release) || !Number.isInteger(number))
     return undefined;
   const address =
-    remote === undefined ? addressOnBridge(document, network) : publishedAddress(document, remote);
+    remote === undefined ? addressOnBridge(document, platform, app) : publishedAddress(document, remote);
   return {
     host,
     id: document.Id,
@@ -201,17 +229,28 @@ export function toContainer(
     instance: { process, number },
     state: document.State as ContainerState,
     ...(address === undefined ? {} : { address }),
+    ...(labels[LABELS.content] === undefined ? {} : { contents: labels[LABELS.content]?.split(' ') ?? [] }),
   };
 }
 
-function addressOnBridge(document: Docker.ContainerInfo, network: string): Address | undefined {
-  const endpoint = document.NetworkSettings.Networks[network] as
-    | { IPAddress?: string; IPAMConfig?: { IPv4Address?: string } | null }
-    | undefined;
+function addressOnBridge(document: Docker.ContainerInfo, platform: string, app: string): Address | undefined {
+  const { Networks: networks } = document.NetworkSettings;
+  const endpoint: Endpoint | undefined =
+    networks[appNetworkName(platform, app)] ?? networks[networkName(platform)];
   // A container that is just restarting has no address now, but will have its fixed one again.
-  const host = endpoint?.IPAddress || endpoint?.IPAMConfig?.IPv4Address;
+  const host = endpoint?.IPAddress || fixedAddress(endpoint);
   const port = Number(document.Labels[LABELS.port]);
   return host === undefined || !Number.isInteger(port) ? undefined : { host, port };
+}
+
+/** Where a container is, or will be, on a network. */
+export type Endpoint = {
+  readonly IPAddress?: string;
+  readonly IPAMConfig?: { readonly IPv4Address?: string } | null;
+};
+
+export function fixedAddress(endpoint: Endpoint | undefined): string | undefined {
+  return endpoint?.IPAMConfig?.IPv4Address;
 }
 
 function publishedAddress(document: Docker.ContainerInfo, remote: string): Address | undefined {

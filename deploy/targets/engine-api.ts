@@ -6,7 +6,7 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { request as requestOverTls } from 'node:https';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { type Duplex, pipeline, type Readable } from 'node:stream';
 
 export type EngineAddress =
   | { readonly socketPath: string }
@@ -26,8 +26,8 @@ export interface EngineRequest {
   readonly query?: Readonly<Record<string, string | number | boolean>>;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** Sent as it is, instead of a body. */
-  readonly tar?: Buffer;
+  /** Sent as it comes, instead of a body. */
+  readonly upload?: Readable;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
 }
@@ -98,10 +98,11 @@ export class EngineApi {
     }
   }
 
-  #request({ method = 'GET', path, query = {}, body, tar, headers, signal }: EngineRequest): ClientRequest {
+  #request(asked: EngineRequest): ClientRequest {
+    const { method = 'GET', path, query = {}, body, upload, headers, signal } = asked;
     const search = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) search.set(name, String(value));
-    const payload = tar ?? (body === undefined ? undefined : Buffer.from(JSON.stringify(body)));
+    const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const { tls, ...address } = { tls: undefined, ...this.#address };
     const sent = (tls === undefined ? request : requestOverTls)({
       ...address,
@@ -111,17 +112,18 @@ export class EngineApi {
       agent: false,
       headers: {
         ...headers,
-        ...(payload === undefined
-          ? { 'content-length': '0' }
-          : {
-              'content-type': tar === undefined ? 'application/json' : 'application/x-tar',
-              'content-length': String(payload.length),
-            }),
+        ...(upload !== undefined
+          ? { 'content-type': 'application/x-tar' }
+          : payload === undefined
+            ? { 'content-length': '0' }
+            : { 'content-type': 'application/json', 'content-length': String(payload.length) }),
       },
       ...(signal === undefined ? {} : { signal }),
     });
     sent.on('socket', (socket) => watchConnection(socket, tls === undefined ? 'connect' : 'secureConnect'));
-    sent.end(payload);
+    if (upload === undefined) sent.end(payload);
+    // Its trouble ends the request, and is what the request fails with.
+    else pipeline(upload, sent, () => undefined);
     return sent;
   }
 }

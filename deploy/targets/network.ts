@@ -1,70 +1,160 @@
 /**
- * The bridge network of one platform's containers. They cannot reach each other on it (enable_icc=false: the bridge
- * drops what goes from one port to another), and each has a fixed address. Fixed, because the engine otherwise deals addresses anew
- * when it restarts: the edge would send one app's requests to another app until somebody noticed.
+ * The bridge network of an app on one engine: its processes find each other there by name, and no other app's are on it (decision 46).
+ * Made once, when the app's first container is to start. The engine gives fixed addresses only in a range that was named; so a block
+ * of what it has free is asked for once, and many networks share it.
  */
-import { randomInt } from 'node:crypto';
 import type Docker from 'dockerode';
-import type { Engine } from './engine.js';
-import { statusOf } from './engine.js';
+import { SlipwayError } from '../../src/errors.js';
+import type { Turns } from '../../src/turns.js';
+import { appNetworkName, LABELS, networkName } from '../names.js';
+import { firstAddress, freeSubnet } from './addresses.js';
+import type { CallOptions, Engine } from './engine.js';
+import { refusalOf, statusOf } from './engine.js';
 
 export interface Network {
   readonly name: string;
-  /** `10.214.0.0/24` */
+  /** `10.214.0.0/25` */
   readonly subnet: string;
   readonly gateway: string;
 }
 
-const ATTEMPTS = 5;
+/** One of the platform's, as it is found on an engine. */
+export interface FoundNetwork {
+  readonly name: string;
+  /** Absent: the one that all apps had before each had its own. */
+  readonly app?: string;
+  /** Asked for to learn of a free block, and left by a deployer that was killed. */
+  readonly isProbe: boolean;
+}
 
-/** Finds the network or makes it. */
+/** Many apps may be rolled out for the first time at the same moment. */
+const ATTEMPTS = 20;
+/** No app's name has a dot. */
+const PROBE = '.probe';
+const PROBE_MS = 60_000;
+
+type Document = Pick<Docker.NetworkInspectInfo, 'Name' | 'IPAM' | 'Labels' | 'Created'>;
+
+/** Finds the app's network or makes it. One after the other is made: each may be put into the block of the one before. */
 export async function ensureNetwork(
   engine: Engine,
-  name: string,
-  labels: Record<string, string>,
+  platform: string,
+  app: string,
+  turns: Turns,
 ): Promise<Network> {
+  const name = appNetworkName(platform, app);
+  return (await find(engine, name)) ?? turns.take('networks', () => makeNetwork(engine, platform, app, name));
+}
+
+async function makeNetwork(engine: Engine, platform: string, app: string, name: string): Promise<Network> {
+  const refused: string[] = [];
   for (let attempt = 1; ; attempt += 1) {
     const known = await find(engine, name);
     if (known !== undefined) return known;
+    const network = await place(engine, platform, name, refused);
     try {
-      await create(engine, name, labels);
+      await create(engine, {
+        Name: name,
+        Labels: { [LABELS.platform]: platform, [LABELS.app]: app, [LABELS.block]: network.block },
+        IPAM: { Driver: 'default', Config: [{ Subnet: network.subnet, Gateway: network.gateway }] },
+      });
+      return network;
     } catch (error) {
       // 409: another deployer was first. 403: somebody took the range between the question and the answer.
       const status = statusOf(error);
       if (attempt >= ATTEMPTS || (status !== 409 && status !== 403)) throw error;
+      if (status === 403) refused.push(network.subnet);
     }
   }
 }
 
-/** The engine gives fixed addresses only in a range that was named, so it is asked for a free range first. */
-async function create(engine: Engine, name: string, labels: Record<string, string>): Promise<void> {
-  const probe = `${name}-probe`;
-  await remove(engine, probe);
-  await engine.call('create a network', (api, signal) =>
-    api.json({
-      method: 'POST',
-      path: '/networks/create',
-      body: { Name: probe, CheckDuplicate: true, Driver: 'bridge', Labels: labels },
-      signal,
-    }),
-  );
+/** The platform's networks, but for probes that are under way. */
+export async function listNetworks(
+  engine: Engine,
+  platform: string,
+  options: CallOptions = {},
+): Promise<FoundNetwork[]> {
+  const found = await list(engine, platform, options);
+  return found.flatMap(({ Name: name, Labels: labels, Created }) => {
+    const app = labels?.[LABELS.app];
+    const isProbe = name.endsWith(PROBE);
+    if (isProbe && Date.now() - Date.parse(Created) < PROBE_MS) return [];
+    // A Swarm's are overlay networks, and its own affair.
+    if (app === undefined && !isProbe && name !== networkName(platform)) return [];
+    return [{ name, isProbe, ...(app === undefined ? {} : { app }) }];
+  });
+}
+
+/** False when a container is on it. */
+export async function removeNetwork(
+  engine: Engine,
+  name: string,
+  options: CallOptions = {},
+): Promise<boolean> {
+  try {
+    await engine.call(
+      'remove a network',
+      (api, signal) => api.json({ method: 'DELETE', path: `/networks/${name}`, signal }),
+      options,
+    );
+    return true;
+  } catch (error) {
+    const status = statusOf(error);
+    if (status === 404) return true;
+    if (status === 403) return false;
+    throw error;
+  }
+}
+
+/** Where it may be: in a block that networks of ours have already, or in another. */
+async function place(
+  engine: Engine,
+  platform: string,
+  name: string,
+  refused: readonly string[],
+): Promise<Network & { readonly block: string }> {
+  const ours = await list(engine, platform, {});
+  const blocks = [...new Set(ours.flatMap(({ Labels: labels }) => labels?.[LABELS.block] ?? []))].sort();
+  const taken = [...ours.flatMap(({ IPAM }) => IPAM?.Config?.[0]?.Subnet ?? []), ...refused];
+  const free =
+    freeSubnet(name, blocks, taken) ??
+    freeSubnet(name, [await freeBlock(engine, platform, `${name}${PROBE}`)], refused);
+  if (free === undefined) throw engine.unavailable('gives addresses that somebody has');
+  return { name, ...free, gateway: firstAddress(free.subnet) };
+}
+
+/** Only the engine knows which of its ranges overlap no route of its machine. */
+async function freeBlock(engine: Engine, platform: string, probe: string): Promise<string> {
+  await removeNetwork(engine, probe);
+  try {
+    await create(engine, { Name: probe, Labels: { [LABELS.platform]: platform } });
+  } catch (error) {
+    if (!/non-overlapping|address pool/i.test(refusalOf(error))) throw error;
+    throw new SlipwayError('engine_unavailable', 'the Docker Engine has no addresses for another network', {
+      where: engine.dockerHost,
+      hint: 'remove networks that nobody uses (docker network prune), or give it more with default-address-pools',
+      cause: error,
+    });
+  }
   const range = await find(engine, probe);
-  await remove(engine, probe);
+  await removeNetwork(engine, probe);
   if (range === undefined) throw engine.unavailable('gave a network no addresses');
+  return range.subnet;
+}
+
+async function create(engine: Engine, network: Partial<Document>): Promise<void> {
+  const body = { ...network, CheckDuplicate: true, Driver: 'bridge' };
   await engine.call('create a network', (api, signal) =>
-    api.json({
-      method: 'POST',
-      path: '/networks/create',
-      body: {
-        Name: name,
-        CheckDuplicate: true,
-        Driver: 'bridge',
-        Labels: labels,
-        Options: { 'com.docker.network.bridge.enable_icc': 'false' },
-        IPAM: { Driver: 'default', Config: [{ Subnet: range.subnet, Gateway: range.gateway }] },
-      },
-      signal,
-    }),
+    api.json({ method: 'POST', path: '/networks/create', body, signal }),
+  );
+}
+
+async function list(engine: Engine, platform: string, options: CallOptions): Promise<Document[]> {
+  const filters = JSON.stringify({ label: [`${LABELS.platform}=${platform}`], driver: ['bridge'] });
+  return engine.call(
+    'list networks',
+    (api, signal) => api.json<Document[]>({ path: '/networks', query: { filters }, signal }),
+    options,
   );
 }
 
@@ -80,57 +170,4 @@ async function find(engine: Engine, name: string): Promise<Network | undefined> 
     if (statusOf(error) === 404) return undefined;
     throw error;
   }
-}
-
-async function remove(engine: Engine, name: string): Promise<void> {
-  try {
-    await engine.call('remove a network', (api, signal) =>
-      api.json({ method: 'DELETE', path: `/networks/${name}`, signal }),
-    );
-  } catch (error) {
-    if (statusOf(error) !== 404) throw error;
-  }
-}
-
-/**
- * An address of the network that nobody uses. At random, so that the address of a container that has gone is not soon
- * another's, and two deployers seldom choose the same. Undefined when all are taken.
- */
-export function freeAddress(
-  network: Pick<Network, 'subnet' | 'gateway'>,
-  used: ReadonlySet<string>,
-): string | undefined {
-  const [base = '', bits = ''] = network.subnet.split('/');
-  const first = toNumber(base);
-  const size = 2 ** (32 - Number(bits));
-  // Neither the network's own address nor the broadcast address.
-  const hosts = size - 2;
-  if (hosts <= 0) return undefined;
-  const start = randomInt(hosts);
-  for (let step = 0; step < Math.min(hosts, used.size + 2); step += 1) {
-    const address = toText(first + 1 + ((start + step) % hosts));
-    if (address !== network.gateway && !used.has(address)) return address;
-  }
-  return undefined;
-}
-
-/** Published ports come from here: below those that Linux gives to outgoing connections, so that none of these has one. */
-const PORTS = { first: 20_000, count: 10_000 } as const;
-
-/** A port that none of ours has, at random for the same reasons. One that a foreign process has is found out by trying. */
-export function freePort(used: ReadonlySet<number>): number {
-  const start = randomInt(PORTS.count);
-  for (let step = 0; step < PORTS.count; step += 1) {
-    const port = PORTS.first + ((start + step) % PORTS.count);
-    if (!used.has(port)) return port;
-  }
-  return PORTS.first + start;
-}
-
-function toNumber(address: string): number {
-  return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-}
-
-function toText(value: number): string {
-  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
 }

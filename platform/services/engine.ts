@@ -43,7 +43,12 @@ export async function startEngine(context: ServiceContext, options: EngineOption
       ...['--data-root', paths.engine, '--exec-root', execRoot, '--pidfile', pidFile],
       ...['--host', dockerHost, '--log-level', 'warn'],
       // A bridge of our own: with docker0 the address of another engine's would be changed.
-      ...['--bridge', ENGINE_BRIDGE, '--default-address-pool', `base=${options.range}.128.0/17,size=20`],
+      ...['--bridge', ENGINE_BRIDGE],
+      // Each block has room for the networks of 32 apps (decision 46).
+      ...['128.0/17', '64.0/18'].flatMap((part) => [
+        '--default-address-pool',
+        `base=${options.range}.${part},size=20`,
+      ]),
       // Where a containerd of the system runs, dockerd uses it; there our containers keep apart.
       ...['--containerd-namespace', namespace, '--containerd-plugins-namespace', `${namespace}-plugins`],
       // The apps keep serving while a dockerd that died is started again.

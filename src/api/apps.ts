@@ -18,6 +18,12 @@ const NewFreeze = z.strictObject({
   reason: reasonText,
 });
 
+const Destroyed = z.object({
+  name: z.string(),
+  destroyed: z.literal(true),
+  volumesLeft: z.array(z.object({ name: z.string(), host: z.string(), content: z.string() })),
+});
+
 /** `turns`: what changes an app happens one after the other. */
 export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
   const { config, ledger } = tools;
@@ -142,17 +148,25 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
     access: 'admin',
     query: z.object({
       confirm: z.unknown().meta({ type: 'string', description: 'The name of the app, once more' }),
+      volumes: z.unknown().meta({ enum: ['remove'], description: 'Its volumes go with it' }),
     }),
-    answers: { 200: z.object({ name: z.string(), destroyed: z.literal(true) }) },
-    handle: async ({ who, params: { app }, query: { confirm } }) => {
+    answers: { 200: Destroyed },
+    handle: async ({ who, params: { app }, query: { confirm, volumes: wish } }) => {
       if (confirm !== app) {
         throw new SlipwayError('bad_request', `destroying ${app} needs its name as a confirmation`, {
           hint: `slipway apps:destroy -a ${app} --confirm ${app}`,
         });
       }
-      refuseLocked(app, (await ledger.read(app)).lock);
-      await turns.take(app, () => destroyApp(tools, app, who.name));
-      return { name: app, destroyed: true as const };
+      const { lock, volumes } = await ledger.read(app);
+      refuseLocked(app, lock);
+      const withVolumes = wish === 'remove';
+      await turns.take(app, () => destroyApp(tools, app, who.name, { withVolumes }));
+      const left = Object.entries(withVolumes ? {} : volumes.volumes);
+      return {
+        name: app,
+        destroyed: true as const,
+        volumesLeft: left.map(([name, { host, content }]) => ({ name, host, content })),
+      };
     },
   });
 }

@@ -16,6 +16,7 @@ import type {
   TopView,
   UsageList,
 } from './one-off-views.js';
+import type { BackupView } from './volume-views.js';
 
 export interface ProcessView {
   readonly process: string;
@@ -163,8 +164,10 @@ export class DeployerClient {
     throw silent(new Error('no list of problems'));
   }
 
-  /** The connection to a command that is run (`run`) or entered (`enter`) there. The caller destroys it. */
-  async attach(app: string, what: 'run' | 'enter', who: string): Promise<Duplex> {
+  /**
+   * The connection to a command that is run (`run`) or entered (`enter`) there, or to a volume that is copied. The caller destroys it.
+   */
+  async attach(app: string, what: 'run' | 'enter' | `volumes/${string}/copy`, who: string): Promise<Duplex> {
     const path = `/apps/${app}/${what}?who=${encodeURIComponent(who)}`;
     const headers = { connection: 'Upgrade', upgrade: ATTACH_PROTOCOL };
     return new Promise((resolve, reject) => {
@@ -210,6 +213,13 @@ export class DeployerClient {
 
   async usage(app: string): Promise<UsageList> {
     return (await readJson(await this.#get(`/apps/${app}/usage`))) as UsageList;
+  }
+
+  /** Those of a volume in the registry, newest first. */
+  async backups(app: string, volume: string): Promise<{ readonly backups: readonly BackupView[] }> {
+    return (await readJson(await this.#get(`/apps/${app}/volumes/${volume}/backups`))) as {
+      backups: BackupView[];
+    };
   }
 
   async hosts(): Promise<readonly HostStatus[]> {

@@ -178,6 +178,11 @@ export function hostRoutes(routes: Routes, tools: ApiTools, turns: Turns): void 
         const placed = await appsPlacedOn(tools, name);
         if (placed.length > 0)
           throw new SlipwayError('conflict', `the placement of ${placed.join(', ')} names ${name}`, { hint });
+      const left = await volumesOn(tools, name);
+      if (left.length > 0)
+        throw new SlipwayError('conflict', `${name} has the volume ${left.join(', ')}`, {
+          hint: 'back it up and remove it (slipway volumes:backup, volumes:remove), or remove the host all the same with --force',
+        });
       }
       return deployer.removeHost(name, who.name);
     },
@@ -285,6 +290,17 @@ function checkPlacement(placement: Placement | undefined): Placement | undefined
     return placement;
   }
   return { hosts: [...new Set(placement.hosts.map(checkHostName))].sort() };
+}
+
+/** `data of shop` */
+async function volumesOn({ ledger }: ApiTools, host: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const app of await ledger.listApps()) {
+    const { volumes } = (await ledger.read(app)).volumes;
+    for (const [name, volume] of Object.entries(volumes))
+      if (volume.host === host) found.push(`${name} of ${app}`);
+  }
+  return found;
 }
 
 async function placementView(

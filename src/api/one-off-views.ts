@@ -7,6 +7,7 @@ import { RESOURCES, ResourceFault } from '../model/resources.js';
 import { count, described, list, maybe, number, part, text, texts, time, yes } from './described.js';
 import { parseBody } from './request.js';
 import { Resources } from './views.js';
+import type { VolumeCopy } from './volume-views.js';
 
 const COMMAND_WORDS = 1000;
 const COMMAND_CHARS = 100_000;
@@ -30,7 +31,7 @@ export interface EnterWish extends Pick<OneOffWish, 'command' | 'terminal'> {
 /** What the other side says over an attached connection; `{}` is a sign of life. */
 export interface AttachedMessage {
   readonly started?: { readonly name: string; readonly host: string };
-  readonly exit?: { readonly code: number; readonly outOfMemory: boolean };
+  readonly exit?: { readonly code: number; readonly outOfMemory: boolean; readonly copy?: VolumeCopy };
   readonly error?: {
     readonly code: string;
     readonly message: string;

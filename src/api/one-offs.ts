@@ -138,7 +138,7 @@ export function oneOffRoutes(routes: Routes, tools: ApiTools): void {
 }
 
 /** Until one of them ends; what the deployer said last still arrives, also at a client that goes on sending. */
-function join(client: Duplex, deployer: Duplex): void {
+export function join(client: Duplex, deployer: Duplex): void {
   if ('setKeepAlive' in client) (client as Duplex & KeepsAlive).setKeepAlive(true, KEEP_ALIVE_MS);
   client.pipe(deployer);
   deployer.pipe(client);

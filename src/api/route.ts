@@ -25,6 +25,7 @@ export type RouteTag =
   | 'Processes'
   | 'Commands'
   | 'Domains'
+  | 'Volumes'
   | 'Hosts'
   | 'Retention'
   | 'People'

@@ -8,6 +8,7 @@ import type { Deployment } from '../model/deployment.js';
 import { LOCAL_HOST } from '../model/host.js';
 import type { ProcessResources, ReleaseProcess, ReleaseWithOutcome } from '../model/release.js';
 import { BLUE_GREEN, describeStrategy } from '../model/strategy.js';
+import type { VolumeMount } from '../model/volume.js';
 import { count, described, list, maybe, number, part, text, texts, time, yes } from './described.js';
 
 export interface BuildView {
@@ -158,6 +159,7 @@ export const Process: z.ZodType<ReleaseProcess> = described<ReleaseProcess>('Rel
   whenStarted: maybe(count),
   resources: maybe(Resources),
   checks: maybe(list(check.meta({ id: 'Check' }))),
+  mounts: maybe(list(part<VolumeMount>({ volume: text, path: text, readOnly: maybe(z.literal(true)) }))),
 });
 
 export const CronDefinition: z.ZodType<CronEntry> = described<CronEntry>('CronDefinition', {

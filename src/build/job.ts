@@ -19,6 +19,7 @@ import { buildScope } from '../model/app.js';
 import type { Deployment, DeploymentEvent } from '../model/deployment.js';
 import { imageRepository } from '../model/image-repository.js';
 import { checkContainers, formed } from '../model/process.js';
+import type { ReleaseProcess } from '../model/release.js';
 import { strategyFor } from '../model/strategy.js';
 import { appendNewest, placement } from '../next-release.js';
 import type { Queues } from '../queue/queues.js';
@@ -134,7 +135,7 @@ class BuildJob {
     await log.headline(`Building ${push.newOid.slice(0, 7)}`);
     const remote = this.#remoteCache(log, signal);
     const state = await this.#tools.ledger.read(app);
-    await placement(this.#tools.hostBook, state);
+    await placement(this.#tools.hostBook, state, formed(facts.declared.processes, state.formation));
     const scope = buildScope(state.settings);
     const { noCache } = push.options;
     await using uploads = this.#earlyUploads(signal);
@@ -239,27 +240,30 @@ class BuildJob {
     if (!(await this.#claim.isCurrent())) throw takenOver();
     const { processes, releasePhase, cron, strategy: declaredStrategy } = declared;
     const source = push?.newOid ?? '';
-    const strategyOf = (state: AppState): Pick<ReleaseDraft, 'strategy'> => {
+    const strategyOf = (state: AppState, as: readonly ReleaseProcess[]): Pick<ReleaseDraft, 'strategy'> => {
       const wanted = push?.options.strategy ?? state.strategy ?? declaredStrategy;
-      const strategy = strategyFor('deploy', wanted);
+      const strategy = strategyFor('deploy', wanted, as);
       return strategy === undefined ? {} : { strategy };
     };
-    const draft = async (state: AppState): Promise<ReleaseDraft> => ({
+    const draft = async (state: AppState): Promise<ReleaseDraft> => {
+      const as = checkContainers(app, formed(processes, state.formation), config.limits.appContainers);
+      return {
       kind: 'deploy',
       image: { repository: imageRepository(app), digest: built.image.digest },
       source,
       ...(message === '' ? {} : { message }),
       ...(author === '' ? {} : { author }),
       config: state.config,
-      processes: checkContainers(app, formed(processes, state.formation), config.limits.appContainers),
-      ...(releasePhase === undefined ? {} : { releasePhase }),
-      ...(cron === undefined ? {} : { cron }),
-      ...strategyOf(state),
-      ...(declaredStrategy === undefined ? {} : { declaredStrategy }),
-      ...(await placement(hostBook, state)),
+        processes: as,
+        ...(releasePhase === undefined ? {} : { releasePhase }),
+        ...(cron === undefined ? {} : { cron }),
+        ...strategyOf(state, as),
+        ...(declaredStrategy === undefined ? {} : { declaredStrategy }),
+        ...(await placement(hostBook, state, as)),
       deploymentId: id,
       description: `deploy ${source.slice(0, 7)}`,
-    });
+      };
+    };
     return (await appendNewest(ledger, app, draft, who)).number;
   }
 

@@ -19,7 +19,12 @@ export interface Here {
   /** Whether the command has a terminal. */
   readonly hasTerminal: boolean;
   readonly onStarted: (started: NonNullable<AttachedMessage['started']>) => void;
+  readonly onExit?: (exit: NonNullable<AttachedMessage['exit']>) => void;
+  /** What ends with a lost connection, and what to do then; by default a command. */
+  readonly lost?: { readonly what: string; readonly hint: string };
 }
+
+const COMMAND = { what: 'command', hint: 'what is to outlive a connection: slipway run:detached' } as const;
 
 type Screen = NodeJS.WritableStream & Partial<TerminalSize> & { readonly isTTY?: boolean };
 
@@ -32,7 +37,7 @@ export function terminalSize(out: Screen): TerminalSize {
 export async function beAttached(
   connection: Duplex,
   wish: object,
-  { stdin, streams, signal, hasTerminal, onStarted }: Here,
+  { stdin, streams, signal, hasTerminal, onStarted, onExit, lost: ends = COMMAND }: Here,
 ): Promise<number> {
   const screen: Screen = streams.out;
   const isRaw = hasTerminal && stdin.isTTY === true && stdin.setRawMode !== undefined;
@@ -54,14 +59,16 @@ export async function beAttached(
         const { started, exit, error } = readMessage(data) as AttachedMessage;
         if (started !== undefined) onStarted(started);
         if (error !== undefined) throw failure(error);
-        if (exit !== undefined) return exit.code;
+        if (exit === undefined) continue;
+        onExit?.(exit);
+        return exit.code;
       }
     }
     if (signal.aborted) return EXIT.interrupted;
-    throw lost();
+    throw lost(ends);
   } catch (thrown) {
     if (signal.aborted) return EXIT.interrupted;
-    throw thrown instanceof SlipwayError ? thrown : lost(thrown);
+    throw thrown instanceof SlipwayError ? thrown : lost(ends, thrown);
   } finally {
     input.abort();
     signal.removeEventListener('abort', hangUp);
@@ -80,8 +87,11 @@ async function passInput(stdin: Input, connection: Duplex, over: AbortSignal): P
     await once(connection, 'drain', { signal: over }).catch(() => undefined);
   };
   try {
-    for await (const data of stdin as AsyncIterable<Uint8Array>)
+    for await (const data of stdin as AsyncIterable<Uint8Array>) {
+      // Whatever has more to say is not listened to.
+      if (connection.destroyed) return;
       if (data.length > 0) await send(Buffer.from(data));
+    }
     if (!over.aborted) await send(new Uint8Array());
   } catch {
     // It was closed under us, or cannot be read.
@@ -98,14 +108,10 @@ function failure({ code, message, where, hint }: NonNullable<AttachedMessage['er
   return new SlipwayError(known, message, details);
 }
 
-function lost(cause?: unknown): SlipwayError {
+function lost({ what, hint }: NonNullable<Here['lost']>, cause?: unknown): SlipwayError {
   return new SlipwayError(
     'unavailable',
-    'the connection to the command was lost, and the command ends with it',
-    {
-      hint: 'what is to outlive a connection: slipway run:detached',
-      temporary: true,
-      cause,
-    },
+    `the connection to the ${what} was lost, and the ${what} ends with it`,
+    { hint, temporary: true, cause },
   );
 }

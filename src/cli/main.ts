@@ -23,6 +23,7 @@ import { retentionCommands } from './commands/retention.js';
 import { runtimeCommands } from './commands/runtime.js';
 import { strategyCommands } from './commands/strategy.js';
 import { tokenCommands } from './commands/tokens.js';
+import { volumeCommands } from './commands/volumes.js';
 import { loadCredentials } from './credentials.js';
 import { appOfRemote } from './git-remote.js';
 import { type CommandGroup, commandHelp, generalHelp, nearest } from './help.js';
@@ -52,6 +53,7 @@ const GROUPS: readonly CommandGroup[] = [
   },
   { title: 'one-off commands', commands: oneOffCommands },
   { title: 'commands by the clock', commands: cronCommands },
+  { title: 'volumes', commands: volumeCommands },
   { title: 'hosts', commands: hostCommands },
   { title: 'people and rights', commands: [...peopleCommands, ...tokenCommands, ...eventCommands] },
   { title: 'the platform itself', commands: restoreCommands },

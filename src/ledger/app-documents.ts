@@ -3,7 +3,8 @@
  *
  *   app.json             settings
  *   config.json          config var → ciphertext; what the next release will get
- *   formation.json       scale and limits by process type, and whether the app is stopped; likewise
+ *   formation.json       scale, limits and mounts by process type, and whether the app is stopped; likewise
+ *   volumes.json         the app's volumes: where each is, and which content it has
  *   placement.json       where the next release will run; absent: on the local host
  *   strategy.json        how the next release is rolled out; absent: as its commit says
  *   freezes.json         in which times of the week nobody deploys
@@ -27,10 +28,12 @@ import type { Placement } from '../model/host.js';
 import { type Formation, NO_FORMATION, type ResourceSettings } from '../model/process.js';
 import type { Mark, Outcome, Pin, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
 import type { Strategy } from '../model/strategy.js';
+import type { MountSetting, VolumeMount, Volumes } from '../model/volume.js';
 import { check } from './check-documents.js';
 import type { Documents } from './documents.js';
 import { type EdgeDocuments, readEdge } from './edge-documents.js';
 import { parseNumbers } from './number-ranges.js';
+import { readVolumes } from './volume-documents.js';
 
 export interface AppState extends EdgeDocuments {
   readonly settings: AppSettings;
@@ -40,6 +43,7 @@ export interface AppState extends EdgeDocuments {
   readonly lock?: AppLock;
   /** Where the next release will run; absent: on the local host. */
   readonly placement?: Placement;
+  readonly volumes: Volumes;
   /** By number, the oldest first. */
   readonly releases: readonly ReleaseWithOutcome[];
   readonly live?: number;
@@ -72,6 +76,8 @@ const resources: z.ZodType<ProcessResources> = z.object({
 });
 const settable = <T extends z.ZodType>(limit: T): z.ZodExactOptional<z.ZodNullable<T>> =>
   limit.nullable().exactOptional();
+const mount = { volume: text, readOnly: z.literal(true).exactOptional() };
+const mounts: z.ZodType<readonly VolumeMount[]> = z.array(z.object({ ...mount, path: text }));
 const formation: z.ZodType<Formation> = z.object({
   stopped: z.object({ at: text, by: text }).exactOptional(),
   scale: z.record(text, z.int().nonnegative()),
@@ -83,6 +89,9 @@ const formation: z.ZodType<Formation> = z.object({
       processes: settable(z.int().positive()),
     }) satisfies z.ZodType<ResourceSettings>,
   ),
+  mounts: z
+    .record(text, z.record(text, z.object(mount).nullable() satisfies z.ZodType<MountSetting>))
+    .exactOptional(),
 });
 const lock: z.ZodType<AppLock> = z.object({ reason: text, at: text, by: text });
 const freezes: z.ZodType<readonly Freeze[]> = z.array(
@@ -121,6 +130,7 @@ const release: z.ZodType<Release> = z.object({
     'scale',
     'resources',
     'placement',
+    'volumes',
     'domains',
     'restart',
     'stop',
@@ -139,6 +149,7 @@ const release: z.ZodType<Release> = z.object({
       whenStarted: z.int().nonnegative().exactOptional(),
       resources: resources.exactOptional(),
       checks: z.array(check).exactOptional(),
+      mounts: mounts.exactOptional(),
     }),
   ),
   releasePhase: z.array(text).exactOptional(),
@@ -245,6 +256,7 @@ export function parseApp(documents: Documents): AppState {
     ...(locked === undefined ? {} : { lock: locked }),
     ...(chosen === undefined ? {} : { strategy: chosen }),
     freezes: read(FREEZES_PATH, freezes) ?? [],
+    volumes: readVolumes(read),
     ...readEdge(read),
     releases,
     ...(liveNumber === undefined ? {} : { live: liveNumber }),

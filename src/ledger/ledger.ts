@@ -23,12 +23,13 @@ import {
   isAppName,
 } from '../model/app.js';
 import { checkFreeze, type Freeze } from '../model/freeze.js';
-import { describePlacement, type Placement } from '../model/host.js';
+import { describePlacement, LOCAL_HOST, type Placement } from '../model/host.js';
 import { imageGone } from '../model/image-gone.js';
 import type { Formation } from '../model/process.js';
 import type { Mark, Outcome, Pin, Release } from '../model/release.js';
 import { dispensableReleases } from '../model/retention.js';
 import { describeStrategy, type Strategy } from '../model/strategy.js';
+import { volumesOf } from '../model/volume.js';
 import {
   type AppState,
   CONFIG_PATH,
@@ -51,6 +52,8 @@ import {
 import { type DocumentChange, DocumentRef, type Documents, oneLine } from './documents.js';
 import { formatNumbers } from './number-ranges.js';
 import type { Vault } from './vault.js';
+import { VOLUMES_PATH } from './volume-documents.js';
+import { withNone, withVolumes } from './volume-settings.js';
 
 /** What a release says before it has a number. */
 export type ReleaseDraft = Omit<Release, 'number' | 'createdAt' | 'createdBy'>;
@@ -136,10 +139,18 @@ export class Ledger {
 
   /**
    * Moves the repository aside in one step, so that nobody sees a half-deleted app; the janitor removes what lies in
-   * `.trash`. Throws `not_found`.
+   * `.trash`. What is in its volumes stays unless it is to go `withVolumes`. Throws `not_found`.
    */
-  async destroyApp(name: string, who: string): Promise<void> {
-    await this.#changeExisting(name, () => ({ files: {}, message: `destroy ${name} by ${who}`, who }));
+  async destroyApp(
+    name: string,
+    who: string,
+    { withVolumes: all = false }: { readonly withVolumes?: boolean } = {},
+  ): Promise<void> {
+    await this.#changeExisting(name, ({ volumes }) => ({
+      files: all ? { [VOLUMES_PATH]: toDocument(withNone(volumes)) } : {},
+      message: `destroy ${name}${all ? ' and its volumes' : ''} by ${who}`,
+      who,
+    }));
     const trash = join(this.#directory, '.trash');
     await makeDirectory(trash);
     try {
@@ -153,14 +164,15 @@ export class Ledger {
     await syncDirectory(this.#directory);
   }
 
-  /** What the ledgers of destroyed apps say that still lie in `.trash`. One that cannot be read is passed over. */
-  async listDestroyed(): Promise<AppState[]> {
+  /** What the ledgers of destroyed apps say that still lie in `.trash`: of this name, or all. One that cannot be read is passed over. */
+  async listDestroyed(app?: string): Promise<AppState[]> {
     const trash = join(this.#directory, '.trash');
     const names = await readdir(trash).catch((thrown: unknown) => {
       if (isErrno(thrown, 'ENOENT')) return [];
       throw thrown;
     });
-    const states = await Promise.all(names.sort().map((name) => this.readDestroyed(name)));
+    const wanted = app === undefined ? names : names.filter((name) => name.replace(/-\d+$/, '') === app);
+    const states = await Promise.all(wanted.sort().map((name) => this.readDestroyed(name)));
     return states.filter((state) => state !== undefined);
   }
 
@@ -210,8 +222,15 @@ export class Ledger {
         createdBy: oneLine(who),
         ...(state.domains.length === 0 ? {} : { domains: state.domains }),
       };
+      // Volumes that only the commit declares begin with the first release that mounts them, where it runs.
+      const mounts = volumesOf(release.processes);
+      const made = { at: release.createdAt, by: release.createdBy };
+      const volumes = withVolumes(state.volumes, mounts, release.hosts?.[0] ?? LOCAL_HOST, made);
       return {
-        files: { [releasePath(number)]: toDocument(release) },
+        files: {
+          [releasePath(number)]: toDocument(release),
+          ...(volumes === state.volumes ? {} : { [VOLUMES_PATH]: toDocument(volumes) }),
+        },
         message: `v${number}: ${description}${subjectOf(release)} by ${who}`,
         who,
         ...(keeps === undefined ? {} : { keeps }),
@@ -527,8 +546,8 @@ export class Ledger {
 }
 
 /** What a release is made of. */
-function settingsOf({ config, formation, placement, strategy, releases }: AppState): unknown[] {
-  return [config, formation, placement, strategy, releases.at(-1)?.number];
+function settingsOf({ config, formation, placement, strategy, volumes, releases }: AppState): unknown[] {
+  return [config, formation, placement, strategy, volumes, releases.at(-1)?.number];
 }
 
 /** `: Fix the cart`, in the ledger's history behind `deploy 3fa9c1d`. */

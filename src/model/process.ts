@@ -4,6 +4,7 @@ import type { Check } from './check.js';
 import type { CronEntry } from './cron.js';
 import type { ProcessResources, ReleaseProcess } from './release.js';
 import type { Strategy } from './strategy.js';
+import { type MountSetting, mounted, type VolumeMount } from './volume.js';
 
 /** The type that answers requests; every app has it. */
 export const WEB_TYPE = 'web';
@@ -62,6 +63,7 @@ export interface DeclaredProcess {
   readonly quantity?: number;
   readonly resources?: ProcessResources;
   readonly checks?: readonly Check[];
+  readonly mounts?: readonly VolumeMount[];
 }
 
 /** What a commit says of its processes. */
@@ -84,6 +86,8 @@ export interface Formation {
   readonly stopped?: { readonly at: string; readonly by: string };
   readonly scale: Readonly<Record<string, number>>;
   readonly resources: Readonly<Record<string, ResourceSettings>>;
+  /** By process type and path. */
+  readonly mounts?: Readonly<Record<string, Readonly<Record<string, MountSetting>>>>;
 }
 
 export const NO_FORMATION: Formation = { scale: {}, resources: {} };
@@ -93,27 +97,30 @@ export const NO_FORMATION: Formation = { scale: {}, resources: {} };
  * runs once if it is `web`, and else not at all.
  */
 export function formed(declared: readonly DeclaredProcess[], formation: Formation): ReleaseProcess[] {
-  return declared.map(({ type, command, quantity, resources, checks }) => {
+  return declared.map(({ type, command, quantity, resources, checks, mounts }) => {
     const scale = own(formation.scale, type) ?? quantity ?? (type === WEB_TYPE ? 1 : 0);
     const limits = limited(resources, own(formation.resources, type));
+    const volumes = mounted(mounts, own(formation.mounts ?? {}, type));
     return {
       type,
       ...(command === undefined ? {} : { command }),
       ...(formation.stopped === undefined ? { scale } : { scale: 0, whenStarted: scale }),
       ...(limits === undefined ? {} : { resources: limits }),
       ...(checks === undefined ? {} : { checks }),
+      ...(volumes.length === 0 ? {} : { mounts: volumes }),
     };
   });
 }
 
 /** A release's processes as something to form anew: as if its commit had declared what it has. */
 export function declaredBy(processes: readonly ReleaseProcess[]): DeclaredProcess[] {
-  return processes.map(({ type, command, scale, whenStarted, resources, checks }) => ({
+  return processes.map(({ type, command, scale, whenStarted, resources, checks, mounts }) => ({
     type,
     ...(command === undefined ? {} : { command }),
     quantity: whenStarted ?? scale,
     ...(resources === undefined ? {} : { resources }),
     ...(checks === undefined ? {} : { checks }),
+    ...(mounts === undefined ? {} : { mounts }),
   }));
 }
 

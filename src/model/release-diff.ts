@@ -137,6 +137,7 @@ function describeProcess({ type, from, to }: ProcessChange): string[] {
     ['scale', scaleText(from), scaleText(to)],
     ['limits', describeResources(from.resources) || 'none', describeResources(to.resources) || 'none'],
     ['checks', describeChecks(from), describeChecks(to)],
+    ['volumes', volumesText(from) || 'none', volumesText(to) || 'none'],
   ];
   return parts
     .filter(([, before, after]) => before !== after)
@@ -159,10 +160,18 @@ export function describeEntry(entry: CronEntry): string {
   return `${entry.name}: ${describeSchedule(entry)}: ${commandText(entry.command)}`;
 }
 
-/** `3 × node worker.js (memory 512m)` */
+/** `3 × node worker.js (memory 512m; data at /data)` */
 export function describeOne(process: ReleaseProcess): string {
-  const limits = describeResources(process.resources);
-  return `${scaleText(process)} × ${commandText(process.command)}${limits === '' ? '' : ` (${limits})`}`;
+  const details = [describeResources(process.resources), volumesText(process)].filter((text) => text !== '');
+  const said = details.length === 0 ? '' : ` (${details.join('; ')})`;
+  return `${scaleText(process)} × ${commandText(process.command)}${said}`;
+}
+
+/** `data at /data, photos at /photos (read only)` */
+function volumesText({ mounts = [] }: ReleaseProcess): string {
+  return mounts
+    .map(({ volume, path, readOnly }) => `${volume} at ${path}${readOnly ? ' (read only)' : ''}`)
+    .join(', ');
 }
 
 /** `default`, or each check. */

@@ -1,9 +1,8 @@
 /** A release: what should run. Immutable and numbered; rollback makes a new one. Pure. */
 import type { Check } from './check.js';
-
 import type { CronEntry } from './cron.js';
-
 import type { Strategy } from './strategy.js';
+import type { VolumeMount } from './volume.js';
 
 /** What a release was made for, when not for a push. */
 export type ChangeKind =
@@ -12,6 +11,7 @@ export type ChangeKind =
   | 'scale'
   | 'resources'
   | 'placement'
+  | 'volumes'
   | 'domains'
   | 'restart'
   | 'stop'
@@ -46,6 +46,8 @@ export interface ReleaseProcess {
   readonly resources?: ProcessResources;
   /** What a container of it must pass; without any, what deploy/checks.ts tries. */
   readonly checks?: readonly Check[];
+  /** By path; absent when there are none. */
+  readonly mounts?: readonly VolumeMount[];
 }
 
 export interface Release {

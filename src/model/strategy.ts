@@ -3,7 +3,8 @@
  * command line and as a push option alike. Pure.
  */
 import { SlipwayError } from '../errors.js';
-import type { ReleaseKind } from './release.js';
+import type { ReleaseKind, ReleaseProcess } from './release.js';
+import { writesVolume } from './volume.js';
 
 /** A number of instances, or percent of all. */
 export type Batch = { readonly size: number } | { readonly percent: number };
@@ -145,10 +146,17 @@ function describeTime(ms: number): string {
 
 /**
  * How a release of this kind is rolled out. Only what brings other code or config is worth a canary or a bake; and who rolls back is in a hurry.
- * What cannot run twice at once never does.
+ * What cannot run twice at once never does: where nobody has said anything, what writes a volume is stopped before others write it.
  */
-export function strategyFor(kind: ReleaseKind, wanted: Strategy | undefined): Strategy | undefined {
-  if (wanted === undefined) return undefined;
+export function strategyFor(
+  kind: ReleaseKind,
+  wanted: Strategy | undefined,
+  processes: readonly ReleaseProcess[],
+): Strategy | undefined {
+  if (wanted === undefined)
+    return processes.some((process) => process.scale > 0 && writesVolume(process))
+      ? { name: 'recreate' }
+      : undefined;
   const bringsNews = kind === 'deploy' || kind === 'config';
   if (wanted.name === 'blue-green') return wanted.bakeMs !== undefined && bringsNews ? wanted : undefined;
   if (wanted.name === 'canary' && !bringsNews) return undefined;

@@ -1,7 +1,7 @@
 /**
  * `app.json`, as Heroku and Dokku have it: of its fields `formation` is used, how many containers of each process type there are and what
  * each may use, until somebody says otherwise with ps:scale and ps:resources; `healthchecks`, see healthchecks.ts; `cron`, see
- * cron.ts; and `strategy`, how releases are rolled out. `scripts` are only checked. Pure.
+ * cron.ts; `strategy`, how releases are rolled out; and `volumes`, which is ours: what is mounted where. `scripts` are only checked. Pure.
  */
 import { SlipwayError } from '../errors.js';
 import type { CronEntry } from '../model/cron.js';
@@ -9,6 +9,7 @@ import { SCALE_LIMIT, typeFault } from '../model/process.js';
 import type { ProcessResources } from '../model/release.js';
 import { RESOURCES, ResourceFault } from '../model/resources.js';
 import { parseStrategy, type Strategy, StrategyFault } from '../model/strategy.js';
+import { MountFault, parseMount, VOLUMES_LIMIT, type VolumeMount, volumeNameFault } from '../model/volume.js';
 import { cronOf } from './cron.js';
 import { type DeclaredChecks, parseHealthchecks } from './healthchecks.js';
 import { JsonFault, type Located, objectOf, parseJsonLines } from './json-lines.js';
@@ -22,6 +23,11 @@ export interface DeclaredFormation {
   readonly resources?: ProcessResources;
 }
 
+export interface DeclaredMount extends VolumeMount {
+  readonly line: number;
+  readonly type: string;
+}
+
 export interface AppJson {
   /** By process type. */
   readonly formation: ReadonlyMap<string, DeclaredFormation>;
@@ -29,6 +35,7 @@ export interface AppJson {
   readonly healthchecks: ReadonlyMap<string, DeclaredChecks>;
   readonly cron: readonly CronEntry[];
   readonly strategy?: Strategy;
+  readonly mounts: readonly DeclaredMount[];
 }
 
 /** Throws `app_json_invalid` with file and line. Fields that are not ours are other platforms' and mean nothing here. */
@@ -50,6 +57,7 @@ export function parseAppJson(text: string): AppJson {
       healthchecks: healthchecks === undefined ? new Map() : parseHealthchecks(healthchecks),
       cron: cronOf(root.get('cron')),
       ...(strategy === undefined ? {} : { strategy }),
+      mounts: mountsOf(root.get('volumes')),
     };
   } catch (thrown) {
     if (thrown instanceof JsonFault) throw appJsonInvalid(thrown.line, thrown.message);
@@ -100,6 +108,38 @@ function strategyOf(field: Located | undefined): Strategy | undefined {
     return parseStrategy(field.value);
   } catch (thrown) {
     if (thrown instanceof StrategyFault) throw new JsonFault(field.line, `strategy: ${thrown.message}`);
+    throw thrown;
+  }
+}
+
+/** `{"data": ["web:/data", "worker:/data:ro"]}` */
+function mountsOf(declared: Located | undefined): DeclaredMount[] {
+  const volumes = declared === undefined ? new Map<string, Located>() : objectOf(declared, 'volumes');
+  if (volumes.size > VOLUMES_LIMIT)
+    throw new JsonFault(declared?.line ?? 1, `volumes must not name more than ${VOLUMES_LIMIT}`);
+  const mounts: DeclaredMount[] = [];
+  for (const [volume, list] of volumes) {
+    const fault = volumeNameFault(volume);
+    if (fault !== undefined) throw new JsonFault(list.line, `volumes: ${fault}`);
+    if (!Array.isArray(list.value))
+      throw new JsonFault(list.line, `volumes.${volume} must be a list, such as ["web:/data"]`);
+    for (const { value, line } of list.value as readonly Located[]) {
+      const { type, path, readOnly } = mountAt(volume, value, line);
+      if (mounts.some((one) => one.type === type && one.path === path))
+        throw new JsonFault(line, `volumes: two are mounted at ${type}:${path}`);
+      mounts.push({ line, type, volume, path, ...(readOnly ? { readOnly } : {}) });
+    }
+  }
+  return mounts;
+}
+
+function mountAt(volume: string, value: Located['value'], line: number): ReturnType<typeof parseMount> {
+  if (typeof value !== 'string')
+    throw new JsonFault(line, `volumes.${volume} must hold strings, such as "web:/data"`);
+  try {
+    return parseMount(value);
+  } catch (thrown) {
+    if (thrown instanceof MountFault) throw new JsonFault(line, `volumes.${volume}: ${thrown.message}`);
     throw thrown;
   }
 }

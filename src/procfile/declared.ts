@@ -10,22 +10,29 @@ export function declaredProcesses(files: {
   readonly appJson?: string;
 }): Declared {
   const { commands, release } = parseProcfile(files.procfile ?? '');
-  const { formation, healthchecks, cron, strategy } = parseAppJson(files.appJson ?? '{}');
+  const { formation, healthchecks, cron, strategy, mounts } = parseAppJson(files.appJson ?? '{}');
   const types = [WEB_TYPE, ...[...commands.keys()].filter((type) => type !== WEB_TYPE)];
   for (const [field, named] of Object.entries({ formation, healthchecks }))
     for (const [type, { line }] of named)
       if (!types.includes(type))
         throw appJsonInvalid(line, `${field} names ${type}, which the Procfile does not have`);
+  for (const { type, line } of mounts)
+    if (!types.includes(type))
+      throw appJsonInvalid(line, `volumes names ${type}, which the Procfile does not have`);
   const processes = types.map((type): DeclaredProcess => {
     const command = commands.get(type);
     const { quantity, resources } = formation.get(type) ?? {};
     const { checks = [] } = healthchecks.get(type) ?? {};
+    const volumes = mounts
+      .filter((mount) => mount.type === type)
+      .map(({ line: _line, type: _type, ...mount }) => mount);
     return {
       type,
       ...(command === undefined ? {} : { command: commandArgv(command) }),
       ...(quantity === undefined ? {} : { quantity }),
       ...(resources === undefined ? {} : { resources }),
       ...(checks.length === 0 ? {} : { checks }),
+      ...(volumes.length === 0 ? {} : { mounts: volumes }),
     };
   });
   return {

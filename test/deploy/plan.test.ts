@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { plan } from '../../deploy/plan.js';
 import { redactor } from '../../deploy/redact.js';
 import { reportSuccess } from '../../deploy/report.js';
+import { freeAddress, freeSubnet } from '../../deploy/targets/addresses.js';
 import type { Container, ContainerState } from '../../deploy/targets/container.js';
 import { portOf } from '../../deploy/targets/documents.js';
 import { parseEvent } from '../../deploy/targets/events.js';
-import { freeAddress } from '../../deploy/targets/network.js';
 import { splitOutput } from '../../deploy/targets/output.js';
 import type { Deployment } from '../../src/model/deployment.js';
 import type { Release } from '../../src/model/release.js';
@@ -165,6 +165,37 @@ describe('a free address', () => {
     const network = { subnet: '172.16.0.0/16', gateway: '172.16.0.1' };
     const third = new Set(Array.from({ length: 300 }, () => freeAddress(network, new Set())?.split('.')[2]));
     expect(third.size).toBeGreaterThan(50);
+  });
+});
+
+describe('the networks of apps', () => {
+  it('share what the engine has free: hundreds in one of its blocks, and none over another', () => {
+    const taken: string[] = [];
+    for (let number = 0; number < 512; number += 1) {
+      const found = freeSubnet(`app-${number}`, ['172.18.0.0/16'], taken);
+      expect(found?.block).toBe('172.18.0.0/16');
+      expect(taken).not.toContain(found?.subnet);
+      taken.push(found?.subnet ?? '');
+    }
+    expect(freeSubnet('one-more', ['172.18.0.0/16'], taken)).toBeUndefined();
+    expect(freeSubnet('one-more', ['172.18.0.0/16', '192.168.0.0/20'], taken)?.block).toBe('192.168.0.0/20');
+  });
+
+  it('keep clear of networks of any size', () => {
+    const taken = ['10.0.0.0/26', '10.0.0.128/25', '10.0.1.64/30'];
+    expect(freeSubnet('hello', ['10.0.0.0/23'], taken)?.subnet).toBe('10.0.1.128/25');
+  });
+
+  it('take all of a block that is smaller', () => {
+    expect(freeSubnet('hello', ['10.0.0.16/28'], [])).toEqual({
+      subnet: '10.0.0.16/28',
+      block: '10.0.0.16/28',
+    });
+  });
+
+  it('are sought at the same place by all who make one', () => {
+    const first = freeSubnet('hello', ['10.0.0.0/16'], ['10.0.0.0/25']);
+    expect(freeSubnet('hello', ['10.0.0.0/16'], ['10.0.0.0/25'])).toEqual(first);
   });
 });
 

@@ -241,6 +241,11 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     expect(load.failures).toEqual([]);
     expect(await world.states('doomed')).toEqual([]);
     expect((await world.get('doomed')).status).toBe(404);
+    // Its containers were on it until a moment ago.
+    await world.reconcile();
+    const networks = (await world.target.networks()).map(({ app }) => app);
+    expect(networks).toContain('neighbour');
+    expect(networks).not.toContain('doomed');
   });
 
   it('never takes a container of a destroyed app for one of a new app with its name', async () => {

@@ -43,13 +43,13 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
     pushImage(docker, registry.host, 'apps/hello', wish);
   const start = async (
     wish: ImageWish,
-    { on = target, env = {} as Record<string, string>, process = 'web' } = {},
+    { on = target, env = {} as Record<string, string>, process = 'web', app = 'hello' } = {},
   ): Promise<Container> => {
     const made = await image(wish);
     await on.pull(made);
     releases += 1;
     return on.start({
-      app: 'hello',
+      app,
       release: releases,
       deployment: 'd1',
       instance: { process, number: 1 },
@@ -76,6 +76,23 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
         return { code, message, hint };
       },
     );
+
+  /** What a server at that address says to a container. */
+  const ask = async (from: Container, address: string): Promise<string> => {
+    const command = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 ${address} 8080`;
+    return (await target.execute(from.id, ['/bin/sh', '-c', command])).output;
+  };
+  /** Where a container finds a name, if it does. */
+  const addressOf = async (from: Container, name: string): Promise<string | undefined> => {
+    const { output } = await target.execute(from.id, [
+      'nslookup',
+      '-timeout=1',
+      '-retry=1',
+      name,
+      '127.0.0.11',
+    ]);
+    return /Name:\s+\S+\s+Address(?: 1)?:\s+(\d+\.\d+\.\d+\.\d+)/.exec(output)?.[1];
+  };
 
   it('pulls an image once and runs it by digest, reachable at its address', async () => {
     const made = await image({ script: server('hello') });
@@ -119,18 +136,94 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
   });
 
   it('keeps containers of different apps from reaching each other', async () => {
-    const one = await start({ script: server('one') });
-    const two = await start({ script: server('two') });
+    const one = await start({ script: server('one') }, { app: 'one' });
+    const two = await start({ script: server('two') }, { app: 'two' });
     await Promise.all([check(one), check(two)]);
-    const { host, port } = one.address!;
-    const ask = (to: string): string[] => [
-      '/bin/sh',
-      '-c',
-      `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 ${to} ${port}`,
-    ];
-    expect((await target.execute(one.id, ask(host))).output).toContain('one');
-    expect((await target.execute(two.id, ask('127.0.0.1'))).output).toContain('two');
-    expect((await target.execute(two.id, ask(host))).output).not.toContain('one');
+    const { host } = one.address!;
+    expect(await ask(one, host)).toContain('one');
+    expect(await ask(two, '127.0.0.1')).toContain('two');
+    expect(await ask(two, host)).not.toContain('one');
+    expect(await addressOf(two, 'one')).toBeUndefined();
+  });
+
+  it('lets the processes of one app find each other by type and number, and no other app', async () => {
+    const web = await start({ script: server('the shop') }, { app: 'shop' });
+    const worker = await start({ script: server('the worker') }, { app: 'shop', process: 'worker' });
+    const stranger = await start({ script: server('a stranger') }, { app: 'stranger', process: 'worker' });
+    await Promise.all([check(web), check(worker), check(stranger)]);
+    expect(await addressOf(web, 'worker')).toBe(worker.address?.host);
+    expect(await addressOf(web, 'worker.1')).toBe(worker.address?.host);
+    expect(await addressOf(worker, 'web')).toBe(web.address?.host);
+    expect(await ask(web, worker.address!.host)).toContain('the worker');
+    expect(await addressOf(stranger, 'web')).toBeUndefined();
+    expect(await addressOf(stranger, 'worker')).toBe(stranger.address?.host);
+  });
+
+  it('makes one network per app, however many start at once, and many of them in one block', async () => {
+    const made = await image({ script: server('many') });
+    await target.pull(made);
+    const spec = { release: 1, deployment: 'd1', image: made, env: {} };
+    const names = ['many-a', 'many-b', 'many-c', 'many-d'];
+    const started = await Promise.all(
+      names.flatMap((app) =>
+        [1, 2].map((number) => target.start({ ...spec, app, instance: { process: 'web', number } })),
+      ),
+    );
+    const networks = (await target.networks()).map(({ name }) => name);
+    for (const app of names)
+      expect(networks.filter((name) => name === `slipway-testtest-${app}`)).toHaveLength(1);
+    const blocks = await docker.docker([
+      'network',
+      'inspect',
+      '-f',
+      '{{index .Labels "slipway.block"}}',
+      ...names.map((app) => `slipway-testtest-${app}`),
+    ]);
+    // A block of the tests' engine has room for two.
+    expect(new Set(blocks.split('\n')).size).toBeLessThan(names.length);
+    await Promise.all(started.map(({ id }) => target.remove(id)));
+  });
+
+  it('removes a network only when no container is on it, not even one that has stopped', async () => {
+    const only = await start({ script: 'exit 0' }, { app: 'leaving' });
+    const network = { name: 'slipway-testtest-leaving' };
+    await target.wait(only.id, {});
+    expect(await target.removeNetwork(network)).toBe(false);
+    await target.remove(only.id);
+    expect(await target.removeNetwork(network)).toBe(true);
+    expect((await target.networks()).map(({ name }) => name)).not.toContain(network.name);
+  });
+
+  it('knows the containers on the network that all apps had before', async () => {
+    const legacy = 'slipway-testtest';
+    const labels = Object.entries({
+      platform: 'testtest',
+      app: 'elder',
+      release: '1',
+      deployment: 'd1',
+      process: 'web',
+      instance: '1',
+      port: '8080',
+    }).flatMap(([name, value]) => ['--label', `slipway.${name}=${value}`]);
+    const subnet = ['--subnet', '10.214.250.0/24', '--label', 'slipway.platform=testtest'];
+    await docker.docker(['network', 'create', ...subnet, legacy]);
+    const where = ['--network', legacy, '--ip', '10.214.250.7'];
+    await docker.docker([
+      'run',
+      '-d',
+      '--pull=never',
+      ...labels,
+      ...where,
+      'slipway-test-base:1',
+      'sleep',
+      '1000',
+    ]);
+    const [elder] = await target.list('elder');
+    expect(elder?.address).toEqual({ host: '10.214.250.7', port: 8080 });
+    expect(await target.networks()).toContainEqual({ name: legacy, isProbe: false });
+    expect(await target.removeNetwork({ name: legacy })).toBe(false);
+    await target.remove(elder!.id);
+    expect(await target.removeNetwork({ name: legacy })).toBe(true);
   });
 
   it('starting the same instance again replaces what a cut-off rollout left', async () => {

@@ -48,17 +48,26 @@ describe('a strategy', () => {
 
   test('of a change is what its kind allows', () => {
     const [rolling, recreate, canary] = ['rolling', 'recreate', 'canary'].map(parseStrategy);
-    expect(strategyFor('deploy', canary)).toEqual(canary);
-    expect(strategyFor('config', canary)).toEqual(canary);
-    expect(strategyFor('scale', canary)).toBeUndefined();
-    expect(strategyFor('rollback', canary)).toBeUndefined();
-    expect(strategyFor('rollback', rolling)).toBeUndefined();
-    expect(strategyFor('restart', rolling)).toEqual(rolling);
-    expect(strategyFor('rollback', recreate)).toEqual(recreate);
-    expect(strategyFor('deploy', { name: 'blue-green' })).toBeUndefined();
+    expect(strategyFor('deploy', canary, [])).toEqual(canary);
+    expect(strategyFor('config', canary, [])).toEqual(canary);
+    expect(strategyFor('scale', canary, [])).toBeUndefined();
+    expect(strategyFor('rollback', canary, [])).toBeUndefined();
+    expect(strategyFor('rollback', rolling, [])).toBeUndefined();
+    expect(strategyFor('restart', rolling, [])).toEqual(rolling);
+    expect(strategyFor('rollback', recreate, [])).toEqual(recreate);
+    expect(strategyFor('deploy', { name: 'blue-green' }, [])).toBeUndefined();
     const bake = parseStrategy('blue-green,bake=1m');
-    expect(strategyFor('deploy', bake)).toEqual(bake);
-    expect(strategyFor('stop', bake)).toBeUndefined();
+    expect(strategyFor('deploy', bake, [])).toEqual(bake);
+    expect(strategyFor('stop', bake, [])).toBeUndefined();
+  });
+
+  test('stops what writes a volume before others write it, unless something else was said', () => {
+    const writer = { type: 'web', scale: 1, mounts: [{ volume: 'data', path: '/data' }] };
+    const reader = { ...writer, mounts: [{ volume: 'data', path: '/data', readOnly: true as const }] };
+    expect(strategyFor('deploy', undefined, [writer])).toEqual({ name: 'recreate' });
+    expect(strategyFor('rollback', undefined, [reader, writer])).toEqual({ name: 'recreate' });
+    expect(strategyFor('deploy', undefined, [reader, { ...writer, scale: 0 }])).toBeUndefined();
+    expect(strategyFor('deploy', { name: 'blue-green' }, [writer])).toBeUndefined();
   });
 
   test('has batches of a number, or of a share and at least one', () => {

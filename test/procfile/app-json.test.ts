@@ -192,3 +192,30 @@ describe('the strategy of app.json', () => {
       );
   });
 });
+
+describe('the volumes of app.json', () => {
+  it('are lists of places', () => {
+    const { mounts } = parseAppJson('{"volumes": {"data": ["web:/data", "worker:/data:ro"], "empty": []}}');
+    expect(mounts).toEqual([
+      { line: 1, type: 'web', volume: 'data', path: '/data' },
+      { line: 1, type: 'worker', volume: 'data', path: '/data', readOnly: true },
+    ]);
+  });
+
+  it.each([
+    ['{"volumes": []}', 'volumes must be an object'],
+    ['{"volumes": {"Data": ["web:/data"]}}', "is not a volume's name"],
+    ['{"volumes": {"data": "web:/data"}}', 'must be a list'],
+    ['{"volumes": {"data": [1]}}', 'must hold strings'],
+    ['{"volumes": {"data": ["web:data"]}}', 'must be an absolute path'],
+    ['{"volumes": {"a": ["web:/data"], "b": ["web:/data"]}}', 'two are mounted at web:/data'],
+  ])('%s is refused', (text, message) => {
+    try {
+      parseAppJson(text);
+      expect.unreachable();
+    } catch (thrown) {
+      expect((thrown as SlipwayError).code).toBe('app_json_invalid');
+      expect((thrown as SlipwayError).message).toContain(message);
+    }
+  });
+});

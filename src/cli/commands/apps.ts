@@ -172,14 +172,25 @@ const unfreeze: Command = {
     return EXIT.done;
   },
 };
+interface Destroyed {
+  readonly volumesLeft?: readonly {
+    readonly name: string;
+    readonly host: string;
+    readonly content: string;
+  }[];
+}
 
 const destroy: Command = {
   name: 'apps:destroy',
   usage: '[APP] --confirm APP',
-  help: 'Destroy an app with its containers, releases and source. This cannot be undone.',
+  help: `Destroy an app with its containers, releases and source. This cannot be undone. What is in its volumes stays
+on its host unless --volumes is given: a later app of that name does not see it.`,
   examples: ['slipway apps:destroy -a hello --confirm hello'],
   args: { min: 0, max: 1 },
-  options: { confirm: { type: 'string', help: "the app's name, as a confirmation" } },
+  options: {
+    confirm: { type: 'string', help: "the app's name, as a confirmation" },
+    volumes: { type: 'boolean', help: 'with all that is in its volumes' },
+  },
   async run(invocation) {
     const name = invocation.args[0] ?? (await invocation.app());
     if (invocation.options.confirm !== name)
@@ -187,10 +198,17 @@ const destroy: Command = {
         `destroying ${name} cannot be undone`,
         `confirm it: slipway apps:destroy -a ${name} --confirm ${name}`,
       );
-    const done = await (await invocation.client()).delete(
-      `/v1/apps/${encodeURIComponent(name)}?confirm=${encodeURIComponent(name)}`,
+    const volumes = invocation.options.volumes ? '&volumes=remove' : '';
+    const done = await (await invocation.client()).delete<Destroyed>(
+      `/v1/apps/${encodeURIComponent(name)}?confirm=${encodeURIComponent(name)}${volumes}`,
     );
-    invocation.output.result(done, [`destroyed ${name}`]);
+    invocation.output.result(done, [
+      `destroyed ${name}`,
+      ...(done.volumesLeft ?? []).map(
+        (left) =>
+          `its volume ${left.name} stays on ${left.host}: docker volume ls --filter label=slipway.content=${left.content}`,
+      ),
+    ]);
     return EXIT.done;
   },
 };

@@ -16,6 +16,7 @@ const APPLETS = [
   'sleep',
   'wget',
   'nc',
+  'nslookup',
   'cat',
   'echo',
   'mkdir',
