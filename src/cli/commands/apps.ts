@@ -125,7 +125,7 @@ const unlock: Command = {
 
 const freeze: Command = {
   name: 'apps:freeze',
-  usage: 'WEEK --reason WHY [--tz ZONE]',
+  usage: 'WEEK --reason WHY',
   help: `Refuse pushes in a time of each week. Who pushes is told the reason and the end, with exit code 6.
 Changes of config and scale, restarts and rollbacks go on. Who may create apps may push all the same:
 git push -o force.`,
