@@ -127,9 +127,10 @@ const unlock: Command = {
 
 const freeze: Command = {
   name: 'apps:freeze',
-  usage: 'WEEK --reason WHY [--tz ZONE]',
-  help: `Refuse pushes in a time of each week, with the reason and the end, exit code 6.
-Changes of config and scale, restarts and rollbacks go on. An admin of the app may push all the same: git push -o force.`,
+  usage: 'WEEK --reason WHY',
+  help: `Refuse pushes in a time of each week. Who pushes is told the reason and the end, with exit code 6.
+Changes of config and scale, restarts and rollbacks go on. An admin of the app may push all the same:
+git push -o force.`,
   examples: ['slipway apps:freeze "Fri 16:00-Mon 08:00" --tz Europe/Berlin --reason weekend -a hello'],
   args: { min: 1, max: 4 },
   options: {

@@ -115,8 +115,8 @@ does not get.`,
 const restart: Command = {
   name: 'ps:restart',
   usage: '[TYPE...]',
-  help: `Start new containers of the live release, check them, and stop the old ones.
-With process types, of these alone.`,
+  help: `Start new containers of the live release, check them, and stop the old ones. With process types,
+of these alone.`,
   examples: ['slipway ps:restart -a hello', 'slipway ps:restart worker -a hello'],
   args: { min: 0, max: 50 },
   options: { detach: DETACH },

@@ -33,8 +33,8 @@ const show: Command = {
 const set: Command = {
   name: 'strategy:set',
   usage: 'STRATEGY',
-  help: `Choose how releases of an app are rolled out from now on.
-It holds over the strategy of app.json. For one push alone: git push -o strategy=STRATEGY.
+  help: `Choose how releases of an app are rolled out from now on. It holds over app.json.
+For one push alone: git push -o strategy=STRATEGY.
   blue-green                                  all new containers beside the old ones, one switch
   blue-green,bake=10m                         the old ones stay warm for so long: a rollback needs no start
   rolling,batch=25%                           so many at a time; also batch=2
