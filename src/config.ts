@@ -37,7 +37,7 @@ export interface Limits {
   readonly appContainers: number;
   /** One-off commands of one app that run at once, those of cron among them. */
   readonly oneOffs: number;
-  /** In a minute, with one token. */
+  /** In a minute, of one person. */
   readonly requestsPerMinute: number;
   /** In a minute, from one address, without a token that is valid. */
   readonly strangersPerMinute: number;
