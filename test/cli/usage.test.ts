@@ -481,7 +481,7 @@ describe('text of others', () => {
 });
 
 test('starts without a heavy module: only builtins and small files of this project', () => {
-  const sources = readSources(['src', 'client']);
+  const sources = readSources(['client', 'src']);
   const seen = new Set<string>();
   const visit = (path: string): void => {
     if (seen.has(path)) return;
