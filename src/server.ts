@@ -20,6 +20,8 @@ import { releaseRoutes } from './api/releases.js';
 import { retentionRoutes } from './api/retention.js';
 import { Routes } from './api/route.js';
 import { runtimeRoutes } from './api/runtime.js';
+import { sessionRoutes } from './api/session.js';
+import { takeSession } from './api/session-cookie.js';
 import { tokenRoutes } from './api/tokens.js';
 import type { ApiTools } from './api/tools.js';
 import { SlipwayError } from './errors.js';
@@ -72,11 +74,20 @@ export function buildServer(
   acceptUpgrades(server);
   server.get('/healthz', () => ({ status: 'ok' }));
   void server.register(git);
+  void server.register(async (session) => {
+    limitBodyTime(session, times.bodyMs);
+    sessionRoutes(session, tools);
+  });
   void server.register(
     async (api) => {
-      api.addHook('onRequest', async (_request, reply) => {
+      api.addHook('onRequest', async (request, reply) => {
         // Config vars and logs are nobody's to keep, and nobody's browser's to guess at.
-        reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+        reply.headers({
+          'cache-control': 'no-store',
+          'x-content-type-options': 'nosniff',
+          'cross-origin-resource-policy': 'same-origin',
+        });
+        takeSession(tools.config, request);
       });
       const routes = new Routes(api, tools);
       limitBodyTime(api, times.bodyMs);
