@@ -16,6 +16,7 @@ import { formationRoutes } from './api/formation.js';
 import { hostRoutes } from './api/hosts.js';
 import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
+import { overviewRoutes } from './api/overview.js';
 import { releaseRoutes } from './api/releases.js';
 import { retentionRoutes } from './api/retention.js';
 import { Routes } from './api/route.js';
@@ -24,6 +25,7 @@ import { sessionRoutes } from './api/session.js';
 import { takeSession } from './api/session-cookie.js';
 import { tokenRoutes } from './api/tokens.js';
 import type { ApiTools } from './api/tools.js';
+import { varRoutes } from './api/vars.js';
 import { SlipwayError } from './errors.js';
 import type { Logger } from './log.js';
 import { Turns } from './turns.js';
@@ -102,6 +104,8 @@ export function buildServer(
       oneOffRoutes(routes, tools);
       hostRoutes(routes, tools, turns);
       tokenRoutes(routes, tools);
+      overviewRoutes(routes, tools);
+      varRoutes(routes, tools);
     },
     { prefix: '/v1' },
   );
