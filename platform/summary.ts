@@ -7,6 +7,7 @@ export function summary(platform: Platform): string[] {
     '',
     `Slipway is up. Data: ${config.home}`,
     `  API and git   ${url}`,
+    `  web page      ${url}`,
     `  apps          ${platform.appUrl('<app>')}`,
     ...(config.edge.tlsBind === undefined
       ? []

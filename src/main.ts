@@ -20,9 +20,11 @@ import { Ledger } from './ledger/ledger.js';
 import { PlatformLedger } from './ledger/platform.js';
 import { Vault } from './ledger/vault.js';
 import { createLogger, type Logger } from './log.js';
+import { loadPage } from './page.js';
 import { Queues } from './queue/queues.js';
 import { DeploymentStore } from './records/deployments.js';
 import { RegistryClient } from './registry/client.js';
+import { projectRoot } from './root.js';
 import { buildServer } from './server.js';
 
 /** How long requests under way may take when the process is asked to stop; pushes are only watched, so they are let go. */
@@ -64,6 +66,9 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   await installHook(hooksDirectory, hookProgram());
   await hooks.start();
 
+  const page = await loadPage(join(projectRoot(), 'dist', 'ui'));
+  if (page === undefined) log.warn('the web page is not built: there is only the API');
+
   const server = buildServer(
     {
       config,
@@ -90,6 +95,8 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
         log,
       }),
     log,
+    undefined,
+    page,
   );
   try {
     await server.listen(config.listen);

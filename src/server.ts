@@ -1,4 +1,4 @@
-/** The web process's HTTP server: health, the API below /v1, and git below /git. Every error leaves as JSON that says what to do. */
+/** The web process's HTTP server: health, the API below /v1, git below /git, and the page. Every error leaves as JSON that says what to do. */
 import {
   type FastifyBaseLogger,
   type FastifyError,
@@ -28,6 +28,7 @@ import type { ApiTools } from './api/tools.js';
 import { varRoutes } from './api/vars.js';
 import { SlipwayError } from './errors.js';
 import type { Logger } from './log.js';
+import { type Page, pageRoutes } from './page.js';
 import { Turns } from './turns.js';
 import { acceptUpgrades } from './upgrades.js';
 
@@ -40,12 +41,13 @@ export interface ServerTimes extends FollowTimes {
 const TIMES: ServerTimes = { bodyMs: 60_000, pingMs: 15_000, stallMs: 60_000 };
 const KEEP_ALIVE_MS = 60_000;
 
-/** `git` is the plugin of src/git that receives pushes; it answers git's own paths and formats. */
+/** `git` is the plugin of src/git that receives pushes; it answers git's own paths and formats. Without `page` there is only the API. */
 export function buildServer(
   tools: ApiTools,
   git: FastifyPluginCallback,
   log: Logger,
   times: ServerTimes = TIMES,
+  page?: Page,
 ): FastifyInstance {
   const { apiBodyBytes } = tools.config.limits;
   const server = fastify({
@@ -80,6 +82,7 @@ export function buildServer(
     limitBodyTime(session, times.bodyMs);
     sessionRoutes(session, tools);
   });
+  if (page !== undefined) pageRoutes(server, page);
   void server.register(
     async (api) => {
       api.addHook('onRequest', async (request, reply) => {
