@@ -20,6 +20,7 @@ import { accountKey } from './acme/account.js';
 import { startCertificates } from './acme/certificates.js';
 import { AcmeClient } from './acme/client.js';
 import { commandRoutes } from './command-routes.js';
+import { Drift } from './drift.js';
 import type { EdgeSettings } from './edge/config.js';
 import { Edge } from './edge/edge.js';
 import { Haproxy } from './edge/haproxy.js';
@@ -71,6 +72,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
     followed: new Followed(),
     by: `deployer ${process.pid}`,
     appRepositories: paths.appRepositories,
+    drift: new Drift(),
   };
   // HAProxy may be waiting for this file.
   await parts.edge.prepare();
@@ -93,6 +95,7 @@ export async function openDeployer(config: Config, log: Logger): Promise<Deploye
         traffic: (app) => parts.edge.traffic(hostOf(app, config.appDomain)),
       });
       commandRoutes(server, { ...parts, book: opening.book });
+      server.get('/drift', () => parts.drift.counts);
     },
     log,
   });

@@ -7,6 +7,7 @@ import { SlipwayError, toSlipwayError } from '../src/errors.js';
 import { LOCAL_HOST } from '../src/model/host.js';
 import type { ReleaseWithOutcome } from '../src/model/release.js';
 import { whileItAnswers } from './answering.js';
+import type { Drift } from './drift.js';
 import { type EdgeState, serversOf, withApp, withoutApp } from './edge/state.js';
 import { lookAround, onHost } from './everywhere.js';
 import { checkInstances, startInstances } from './instances.js';
@@ -26,6 +27,7 @@ import type { DockerTarget } from './targets/docker.js';
 export interface ReconcileParts extends DeployerParts {
   /** Where the apps' repositories lie. When that is not there, nothing is taken for destroyed. */
   readonly appRepositories: string;
+  readonly drift: Drift;
 }
 
 /** Hosts that do not answer, and why. */
@@ -98,6 +100,12 @@ async function bringUp(
 ): Promise<void> {
   const { edge, config } = parts;
   const planned = plan(containers, live);
+  parts.drift.add({
+    stopped: planned.stopped.length,
+    missing: planned.missing.length,
+    discarded: planned.discard.length,
+    strays: planned.retire.length,
+  });
   const needed = hostsOf(live);
   const serving: Container[] = [];
   const failures: unknown[] = [];

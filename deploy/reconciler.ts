@@ -75,6 +75,7 @@ async function passes(
   let retryMs = FIRST_RETRY_MS;
   while (!signal.aborted) {
     const well = await attempt(parts, 'reconciling', signal, (own) => reconcileAll(parts, own));
+    parts.drift.add({ passes: 1, failures: well ? 0 : 1 });
     const pauseMs = well ? intervalMs : Math.min(retryMs, intervalMs);
     retryMs = well ? FIRST_RETRY_MS : retryMs * 2;
     await bell.wait(pauseMs, signal);

@@ -40,6 +40,7 @@ export async function serveRuntime({
   });
 
   acceptUpgrades(server);
+  server.get('/healthz', () => ({ status: 'ok' }));
   runningRoutes(server, hosts);
   more?.(server);
 

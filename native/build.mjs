@@ -85,13 +85,15 @@ async function produce(path, args) {
   }
 }
 
-/** Each is one file; an old one is built anew when its file or this one is newer. */
+/** Each is one file with the headers beside it; an old one is built anew when any of these or this one is newer. */
 async function buildPrograms() {
   const directory = join(here, 'programs');
+  const files = readdirSync(directory);
+  const shared = files.filter((name) => name.endsWith('.h')).map((name) => modified(join(directory, name)));
   const age = (name) => modified(join(out, basename(name, '.cc')));
   const newest = (name) =>
-    Math.max(modified(join(directory, name)), modified(fileURLToPath(import.meta.url)));
-  const stale = readdirSync(directory).filter((name) => name.endsWith('.cc') && age(name) < newest(name));
+    Math.max(modified(join(directory, name)), modified(fileURLToPath(import.meta.url)), ...shared);
+  const stale = files.filter((name) => name.endsWith('.cc') && age(name) < newest(name));
   for (const name of stale)
     await produce(join(out, basename(name, '.cc')), [...programFlags, join(directory, name)]);
 }

@@ -1,9 +1,12 @@
-/** The first administrator's token: made on a new home, kept in the run directory for who works on this machine. */
+/** The first administrator and their token: made on a new home, the token kept in the run directory for who works on this machine. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { homePaths } from '../src/config.js';
 import { Git } from '../src/git/git.js';
 import { PlatformLedger } from '../src/ledger/platform.js';
 import type { PlatformPaths } from './home.js';
+
+const ADMIN = 'admin';
+const OPERATOR = 'the operator';
 
 export interface AdminToken {
   readonly token: string;
@@ -16,16 +19,14 @@ export async function adminToken(
   paths: PlatformPaths,
   makeAnother: boolean,
 ): Promise<AdminToken | undefined> {
-  const { tokens } = new PlatformLedger(homePaths(paths.home), new Git());
-  const known = await tokens.list();
-  if (makeAnother || !known.some(({ admin, revokedAt }) => admin && revokedAt === undefined)) {
-    const { token } = await tokens.create({
-      name: 'admin',
-      apps: '*',
-      admin: true,
-      mayCreateApps: true,
-      who: 'the operator',
-    });
+  const { tokens, people } = new PlatformLedger(homePaths(paths.home), new Git());
+  if (makeAnother || !(await people.isAdministered())) {
+    const isThere = (await people.users()).some(({ name }) => name === ADMIN);
+    const rights = { administrator: true, mayCreateApps: true };
+    if (isThere) await people.changeUser(ADMIN, rights, OPERATOR);
+    else await people.addUser(ADMIN, rights, OPERATOR);
+    const whole = { apps: '*', admin: false, mayCreateApps: false } as const;
+    const { token } = await tokens.create({ name: ADMIN, ofUser: true, ...whole, who: OPERATOR });
     writeFileSync(paths.adminToken, `${token}\n`, { mode: 0o600 });
     return { token, isNew: true };
   }

@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { SlipwayError } from '../src/errors.js';
 
-export type PortName = 'web' | 'registry' | 'edge' | 'edgeTls';
+export type PortName = 'web' | 'ssh' | 'registry' | 'edge' | 'edgeTls';
 
 const DEFAULT_PORTS: Readonly<Record<PortName, number>> = {
   web: 7070,
+  ssh: 2222,
   registry: 5000,
   edge: 8080,
   edgeTls: 8443,
@@ -15,6 +16,7 @@ const DEFAULT_PORTS: Readonly<Record<PortName, number>> = {
 /** The variable that takes the choice from us. */
 const PORT_VARIABLE: Readonly<Record<PortName, string>> = {
   web: 'SLIPWAY_LISTEN',
+  ssh: 'SLIPWAY_SSH_LISTEN',
   registry: 'SLIPWAY_REGISTRY',
   edge: 'SLIPWAY_EDGE_BIND',
   edgeTls: 'SLIPWAY_EDGE_TLS_BIND',

@@ -8,11 +8,15 @@ import { answers, checkEngine, startEngine, stopContainers } from './services/en
 import { checkRedis, startRedis } from './services/redis.js';
 import { checkRegistry, startRegistry } from './services/registry.js';
 import type { Service, ServiceContext } from './services/service.js';
+import { startSsh } from './services/ssh.js';
 import type { Settings } from './settings.js';
 import { startAll } from './start-all.js';
 
-/** In which they are stopped, backwards: the edge first, so that no request meets an app that is going. */
-export const SERVICE_ORDER: readonly string[] = ['redis', 'registry', 'engine', 'edge'];
+/** In which they are stopped, backwards: first what lets requests in, so that none meets an app that is going. */
+export const SERVICE_ORDER: readonly string[] = ['redis', 'registry', 'engine', 'edge', 'ssh'];
+
+/** Those whose address may be that of others. */
+const BACKING = ['redis', 'registry', 'engine', 'edge'];
 
 export interface StartedServices {
   readonly services: readonly Service[];
@@ -43,12 +47,14 @@ export async function startServices(context: ServiceContext, settings: Settings)
         own.edge
           ? startEdge({ ...context, signal }, config.edge)
           : checkEdge(config.edge.masterSocket).then(none),
+      async (signal) =>
+        config.ssh === undefined ? undefined : startSsh({ ...context, signal }, config.ssh.listen),
     ],
     context.signal,
   );
   const engine = services.find(({ name }) => name === 'engine');
   const env = { ...settings.env, DOCKER_HOST: dockerHost ?? engine?.address };
-  const used = SERVICE_ORDER.filter((name) => !services.some((service) => service.name === name));
+  const used = BACKING.filter((name) => !services.some((service) => service.name === name));
   if (used.length > 0) context.output.say(`used as configured or found: ${used.join(', ')}`);
   return { services, env, config: loadConfig(env) };
 }

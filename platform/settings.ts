@@ -30,6 +30,7 @@ export async function settle(
   };
   const filled: NodeJS.ProcessEnv = { ...env, SLIPWAY_HOME: paths.home };
   if (!env.SLIPWAY_LISTEN) filled.SLIPWAY_LISTEN = await loopback('web');
+  if (!env.SLIPWAY_SSH_LISTEN) filled.SLIPWAY_SSH_LISTEN = await loopback('ssh');
   if (own.registry) filled.SLIPWAY_REGISTRY = await loopback('registry');
   if (own.edge && !env.SLIPWAY_EDGE_BIND) filled.SLIPWAY_EDGE_BIND = await loopback('edge');
   if (own.edge && !env.SLIPWAY_EDGE_TLS_BIND) filled.SLIPWAY_EDGE_TLS_BIND = await loopback('edgeTls');

@@ -1,5 +1,6 @@
 /** What a person needs to know once everything runs: where it is, how to log in, how to push. */
 import type { Platform } from './platform.js';
+import { hostFingerprint } from './services/ssh.js';
 
 export function summary(platform: Platform): string[] {
   const { config, url, adminToken } = platform;
@@ -8,6 +9,9 @@ export function summary(platform: Platform): string[] {
     `Slipway is up. Data: ${config.home}`,
     `  API and git   ${url}`,
     `  web page      ${url}`,
+    ...(config.ssh === undefined
+      ? []
+      : [`  git by SSH    ${config.ssh.url}`, `                its key is ${hostFingerprint(config.home)}`]),
     `  apps          ${platform.appUrl('<app>')}`,
     ...(config.edge.tlsBind === undefined
       ? []

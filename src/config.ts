@@ -31,6 +31,10 @@ export interface Limits {
   readonly stopGraceMs: number;
   readonly drainTimeoutMs: number;
   readonly apiBodyBytes: number;
+  /** In a minute, with one token. */
+  readonly requestsPerMinute: number;
+  /** In a minute, from one address, without a token that is valid. */
+  readonly strangersPerMinute: number;
 }
 
 export interface RegistryConfig {
@@ -47,6 +51,12 @@ export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
   /** What users reach the web process by, without a trailing slash. */
   readonly publicUrl: string;
+  /** Where sshd listens, and what users push to by it. Without it nobody comes by SSH. */
+  readonly ssh?: {
+    readonly listen: { readonly host: string; readonly port: number };
+    /** `ssh://git@host:port`, without a trailing slash. */
+    readonly url: string;
+  };
   readonly redisUrl: string;
   readonly registry: RegistryConfig;
   /** Registry hosts that may be written to. The configured one by default. */
@@ -94,6 +104,8 @@ export interface Config {
   readonly reconcileIntervalMs: number;
   /** How long a job's lease lasts without renewal, in ms. */
   readonly leaseMs: number;
+  /** With it, /metrics may be read without being an administrator. */
+  readonly metricsToken?: string;
   readonly logLevel: string;
   readonly limits: Limits;
 }
@@ -126,6 +138,8 @@ export const DEFAULT_LIMITS: Limits = {
   stopGraceMs: 10_000,
   drainTimeoutMs: 30_000,
   apiBodyBytes: MiB,
+  requestsPerMinute: 60_000,
+  strangersPerMinute: 300,
 };
 
 /** The variable that overrides a limit: `stepTimeoutMs` → `SLIPWAY_LIMIT_STEP_TIMEOUT_MS`. */
@@ -152,6 +166,10 @@ const environment = z.object({
   SLIPWAY_HOME: z.string().default(join(homedir(), '.slipway')),
   SLIPWAY_LISTEN: hostPort.default('127.0.0.1:7070'),
   SLIPWAY_URL: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).optional(),
+  SLIPWAY_SSH_LISTEN: z.union([z.literal('none'), hostPort]).optional(),
+  SLIPWAY_SSH_URL: z
+    .url({ protocol: /^ssh$/, error: 'must be an ssh:// URL, for example ssh://git@deploy.example.com' })
+    .optional(),
   SLIPWAY_REDIS_URL: z
     .string()
     .regex(/^(rediss?|unix):\/\/.+/, 'must start with redis://, rediss:// or unix://')
@@ -197,6 +215,7 @@ const environment = z.object({
   SLIPWAY_PULL_FREE_BYTES: z.coerce.number().int().nonnegative().default(GiB),
   SLIPWAY_RECONCILE_INTERVAL_MS: positive.default(60_000),
   SLIPWAY_LEASE_MS: positive.min(1000).default(10_000),
+  SLIPWAY_METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
   SLIPWAY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -241,12 +260,14 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
         `${UNIX_SOCKET_PATH_BYTES - Buffer.byteLength(longest) + Buffer.byteLength(home)} bytes`,
     ]);
   }
-  const [host = '', port = ''] = values.SLIPWAY_LISTEN.split(':');
+  const listen = parseHostPort(values.SLIPWAY_LISTEN);
+  const publicUrl = (values.SLIPWAY_URL ?? `http://${values.SLIPWAY_LISTEN}`).replace(/\/+$/, '');
   const { SLIPWAY_REGISTRY_USERNAME: username, SLIPWAY_REGISTRY_PASSWORD: password } = values;
   return {
     home,
-    listen: { host, port: Number(port) },
-    publicUrl: (values.SLIPWAY_URL ?? `http://${values.SLIPWAY_LISTEN}`).replace(/\/+$/, ''),
+    listen,
+    publicUrl,
+    ...sshOf(values, publicUrl),
     redisUrl: values.SLIPWAY_REDIS_URL,
     registry: {
       host: values.SLIPWAY_REGISTRY,
@@ -281,9 +302,26 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     pullFreeBytes: values.SLIPWAY_PULL_FREE_BYTES,
     reconcileIntervalMs: values.SLIPWAY_RECONCILE_INTERVAL_MS,
     leaseMs: values.SLIPWAY_LEASE_MS,
+    ...(values.SLIPWAY_METRICS_TOKEN === undefined ? {} : { metricsToken: values.SLIPWAY_METRICS_TOKEN }),
     logLevel: values.SLIPWAY_LOG_LEVEL,
     limits: limits as unknown as Limits,
   };
+}
+
+function parseHostPort(text: string): { host: string; port: number } {
+  const [host = '', port = ''] = text.split(':');
+  return { host, port: Number(port) };
+}
+
+/** Users reach sshd at the host that they reach the web process by, unless it is said otherwise. */
+function sshOf(
+  { SLIPWAY_SSH_LISTEN: text, SLIPWAY_SSH_URL: url }: z.infer<typeof environment>,
+  publicUrl: string,
+): Pick<Config, 'ssh'> {
+  if (text === undefined || text === 'none') return {};
+  const listen = parseHostPort(text);
+  const { hostname } = new URL(publicUrl);
+  return { ssh: { listen, url: (url ?? `ssh://git@${hostname}:${listen.port}`).replace(/\/+$/, '') } };
 }
 
 function invalidConfig(problems: readonly string[]): SlipwayError {
@@ -298,14 +336,22 @@ export interface HomePaths {
   readonly hookSocket: string;
   /** Where the deployer answers the web process about running containers. */
   readonly deployerSocket: string;
+  /** Where the web process answers sshd; its directory is all of the home that the room of sshd has. */
+  readonly sshSocket: string;
+  /** The key that the platform is known by to who comes by SSH. */
+  readonly ssh: string;
   readonly appRepositories: string;
   readonly platformRepository: string;
   readonly deployments: string;
   readonly openDeployments: string;
   readonly secretKey: string;
+  /** When tokens were last used. */
+  readonly tokenUses: string;
   /** What opens the hosts: the deployer's alone. */
   readonly hostCredentials: string;
   readonly store: string;
+  /** Answers to requests with an Idempotency-Key, for a day. */
+  readonly answers: string;
   readonly tmp: string;
 }
 
@@ -314,13 +360,17 @@ export function homePaths(home: string): HomePaths {
     run: join(home, 'run'),
     hookSocket: join(home, 'run', 'hook.sock'),
     deployerSocket: join(home, 'run', 'deployer.sock'),
+    sshSocket: join(home, 'run', 'ssh', 'ssh.sock'),
+    ssh: join(home, 'ssh'),
     appRepositories: join(home, 'git', 'apps'),
     platformRepository: join(home, 'git', 'platform.git'),
     deployments: join(home, 'deployments'),
     openDeployments: join(home, 'deployments', '.open'),
     secretKey: join(home, 'secret.key'),
+    tokenUses: join(home, 'token-uses.json'),
     hostCredentials: join(home, 'hosts'),
     store: join(home, 'store'),
+    answers: join(home, 'answers'),
     tmp: join(home, 'tmp'),
   };
 }

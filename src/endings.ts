@@ -8,6 +8,7 @@
 
 import { SlipwayError } from './errors.js';
 import type { Ledger } from './ledger/ledger.js';
+import type { People } from './ledger/people.js';
 import { type ClaimPhase, type Deployment, isFinal, isWaiting } from './model/deployment.js';
 import type { Queues } from './queue/queues.js';
 import type { DeploymentEnd, DeploymentStore } from './records/deployments.js';
@@ -43,7 +44,10 @@ export async function requestCancel(
 
 /** Ends what is under way, and the app with it. Its records are set aside: a new app of that name has a fresh history. */
 export async function destroyApp(
-  tools: EndingTools & { readonly queues: Pick<Queues, 'enqueueRollout'> },
+  tools: EndingTools & {
+    readonly queues: Pick<Queues, 'enqueueRollout'>;
+    readonly people: Pick<People, 'endApp'>;
+  },
   app: string,
   who: string,
 ): Promise<void> {
@@ -54,6 +58,7 @@ export async function destroyApp(
       code: 'cancelled',
     });
   await tools.ledger.destroyApp(app, who);
+  await tools.people.endApp(app, who);
   await tools.store.setAside(app);
   // The deployer sees an app without a ledger and stops its containers.
   await tools.queues.enqueueRollout(app);

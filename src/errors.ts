@@ -12,6 +12,9 @@ export const ERROR_CODES = {
   not_found: 404,
   conflict: 409,
   too_large: 413,
+  too_many_requests: 429,
+  /** An Idempotency-Key came again with another request. */
+  key_reused: 422,
   invalid_name: 400,
   invalid_config: 400,
   // the push

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { DeployerClient } from './api/deployer-client.js';
+import { createApp } from './beginnings.js';
 import { type Config, homePaths, loadConfig } from './config.js';
 import { describeError, SlipwayError, toSlipwayError } from './errors.js';
 import { fastPaths } from './fast-paths.js';
@@ -13,10 +14,13 @@ import { Git } from './git/git.js';
 import { hookProgram, installHook } from './git/hook-program.js';
 import { HookServer } from './git/hook-server.js';
 import type { AppDirectory } from './git/push.js';
+import { GitServices } from './git/services.js';
 import { smartHttp } from './git/smart-http.js';
 import { checkGitVersion } from './git/version.js';
 import { retentionParts } from './housekeeping/retention/open.js';
+import { EventLog } from './ledger/event-log.js';
 import { Ledger } from './ledger/ledger.js';
+import type { People } from './ledger/people.js';
 import { PlatformLedger } from './ledger/platform.js';
 import { Vault } from './ledger/vault.js';
 import { createLogger, type Logger } from './log.js';
@@ -26,6 +30,7 @@ import { DeploymentStore } from './records/deployments.js';
 import { RegistryClient } from './registry/client.js';
 import { projectRoot } from './root.js';
 import { buildServer } from './server.js';
+import { SshDoor } from './ssh/door.js';
 
 /** How long requests under way may take when the process is asked to stop; pushes are only watched, so they are let go. */
 const STOP_MS = 5_000;
@@ -46,7 +51,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   const store = new DeploymentStore(config.home);
   const queues = new Queues(config.redisUrl, { log });
   const registry = RegistryClient.fromConfig(config, log);
-  const apps = appDirectory(ledger);
+  const apps = appDirectory(ledger, platform.people);
   const acceptance = new Acceptance({
     store,
     repositories,
@@ -66,6 +71,26 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   await installHook(hooksDirectory, hookProgram());
   await hooks.start();
 
+  const services = new GitServices({
+    git,
+    repositories,
+    hooks,
+    hooksDirectory,
+    defaultDeployBranch: config.deployBranch,
+    limits: config.limits,
+  });
+  const door = new SshDoor({
+    socketPath: paths.sshSocket,
+    people: platform.people,
+    passes: platform.passes,
+    services,
+    apps,
+    apiUrl: localUrl(config),
+    limits: config.limits,
+    log,
+  });
+  if (config.ssh !== undefined) await door.start();
+
   const page = await loadPage(join(projectRoot(), 'dist', 'ui'));
   if (page === undefined) log.warn('the web page is not built: there is only the API');
 
@@ -75,6 +100,8 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
       store,
       ledger,
       platform,
+      people: platform.people,
+      events: new EventLog(git, paths),
       hostBook: platform.hosts,
       history: repositories,
       queues,
@@ -86,10 +113,10 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
       smartHttp(instance, {
         git,
         repositories,
+        services,
         hooks,
-        hooksDirectory,
         apps,
-        authenticate: (token) => platform.tokens.verify(token),
+        authenticate: (token) => platform.identify(token),
         defaultDeployBranch: config.deployBranch,
         limits: config.limits,
         log,
@@ -101,7 +128,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   try {
     await server.listen(config.listen);
   } catch (error) {
-    await hooks.close();
+    await Promise.all([door.close(), hooks.close()]);
     await queues.close();
     throw new SlipwayError(
       'unavailable',
@@ -114,24 +141,30 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   }
   log.info({ url: config.publicUrl }, 'web is ready');
   return async () => {
-    await hooks.close();
+    await Promise.all([door.close(), hooks.close()]);
     server.server.closeIdleConnections();
     const late = setTimeout(() => server.server.closeAllConnections(), STOP_MS);
     await server.close();
     clearTimeout(late);
     registry.close();
+    await platform.uses.write();
     await queues.close();
   };
 }
 
+/** By which a process on this machine reaches the API. */
+function localUrl({ listen: { host, port } }: Config): string {
+  return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`;
+}
+
 /** The ledger as a push sees it. */
-function appDirectory(ledger: Ledger): AppDirectory {
+function appDirectory(ledger: Ledger, people: People): AppDirectory {
   return {
     deployBranch: async (app) =>
       (await ledger.appExists(app)) ? (await ledger.read(app)).settings.deployBranch : undefined,
     lock: async (app) => ((await ledger.appExists(app)) ? (await ledger.read(app)).lock : undefined),
     create: async (app, deployBranch, who) => {
-      await ledger.createApp(app, { deployBranch }, who.name);
+      await createApp({ ledger, people }, app, deployBranch, who);
     },
   };
 }

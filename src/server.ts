@@ -1,4 +1,5 @@
-/** The web process's HTTP server: health, the API below /v1, git below /git, and the page. Every error leaves as JSON that says what to do. */
+/** The web process's HTTP server: health, the API below /v1, git below /git, and the page. Every error leaves as problem details that say what to do. */
+import { randomUUID } from 'node:crypto';
 import {
   type FastifyBaseLogger,
   type FastifyError,
@@ -10,16 +11,23 @@ import {
 import { appRoutes } from './api/apps.js';
 import { limitBodyTime } from './api/body-deadline.js';
 import { buildRoutes } from './api/builds.js';
+import { documentPage, documentRoute, lazyDocument } from './api/docs.js';
 import { domainRoutes } from './api/domains.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
+import { eventRoutes } from './api/events.js';
 import { formationRoutes } from './api/formation.js';
+import { healthRoutes, partsOf } from './api/health.js';
 import { hostRoutes } from './api/hosts.js';
+import { letGoOfRevoked } from './api/let-go.js';
+import { metricsRoute } from './api/metrics.js';
 import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { overviewRoutes } from './api/overview.js';
+import { peopleRoutes } from './api/people.js';
+import { rateLimits } from './api/rate-limits.js';
 import { releaseRoutes } from './api/releases.js';
 import { retentionRoutes } from './api/retention.js';
-import { Routes } from './api/route.js';
+import { type RouteDescription, Routes } from './api/route.js';
 import { runtimeRoutes } from './api/runtime.js';
 import { sessionRoutes } from './api/session.js';
 import { takeSession } from './api/session-cookie.js';
@@ -28,6 +36,7 @@ import type { ApiTools } from './api/tools.js';
 import { varRoutes } from './api/vars.js';
 import { SlipwayError } from './errors.js';
 import type { Logger } from './log.js';
+import { Metrics } from './metrics/metrics.js';
 import { type Page, pageRoutes } from './page.js';
 import { Turns } from './turns.js';
 import { acceptUpgrades } from './upgrades.js';
@@ -36,9 +45,11 @@ import { acceptUpgrades } from './upgrades.js';
 export interface ServerTimes extends FollowTimes {
   /** For the whole body of an API request. Its head has node's 60 s. */
   readonly bodyMs: number;
+  /** How often it is looked whether who is still here may be. */
+  readonly revokedMs: number;
 }
 
-const TIMES: ServerTimes = { bodyMs: 60_000, pingMs: 15_000, stallMs: 60_000 };
+const TIMES: ServerTimes = { bodyMs: 60_000, revokedMs: 2_000, pingMs: 15_000, stallMs: 60_000 };
 const KEEP_ALIVE_MS = 60_000;
 
 /** `git` is the plugin of src/git that receives pushes; it answers git's own paths and formats. Without `page` there is only the API. */
@@ -54,6 +65,8 @@ export function buildServer(
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: apiBodyBytes,
+    // An error tells it, and the log has it.
+    genReqId: () => randomUUID(),
     keepAliveTimeout: KEEP_ALIVE_MS,
     routerOptions: { maxParamLength: 200 },
     // A URL that cannot be decoded: fastify would answer it in its own format.
@@ -76,7 +89,12 @@ export function buildServer(
     ),
   );
   acceptUpgrades(server);
-  server.get('/healthz', () => ({ status: 'ok' }));
+  const table: RouteDescription[] = [];
+  const document = lazyDocument(table, tools.config);
+  documentPage(server, document);
+  healthRoutes(server, partsOf(tools), log);
+  const metrics = new Metrics({ store: tools.store, drift: () => tools.deployer.drift() });
+  metricsRoute(server, metrics, tools);
   void server.register(git);
   void server.register(async (session) => {
     limitBodyTime(session, times.bodyMs);
@@ -94,11 +112,12 @@ export function buildServer(
         });
         takeSession(tools.config, request);
       });
-      const routes = new Routes(api, tools);
+      const routes = new Routes(api, tools, await rateLimits(api, tools.config.limits), table);
+      letGoOfRevoked(api, tools.platform, times.revokedMs);
       limitBodyTime(api, times.bodyMs);
       const turns = new Turns();
       appRoutes(routes, tools, turns);
-      buildRoutes(routes, tools, times);
+      buildRoutes(routes, tools, times, metrics);
       releaseRoutes(routes, tools, turns);
       domainRoutes(routes, tools, turns);
       formationRoutes(routes, tools, turns);
@@ -107,6 +126,9 @@ export function buildServer(
       oneOffRoutes(routes, tools);
       hostRoutes(routes, tools, turns);
       tokenRoutes(routes, tools);
+      peopleRoutes(routes, tools);
+      eventRoutes(routes, tools);
+      documentRoute(routes, document);
       overviewRoutes(routes, tools);
       varRoutes(routes, tools);
     },

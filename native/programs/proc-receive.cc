@@ -4,25 +4,19 @@
 // it is a small program that is linked statically and needs nothing of the machine.
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "packets.h"
 
 namespace {
 
-using Lines = std::vector<std::string>;
-
-constexpr std::string_view kFlush = "0000";
-/** Four digits of length and 65,516 bytes of payload (gitprotocol-common(5), "pkt-line Format"). */
-constexpr size_t kMaxPacketBytes = 65'520;
 /** The bands of src/git/hook-protocol.ts. */
 constexpr char kReport = 1;
 constexpr char kLog = 2;
@@ -46,69 +40,6 @@ void tell(std::string_view text) { writeAll(STDERR_FILENO, text); }
   tell(" !     " + message + "\n");
   giveUp();
 }
-
-std::string packet(std::string_view payload) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  const size_t length = payload.size() + 4;
-  std::string bytes;
-  for (int shift = 12; shift >= 0; shift -= 4) bytes += kDigits[(length >> shift) & 15];
-  return bytes.append(payload);
-}
-
-std::string packets(const Lines& lines) {
-  std::string bytes;
-  for (const std::string& line : lines) bytes += packet(line);
-  return bytes.append(kFlush);
-}
-
-/** Takes packets out of bytes that come in any pieces. */
-class Packets {
- public:
-  enum class Next { kNone, kPacket, kFlush, kDamaged };
-
-  void add(const char* bytes, size_t count) { bytes_.append(bytes, count); }
-
-  /** What did not look like a length, after kDamaged. */
-  std::string digits() const { return bytes_.substr(at_, 4); }
-
-  Next take(std::string* payload) {
-    if (bytes_.size() - at_ < 4) return Next::kNone;
-    size_t length = 0;
-    for (size_t i = 0; i < 4; ++i) {
-      const int digit = valueOf(bytes_[at_ + i]);
-      if (digit < 0) return Next::kDamaged;
-      length = length * 16 + static_cast<size_t>(digit);
-    }
-    if (length == 0) {
-      drop(4);
-      return Next::kFlush;
-    }
-    // 0001 to 0003 have meanings only in protocol version 2.
-    if (length < 4 || length > kMaxPacketBytes) return Next::kDamaged;
-    if (bytes_.size() - at_ < length) return Next::kNone;
-    payload->assign(bytes_, at_ + 4, length - 4);
-    drop(length);
-    return Next::kPacket;
-  }
-
- private:
-  static int valueOf(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-  }
-
-  void drop(size_t count) {
-    at_ += count;
-    if (at_ < bytes_.size() && at_ < kMaxPacketBytes) return;
-    bytes_.erase(0, at_);
-    at_ = 0;
-  }
-
-  std::string bytes_;
-  size_t at_ = 0;
-};
 
 /** What receive-pack says, section by section; a section ends with a flush. */
 class Git {
@@ -190,29 +121,12 @@ Proposal readProposal(Git& git) {
   report(lines);
 }
 
-std::optional<int> connectTo(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return std::nullopt;
-  memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return std::nullopt;
-  return fd;
-}
-
 bool sendRequest(int web, const char* pushId, const Proposal& proposal) {
   Lines request = {std::string("push ") + pushId};
   if (proposal.isAtomic) request.push_back("atomic");
   for (const std::string& update : proposal.updates) request.push_back("update " + update);
   for (const std::string& option : proposal.options) request.push_back("option " + option);
-  const std::string bytes = packets(request);
-  for (size_t at = 0; at < bytes.size();) {
-    const ssize_t sent = send(web, bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return false;
-    at += static_cast<size_t>(sent);
-  }
-  return true;
+  return sendAll(web, packets(request));
 }
 
 /** The web process's side of the talk: shows the log and collects the verdicts. Returns when it breaks off. */
@@ -251,7 +165,7 @@ int main() {
   const char* socketPath = getenv("SLIPWAY_HOOK_SOCKET");
   const char* pushId = getenv("SLIPWAY_PUSH_ID");
   if (socketPath == nullptr || pushId == nullptr) {
-    tell(" !     Push over HTTP to Slipway: it does not look at what is pushed to its files directly.\n");
+    tell(" !     Push to Slipway over HTTP or SSH: it does not look at what is pushed to its files directly.\n");
     refuseAll(proposal, "not pushed through Slipway");
   }
   /** `<app> <build id>`, once the push is accepted. */

@@ -1,9 +1,11 @@
 /** Apps: create, list, show, lock, destroy. */
 import { z } from 'zod';
+import { createApp } from '../beginnings.js';
 import { destroyApp } from '../endings.js';
 import { SlipwayError } from '../errors.js';
 import { checkAppName } from '../model/app.js';
 import type { Turns } from '../turns.js';
+import { next, paged, pageOf } from './pages.js';
 import { Reason } from './request.js';
 import type { Routes } from './route.js';
 import type { ApiTools } from './tools.js';
@@ -27,12 +29,12 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
     handle: async ({ who, body }) => {
       const name = checkAppName(body.name);
       // The same answer whether it exists: nobody learns of other people's apps.
-      if (!who.mayCreateApps || !who.may(name, 'admin')) {
+      if (!who.mayCreate(name)) {
         throw new SlipwayError('forbidden', `this token may not create the app ${name}`, {
           hint: 'ask the operator of this platform for one that may',
         });
       }
-      await turns.take(name, () => ledger.createApp(name, { deployBranch: config.deployBranch }, who.name));
+      await turns.take(name, () => createApp(tools, name, config.deployBranch, who));
       return view(name);
     },
   });
@@ -43,11 +45,14 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
     summary: 'The apps that you may see, by name',
     tag: 'Apps',
     access: 'self',
-    answers: { 200: z.object({ apps: z.array(App) }) },
-    handle: async ({ who }) => {
+    query: z.object(paged),
+    answers: { 200: z.object({ apps: z.array(App), next }) },
+    handle: async ({ who, query: { limit, cursor = '' } }) => {
+      const names = (await ledger.listApps()).filter((app) => app > cursor && who.may(app, 'view'));
+      const { items, more } = pageOf(names.sort(), limit, (name) => name);
       const apps: AppView[] = [];
       // One after the other: a thousand gits at once would help nobody, and from the second time on it is all in memory.
-      for (const name of (await ledger.listApps()).filter((app) => who.may(app, 'view')).sort()) {
+      for (const name of items) {
         const found = await view(name).catch((thrown: unknown) => {
           if (thrown instanceof SlipwayError && thrown.code === 'not_found') return undefined;
           throw thrown;
@@ -55,7 +60,7 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
         // Undefined: destroyed since the list was made.
         if (found !== undefined) apps.push(found);
       }
-      return { apps };
+      return { apps, ...more };
     },
   });
 

@@ -7,7 +7,8 @@ import type { Deployment } from '../model/deployment.js';
 import { isDeploymentId } from '../records/deployment-id.js';
 import { readOutcomes, type StepOutcome } from '../records/step-outcomes.js';
 import { count, described, maybe, number, text } from './described.js';
-import { type FollowTimes, streamOutput } from './output-stream.js';
+import { type FollowerNumbers, type FollowTimes, streamOutput } from './output-stream.js';
+import { next, pageOf } from './pages.js';
 import { BuildId, offset, parseNamed, wholeNumber } from './request.js';
 import { Media, type Routes } from './route.js';
 import type { ApiTools } from './tools.js';
@@ -29,7 +30,12 @@ const Step: z.ZodType<StepOutcome> = described<StepOutcome>('Step', {
 });
 const id = z.string().meta({ description: 'The id of a build, or `current` for the newest' });
 
-export function buildRoutes(routes: Routes, tools: ApiTools, times: FollowTimes): void {
+export function buildRoutes(
+  routes: Routes,
+  tools: ApiTools,
+  times: FollowTimes,
+  numbers: FollowerNumbers,
+): void {
   const requireBuild = async ({ app, id }: { app: string; id: string }): Promise<Deployment> => {
     if (id === 'current') {
       const [newest] = await tools.store.list(app, { limit: 1 });
@@ -54,13 +60,16 @@ export function buildRoutes(routes: Routes, tools: ApiTools, times: FollowTimes)
     tag: 'Builds',
     access: 'view',
     query: z.object({
-      limit: wholeNumber({ min: 1, max: 200, absent: 20 }),
-      before: BuildId.optional().describe('Only those that are older than this one'),
+      limit: wholeNumber({ min: 1, max: 200, absent: 20 }).describe('At most so many'),
+      cursor: BuildId.optional().describe('What the page before gave as `next`'),
+      before: BuildId.optional().describe('Only those that are older than this one: the same as the cursor'),
     }),
-    answers: { 200: z.object({ builds: z.array(Build) }) },
-    handle: async ({ params: { app }, query: { limit, before } }) => {
-      const builds = await tools.store.list(app, { limit, ...(before === undefined ? {} : { before }) });
-      return { builds: builds.map(buildView) };
+    answers: { 200: z.object({ builds: z.array(Build), next }) },
+    handle: async ({ params: { app }, query: { limit, cursor, before = cursor } }) => {
+      const after = before === undefined ? {} : { before };
+      const builds = await tools.store.list(app, { limit: limit + 1, ...after });
+      const { items, more } = pageOf(builds, limit, ({ id }) => id);
+      return { builds: items.map(buildView), ...more };
     },
   });
 
@@ -129,7 +138,7 @@ export function buildRoutes(routes: Routes, tools: ApiTools, times: FollowTimes)
       const build = await requireBuild(params);
       const { 'last-event-id': resume } = request.headers;
       const from = resume ? parseNamed(z.object({ offset }), { offset: resume }).offset : query.offset;
-      await streamOutput(tools, build, from, times, request, reply);
+      await streamOutput(tools, build, from, times, numbers, request, reply);
       return reply;
     },
   });

@@ -69,6 +69,18 @@ export interface HostsSweep {
   readonly hosts: readonly HostSweep[];
 }
 
+/** What the reconciler has done since its deployer started. */
+export interface DriftView {
+  readonly passes: number;
+  /** Passes that met trouble. */
+  readonly failures: number;
+  /** Containers that had stopped, that were missing, that were of no use any more, and that nobody knew. */
+  readonly stopped: number;
+  readonly missing: number;
+  readonly discarded: number;
+  readonly strays: number;
+}
+
 const ANSWER_MS = 10_000;
 /** A host may have to pull the image first. */
 const RUN_MS = 10 * 60_000;
@@ -86,6 +98,17 @@ export class DeployerClient {
   constructor(socketPath: string, answerMs: number = ANSWER_MS) {
     this.#socketPath = socketPath;
     this.#answerMs = answerMs;
+  }
+
+  /** Throws `unavailable` when no deployer answers. */
+  async ping(): Promise<void> {
+    await readJson(await this.#get('/healthz'));
+  }
+
+  async drift(): Promise<DriftView> {
+    const drift = (await readJson(await this.#get('/drift'))) as Partial<DriftView> | null;
+    if (Number.isInteger(drift?.passes)) return drift as DriftView;
+    throw silent(new Error('no counts'));
   }
 
   /** The app's containers. Throws `unavailable` when no deployer answers. */

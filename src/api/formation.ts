@@ -127,6 +127,7 @@ export function formationRoutes(routes: Routes, tools: ApiTools, turns: Turns): 
       summary,
       tag: 'Processes',
       access: 'deploy',
+      keyed: true,
       answers: Changed,
       handle: async ({ who, params: { app }, reply }) =>
         answer(app, await turns.take(app, () => requestStop(tools, app, isStopped, who.name)), reply),
@@ -139,6 +140,7 @@ export function formationRoutes(routes: Routes, tools: ApiTools, turns: Turns): 
     summary: 'Restart an app with new containers of what runs',
     tag: 'Processes',
     access: 'deploy',
+    keyed: true,
     answers: Changed,
     handle: async ({ who, params: { app }, reply }) =>
       answer(app, await turns.take(app, () => requestRestart(tools, app, who.name)), reply),

@@ -66,6 +66,7 @@ export function oneOffRoutes(routes: Routes, tools: ApiTools): void {
     tag: 'Commands',
     access: 'deploy',
     body: OneOffBody,
+    keyed: true,
     answers: { 201: Started },
     handle: async ({ who, params: { app }, body }) => {
       checkOneOff(body);

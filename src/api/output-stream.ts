@@ -16,12 +16,19 @@ export interface FollowTimes {
   readonly stallMs: number;
 }
 
+/** Of all followers; see src/metrics. */
+export interface FollowerNumbers {
+  readonly followers: { inc(): void; dec(): void };
+  readonly followerLag: { observe(seconds: number): void };
+}
+
 /** Resolves when the build has ended and everything is sent, or the follower is gone. Never rejects. */
 export async function streamOutput(
   tools: Pick<ApiTools, 'store'>,
   build: Deployment,
   offset: number,
   times: FollowTimes,
+  numbers: FollowerNumbers,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
@@ -39,15 +46,19 @@ export async function streamOutput(
   // A build that is silent for now is being followed all the same.
   out.flushHeaders();
   const send = async (text: string): Promise<void> => {
-    if (gone.signal.aborted || out.write(text)) return;
+    if (gone.signal.aborted) return;
+    if (out.write(text)) return numbers.followerLag.observe(0);
+    const since = performance.now();
     const limit = AbortSignal.timeout(times.stallMs);
     await once(out, 'drain', { signal: AbortSignal.any([gone.signal, limit]) }).catch(() => {
       if (limit.aborted) out.destroy();
     });
+    numbers.followerLag.observe((performance.now() - since) / 1000);
   };
   const ping = setInterval(() => {
     if (!out.writableNeedDrain) out.write(': \n\n');
   }, times.pingMs);
+  numbers.followers.inc();
   try {
     const ended = lastState(tools, build, gone.signal);
     const path = tools.store.logPath(build.app, build.id);
@@ -59,6 +70,7 @@ export async function streamOutput(
   } catch (error) {
     request.log.warn({ err: error, app: build.app, build: build.id }, 'a log stream broke');
   } finally {
+    numbers.followers.dec();
     clearInterval(ping);
     out.end();
     // Without an `end` event the follower asks again from where it is.

@@ -7,7 +7,7 @@ import type { ReleaseWithOutcome } from '../model/release.js';
 import { count, described, maybe, part, text, time } from './described.js';
 import type { Routes } from './route.js';
 import type { ApiTools } from './tools.js';
-import { appUrl, Build, type BuildView, buildView } from './views.js';
+import { appUrl, Build, BuildKind, BuildState, type BuildView, buildView } from './views.js';
 
 /** Of an app only what a list of hundreds shows. */
 export interface AppGlance {
@@ -48,8 +48,8 @@ const Glance: z.ZodType<AppGlance> = described<AppGlance>('AppGlance', {
   latest: maybe(
     part<NonNullable<AppGlance['latest']>>({
       id: text,
-      kind: text as z.ZodType<BuildView['kind']>,
-      state: text as z.ZodType<BuildView['state']>,
+      kind: BuildKind,
+      state: BuildState,
       who: text,
       acceptedAt: time,
       reason: maybe(text),

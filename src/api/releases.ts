@@ -15,6 +15,7 @@ import {
 } from '../model/release-diff.js';
 import type { Turns } from '../turns.js';
 import { described, list, maybe, part, text, texts, yes } from './described.js';
+import { next, paged, pageOf } from './pages.js';
 import { Reason, releaseNumber, Version } from './request.js';
 import type { Routes } from './route.js';
 import type { ApiTools } from './tools.js';
@@ -77,14 +78,14 @@ export function releaseRoutes(routes: Routes, tools: ApiTools, turns: Turns): vo
     summary: 'The releases of an app, the newest first',
     tag: 'Releases',
     access: 'view',
-    answers: { 200: z.object({ releases: z.array(Release) }) },
-    handle: async ({ params: { app } }) => {
+    query: z.object(paged),
+    answers: { 200: z.object({ releases: z.array(Release), next }) },
+    handle: async ({ params: { app }, query: { limit, cursor } }) => {
       const { releases, live } = await tools.ledger.read(app);
-      return {
-        releases: [...releases]
-          .sort((a, b) => b.number - a.number)
-          .map((release) => releaseView(release, live)),
-      };
+      const before = cursor === undefined ? Number.POSITIVE_INFINITY : releaseNumber(cursor);
+      const rest = releases.filter(({ number }) => number < before).sort((a, b) => b.number - a.number);
+      const { items, more } = pageOf(rest, limit, ({ number }) => `v${number}`);
+      return { releases: items.map((release) => releaseView(release, live)), ...more };
     },
   });
 
@@ -154,6 +155,7 @@ export function releaseRoutes(routes: Routes, tools: ApiTools, turns: Turns): vo
     tag: 'Releases',
     access: 'deploy',
     body: Rollback,
+    keyed: true,
     answers: { 202: Build },
     handle: async ({ who, params: { app }, body: { release, only, force } }) => {
       const number = release === undefined ? undefined : releaseNumber(String(release));

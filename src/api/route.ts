@@ -5,8 +5,11 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { homePaths } from '../config.js';
 import type { Identity } from '../ledger/platform.js';
 import type { Action } from '../model/access.js';
+import { IdempotencyKeys } from './idempotency.js';
+import type { RateLimits } from './rate-limits.js';
 import { parseBody, parseNamed } from './request.js';
 import { type ApiTools, authenticate, authorize, identityOf } from './tools.js';
 
@@ -77,6 +80,8 @@ export interface RouteDescription {
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
   readonly answers: Answers;
+  /** It deploys: with an `Idempotency-Key` it is carried out once, however often it is asked for. */
+  readonly keyed?: true;
   /** False where a HEAD would wait for the end of a stream to say nothing. */
   readonly head?: false;
 }
@@ -103,24 +108,42 @@ declare module 'fastify' {
   }
 }
 
-const NOBODY: Identity = { name: 'nobody', admin: false, mayCreateApps: false, apps: [], may: () => false };
+const NOBODY: Identity = {
+  name: 'nobody',
+  admin: false,
+  mayCreateApps: false,
+  apps: [],
+  may: () => false,
+  mayCreate: () => false,
+};
 
 export class Routes {
-  /** In the order of their registration. */
-  readonly table: RouteDescription[] = [];
   readonly #api: FastifyInstance;
+  readonly #table: RouteDescription[];
+  readonly #keys: IdempotencyKeys;
 
-  /** From here on `api` takes only routes that are described. */
-  constructor(api: FastifyInstance, tools: Pick<ApiTools, 'ledger' | 'platform'>) {
+  /** From here on `api` takes only routes that are described. They go into the table, in the order of their registration. */
+  constructor(
+    api: FastifyInstance,
+    tools: Pick<ApiTools, 'ledger' | 'platform' | 'config'>,
+    limits: RateLimits,
+    table: RouteDescription[] = [],
+  ) {
     this.#api = api;
+    this.#table = table;
+    this.#keys = new IdempotencyKeys(homePaths(tools.config.home).answers);
     api.addHook('onRoute', ({ method, url, config }) => {
       if (config?.described === undefined) throw new Error(`${method} ${url} is not described`);
     });
     // Before the body: who may not is not listened to.
-    api.addHook('onRequest', async (request) => {
+    api.addHook('onRequest', async (request, reply) => {
       const access = request.routeOptions.config.described?.access;
-      if (access === 'public') return;
-      await authenticate(tools.platform, request);
+      if (access === 'public') return limits.strangers(request, reply);
+      await authenticate(tools.platform, request).catch(async (thrown: unknown) => {
+        await limits.strangers(request, reply);
+        throw thrown;
+      });
+      await limits.tokens(request, reply);
       const { app } = request.params as { readonly app?: string };
       if (access !== undefined) await authorize(tools.ledger, identityOf(request), access, app);
     });
@@ -135,7 +158,7 @@ export class Routes {
   >(route: Route<Path, Schemas, Query, Body, A>): void {
     const { handle, ...described } = route;
     checkDescription(described);
-    this.table.push(described);
+    this.#table.push(described);
     const params = z.looseObject(route.params ?? {});
     const statuses = Object.keys(route.answers).map(Number);
     this.#api.route({
@@ -153,7 +176,20 @@ export class Routes {
           reply,
         };
         if (statuses.length === 1) reply.code(statuses[0] ?? 200);
-        return handle(call);
+        const { 'idempotency-key': key } = request.headers;
+        if (route.keyed === undefined || key === undefined) return handle(call);
+        const { status, body, isAgain } = await this.#keys.once(
+          {
+            key: String(key),
+            who: call.who.name,
+            method: route.method,
+            url: request.url,
+            body: request.body,
+          },
+          async () => ({ body: await handle(call), status: reply.statusCode }),
+        );
+        if (isAgain) reply.header('idempotency-replayed', 'true');
+        return reply.code(status).send(body);
       },
     });
   }

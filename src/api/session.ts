@@ -20,7 +20,7 @@ export function sessionRoutes(
 
   server.post('/session', async (request, reply) => {
     const token = parseBody(SignIn, request.body).token.trim();
-    const identity = await platform.tokens.verify(token);
+    const identity = await platform.identify(token);
     if (identity === undefined)
       throw new SlipwayError('unauthorized', 'the token is missing, wrong or revoked', {
         hint: 'slipway tokens:create makes one',

@@ -4,28 +4,40 @@ import type { Config } from '../config.js';
 import { SlipwayError } from '../errors.js';
 import type { AppRepositories } from '../git/app-repository.js';
 import type { RetentionParts } from '../housekeeping/retention/parts.js';
+import type { EventLog } from '../ledger/event-log.js';
+import type { People } from '../ledger/people.js';
 import type { Identity, PlatformLedger } from '../ledger/platform.js';
 import { type Action, roleFor } from '../model/access.js';
 import { isAppName } from '../model/app.js';
 import type { ChangeTools } from '../next-release.js';
+import type { Queues } from '../queue/queues.js';
 import type { DeployerClient } from './deployer-client.js';
 
 export interface ApiTools extends ChangeTools {
+  readonly queues: Pick<Queues, 'enqueueRollout' | 'ping'>;
   readonly config: Config;
   readonly platform: PlatformLedger;
+  /** Of the platform's ledger. */
+  readonly people: People;
   /** What the apps' commits say. */
   readonly history: Pick<AppRepositories, 'subjects'>;
+  readonly events: EventLog;
   readonly deployer: DeployerClient;
   readonly retention: RetentionParts;
 }
 
 const identities = new WeakMap<FastifyRequest, Identity>();
 
+/** The bearer token that a request carries. */
+export function tokenOf(request: FastifyRequest): string | undefined {
+  const [scheme, token] = (request.headers.authorization ?? '').split(' ');
+  return scheme?.toLowerCase() === 'bearer' && token ? token : undefined;
+}
+
 /** Checks the bearer token. Throws `unauthorized`. */
 export async function authenticate(platform: PlatformLedger, request: FastifyRequest): Promise<void> {
-  const [scheme, token] = (request.headers.authorization ?? '').split(' ');
-  const identity =
-    scheme?.toLowerCase() === 'bearer' && token ? await platform.tokens.verify(token) : undefined;
+  const token = tokenOf(request);
+  const identity = token === undefined ? undefined : await platform.identify(token);
   if (identity === undefined) {
     throw new SlipwayError('unauthorized', 'the token is missing, wrong or revoked', {
       hint: 'slipway login URL',

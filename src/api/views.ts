@@ -40,21 +40,24 @@ const KINDS = [
   'start',
 ] as const;
 
+export const BuildKind: z.ZodType<BuildView['kind']> = z.enum(['push', ...KINDS]);
+export const BuildState: z.ZodType<BuildView['state']> = z.enum([
+  'accepted',
+  'building',
+  'ready',
+  'releasing',
+  'live',
+  'built',
+  'failed',
+  'cancelled',
+  'superseded',
+]);
+
 export const Build: z.ZodType<BuildView> = described<BuildView>('Build', {
   id: text,
   app: text,
-  kind: z.enum(['push', ...KINDS]),
-  state: z.enum([
-    'accepted',
-    'building',
-    'ready',
-    'releasing',
-    'live',
-    'built',
-    'failed',
-    'cancelled',
-    'superseded',
-  ]),
+  kind: BuildKind,
+  state: BuildState,
   who: text,
   commit: maybe(text),
   ref: maybe(text),
@@ -219,6 +222,8 @@ export interface AppView {
   readonly name: string;
   readonly url: string;
   readonly gitUrl: string;
+  /** Where people push to with a key, when they can. */
+  readonly sshUrl?: string;
   readonly deployBranch: string;
   readonly createdAt: string;
   readonly createdBy: string;
@@ -232,6 +237,7 @@ export const App: z.ZodType<AppView> = described<AppView>('App', {
   name: text,
   url: text,
   gitUrl: text,
+  sshUrl: maybe(text),
   deployBranch: text,
   createdAt: time,
   createdBy: text,
@@ -240,7 +246,7 @@ export const App: z.ZodType<AppView> = described<AppView>('App', {
 });
 
 export function appView(
-  config: Pick<Config, 'appDomain' | 'edge' | 'publicUrl'>,
+  config: Pick<Config, 'appDomain' | 'edge' | 'publicUrl' | 'ssh'>,
   { settings, lock, releases, live }: AppState,
 ): AppView {
   const { name, deployBranch, createdAt, createdBy } = settings;
@@ -249,6 +255,7 @@ export function appView(
     name,
     url: appUrl(config, name),
     gitUrl: `${config.publicUrl}/git/${name}.git`,
+    ...(config.ssh === undefined ? {} : { sshUrl: `${config.ssh.url}/${name}` }),
     deployBranch,
     createdAt,
     createdBy,

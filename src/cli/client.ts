@@ -1,11 +1,11 @@
 /** Speaks the public HTTP API and nothing else. Errors of the API come back as they were thrown there. */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { serverSentEvents } from '../../client/event-stream.js';
 import type { BuildView } from '../api/views.js';
 import { sleep } from '../clock.js';
 import { ERROR_CODES, type ErrorCode, SlipwayError } from '../errors.js';
 import { ATTACH_PROTOCOL } from '../frames.js';
-import { serverSentEvents } from './event-stream.js';
 import { readText, send, type Upgraded, upgrade } from './http.js';
 
 export interface ClientTimes {
@@ -39,6 +39,17 @@ export class ApiClient {
 
   get<T>(path: string): Promise<T> {
     return this.#json('GET', path);
+  }
+
+  /** All of a list that comes in pages; `name` is what the items are called. */
+  async list<T>(path: string, name: string): Promise<T[]> {
+    const items: T[] = [];
+    for (let cursor = ''; ; ) {
+      const page = await this.get<Record<string, unknown>>(`${path}${cursor}`);
+      items.push(...(page[name] as T[]));
+      if (typeof page.next !== 'string') return items;
+      cursor = `?cursor=${encodeURIComponent(page.next)}`;
+    }
   }
 
   post<T>(path: string, body: unknown = {}): Promise<T> {
@@ -211,8 +222,8 @@ function reasonOf(cause: unknown): string {
 
 async function apiError(url: string, answer: IncomingMessage): Promise<SlipwayError> {
   const status = answer.statusCode ?? 0;
-  const { code, message, where, hint } = fieldsOf(await readText(answer).catch(() => ''));
-  if (code === undefined || message === undefined) {
+  const { code, detail, where, hint } = fieldsOf(await readText(answer).catch(() => ''));
+  if (code === undefined || detail === undefined) {
     // Not Slipway's answer: a proxy in between, or another service at that address.
     const { location } = answer.headers;
     return new SlipwayError('unavailable', `${url} answered with HTTP ${status}, not as Slipway does`, {
@@ -223,16 +234,17 @@ async function apiError(url: string, answer: IncomingMessage): Promise<SlipwayEr
       temporary: status >= 500,
     });
   }
-  return new SlipwayError(code, message, {
+  return new SlipwayError(code, detail, {
     ...(where === undefined ? {} : { where }),
     ...(hint === undefined ? {} : { hint }),
     temporary: status >= 500,
   });
 }
 
+/** Of problem details (RFC 9457). */
 interface ErrorFields {
   readonly code?: ErrorCode;
-  readonly message?: string;
+  readonly detail?: string;
   readonly where?: string;
   readonly hint?: string;
 }
@@ -240,7 +252,7 @@ interface ErrorFields {
 function fieldsOf(text: string): ErrorFields {
   try {
     const body = JSON.parse(text) as Record<string, unknown>;
-    const fields = ['code', 'message', 'where', 'hint'].filter((name) => typeof body[name] === 'string');
+    const fields = ['code', 'detail', 'where', 'hint'].filter((name) => typeof body[name] === 'string');
     if (!Object.hasOwn(ERROR_CODES, String(body.code))) return {};
     return Object.fromEntries(fields.map((name) => [name, body[name]])) as ErrorFields;
   } catch {

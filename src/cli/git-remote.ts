@@ -30,8 +30,16 @@ export async function appOfRemote(here: WorkingCopy, platformUrl: string): Promi
   return (remotes.find((remote) => remote.name === 'slipway') ?? remotes[0])?.app;
 }
 
-/** `http://host/git/hello.git` → `hello`, when it is on that platform. User names in the URL do not matter. */
+/**
+ * `http://host/git/hello.git` or `ssh://git@host:2222/hello` → `hello`, when it is on that platform. User names in the URL do not matter,
+ * nor does the port of SSH, which the platform's URL does not say.
+ */
 export function appOfUrl(url: string, platformUrl: string): string | undefined {
+  if (url.startsWith('ssh://') && URL.canParse(url)) {
+    const { hostname, pathname } = new URL(url);
+    if (hostname !== new URL(platformUrl).hostname) return undefined;
+    return /^\/([a-z0-9-]+?)(\.git)?\/?$/.exec(pathname)?.[1];
+  }
   const bare = url.replace(/^(https?:\/\/)[^/@]*@/, '$1');
   const prefix = `${platformUrl.replace(/\/+$/, '')}/git/`;
   if (!bare.startsWith(prefix)) return undefined;

@@ -8,11 +8,13 @@ import { localBuildCommands } from './commands/build.js';
 import { buildCommands } from './commands/builds.js';
 import { configCommands } from './commands/config.js';
 import { domainCommands } from './commands/domains.js';
+import { eventCommands } from './commands/events.js';
 import { formationCommands } from './commands/formation.js';
 import { hostCommands } from './commands/hosts.js';
 import { imageCommands } from './commands/images.js';
 import { gitCommands, loginCommands } from './commands/login.js';
 import { oneOffCommands } from './commands/one-offs.js';
+import { peopleCommands } from './commands/people.js';
 import { releaseCommands } from './commands/releases.js';
 import { restoreCommands } from './commands/restore.js';
 import { retentionCommands } from './commands/retention.js';
@@ -44,7 +46,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'what runs', commands: [...runtimeCommands, ...formationCommands] },
   { title: 'one-off commands', commands: oneOffCommands },
   { title: 'hosts', commands: hostCommands },
-  { title: 'tokens', commands: tokenCommands },
+  { title: 'people and rights', commands: [...peopleCommands, ...tokenCommands, ...eventCommands] },
   { title: 'the platform itself', commands: restoreCommands },
   { title: 'for git', commands: gitCommands },
 ];
@@ -95,6 +97,11 @@ export async function main(argv: readonly string[], surroundings: Surroundings):
       );
       return EXIT.done;
     }
+    if (command.onlyHere && surroundings.env.SLIPWAY_SSH)
+      throw new UsageError(
+        `${command.name} works with what is on your machine`,
+        `run it there: slipway ${command.name}`,
+      );
     if (positionals.length < command.args.min || positionals.length > command.args.max) {
       throw new UsageError(
         `too ${positionals.length < command.args.min ? 'few' : 'many'} arguments; usage: slipway ${command.name} ${command.usage}`.trim(),

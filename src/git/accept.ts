@@ -142,12 +142,12 @@ export class Acceptance {
       } catch (thrown) {
         const error = toSlipwayError(thrown);
         if (error.code !== 'conflict') throw error;
-        throw new SlipwayError('conflict', `${app} was created by somebody else a moment ago`, {
-          hint: 'push again',
-        });
+        throw createdBySomebodyElse(app);
       }
     }
     if ((await apps.deployBranch(app)) === undefined) await apps.create(app, deployBranch, who);
+    // It was nobody's when git was asked to receive this.
+    else if (!who.may(app, 'deploy')) throw createdBySomebodyElse(app);
   }
 
   /** The first lines of the build's log. That they cannot be written is no reason to lose the push. */
@@ -207,6 +207,12 @@ export class Acceptance {
   async #waiting(): Promise<number> {
     return (await this.#parts.queues.buildsWaiting?.().catch(() => 0)) ?? 0;
   }
+}
+
+function createdBySomebodyElse(app: string): SlipwayError {
+  return new SlipwayError('conflict', `${app} was created by somebody else a moment ago`, {
+    hint: 'push again',
+  });
 }
 
 function problem(lines: readonly string[]): string {

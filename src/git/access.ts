@@ -22,13 +22,13 @@ export async function grantAccess(
   service: GitService,
 ): Promise<Access> {
   const app = name.endsWith('.git') ? name.slice(0, -'.git'.length) : name;
-  const mayCreate = service === 'git-receive-pack' && who.mayCreateApps;
+  const mayCreate = service === 'git-receive-pack' && who.mayCreate(app);
   // Only who may create an app is told what it may be called.
   if (mayCreate) checkAppName(app);
-  const action = service === 'git-receive-pack' ? 'deploy' : 'view';
-  if (!isAppName(app) || !who.may(app, action)) throw noSuchApp();
-  if ((await apps.deployBranch(app)) !== undefined) return { app, isNew: false };
-  if (mayCreate) return { app, isNew: true };
+  const mayUse = isAppName(app) && who.may(app, service === 'git-receive-pack' ? 'deploy' : 'view');
+  if (!mayUse && !mayCreate) throw noSuchApp();
+  const isThere = (await apps.deployBranch(app)) !== undefined;
+  if (isThere ? mayUse : mayCreate) return { app, isNew: !isThere };
   throw noSuchApp();
 }
 

@@ -11,6 +11,17 @@ export function httpAdvertisement(service: string, advertised: Buffer): Buffer {
   return Buffer.concat([packet(`# service=${service}\n`), FLUSH, advertised]);
 }
 
+/** Where the advertisement ends in what git says first, its flush included; undefined while it has not. */
+export function advertisementEnd(said: Buffer): number | undefined {
+  for (let at = 0; at + 4 <= said.length; ) {
+    const length = Number.parseInt(said.toString('latin1', at, at + 4), 16);
+    if (length === 0) return at + 4;
+    if (!(length >= 4)) return undefined;
+    at += length;
+  }
+  return undefined;
+}
+
 /**
  * Adds commits that the repository has although no visible ref leads to them (`.have` lines), so that a client does not
  * send them again: after a failed build only what was corrected travels.

@@ -173,6 +173,16 @@ export function stopProcess(
   return () => clearTimeout(timer);
 }
 
+/** To a process that was started `detached`, and all that it has started. */
+export function signalGroup(child: ChildProcess, name: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, name);
+  } catch {
+    // ESRCH: all of it has ended.
+  }
+}
+
 /** The error for a git that ended with `result`, where the caller has nothing better to say. */
 export function gitFailure(args: readonly string[], result: GitResult): SlipwayError {
   const words = result.stderr === '' ? `exit code ${result.exitCode}` : result.stderr;

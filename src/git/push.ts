@@ -6,8 +6,11 @@ import type { Proposal } from './proposal.js';
 /** Who pushes: the platform's Identity, as far as a push needs it. */
 export interface Pusher {
   readonly name: string;
-  readonly mayCreateApps: boolean;
+  /** The user, when it is one: the first admin of an app that the push creates. */
+  readonly user?: string;
   may(app: string, action: AppAction): boolean;
+  /** It does not exist yet. */
+  mayCreate(app: string): boolean;
 }
 
 /** Who pushes what where, known before git has read the push. */

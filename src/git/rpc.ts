@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { SlipwayError } from '../errors.js';
-import { cleanStderr, stopProcess } from './git.js';
+import { cleanStderr, signalGroup, stopProcess } from './git.js';
 
 export interface RpcLimits {
   /** Bytes of the request's body, unpacked. */
@@ -207,12 +207,3 @@ export const NO_CACHE: Readonly<Record<string, string>> = {
   pragma: 'no-cache',
   'cache-control': 'no-cache, max-age=0, must-revalidate',
 };
-
-function signalGroup(child: ChildProcess, name: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, name);
-  } catch {
-    // ESRCH: all of it has ended.
-  }
-}

@@ -16,14 +16,14 @@ import type { AppRepositories } from './app-repository.js';
 import type { Git } from './git.js';
 import type { HookServer } from './hook-server.js';
 import type { AppDirectory, Pusher } from './push.js';
-import { receiveSettings } from './repository-settings.js';
 import { NO_CACHE, type RpcLimits, serveRpc } from './rpc.js';
+import type { GitServices, ServiceCall } from './services.js';
 
 export interface SmartHttpOptions {
   readonly git: Git;
   readonly repositories: AppRepositories;
-  readonly hooks: HookServer;
-  readonly hooksDirectory: string;
+  readonly services: GitServices;
+  readonly hooks: Pick<HookServer, 'detachViewers'>;
   readonly apps: AppDirectory;
   /** Undefined for a token that is not valid. */
   readonly authenticate: (token: string) => Promise<Pusher | undefined>;
@@ -44,15 +44,11 @@ const AROUND_PACK_BYTES = 1024 * 1024;
 /** A fetch says what it wants and has: 40 bytes each. */
 const FETCH_BODY_BYTES = 16 * 1024 * 1024;
 const STALL_MS = 10 * 60_000;
-/** The newest pins that a pushing client is told of. */
-const HAVES = 10;
 
 export const smartHttp: FastifyPluginAsync<SmartHttpOptions> = async (server, options) => {
   const pushers = new WeakMap<FastifyRequest, Pusher>();
   /** What a repository without refs advertises, by protocol version. */
   const empty = new Map<string, Promise<Buffer>>();
-  /** receive-packs under way per app. */
-  const receiving = new Map<string, number>();
 
   // git reads the body itself, as it comes.
   server.removeAllContentTypeParsers();
@@ -113,8 +109,7 @@ export const smartHttp: FastifyPluginAsync<SmartHttpOptions> = async (server, op
     if (request.headers['content-type'] !== `application/x-${service}-request`) {
       throw new SlipwayError('bad_request', `the content type must be application/x-${service}-request`);
     }
-    if (service === 'git-upload-pack') await upload(access, request, reply);
-    else await receive(access, request, reply);
+    await serve(access, service, request, reply);
     return reply;
   });
 
@@ -130,7 +125,7 @@ export const smartHttp: FastifyPluginAsync<SmartHttpOptions> = async (server, op
     if (service === 'git-upload-pack') return git.run([...args, gitDir], { env });
     const [advertised, haves] = await Promise.all([
       git.run([...args, gitDir], { env }),
-      repositories.newestPins(gitDir, HAVES),
+      options.services.haves(access),
     ]);
     return withHaves(advertised, haves);
   }
@@ -153,63 +148,30 @@ export const smartHttp: FastifyPluginAsync<SmartHttpOptions> = async (server, op
     return asked;
   }
 
-  async function upload({ app }: Access, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const args = ['upload-pack', '--strict', '--stateless-rpc', options.repositories.path(app)];
-    await serve(args, protocolOf(request), request, reply, 'git-upload-pack', FETCH_BODY_BYTES);
-  }
-
-  async function receive(
-    { app, isNew }: Access,
+  async function serve(
+    access: Access,
+    service: GitService,
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
-    const { repositories, hooks, limits } = options;
-    // A repository without an app is what a killed first push left: it is used.
-    const isStaged = isNew && !(await repositories.exists(app));
-    const gitDir = isStaged ? await repositories.stage(options.defaultDeployBranch) : repositories.path(app);
-    const admission = hooks.admit({ app, who: pusherOf(request), gitDir, isStaged });
-    receiving.set(app, (receiving.get(app) ?? 0) + 1);
-    let wasCut = true;
-    try {
-      const settings = receiveSettings(options.hooksDirectory, limits);
-      const env = { ...protocolOf(request), ...admission.env };
-      const args = [...settings, 'receive-pack', '--stateless-rpc', gitDir];
-      wasCut = await serve(
-        args,
-        env,
-        request,
-        reply,
-        'git-receive-pack',
-        limits.packBytes + AROUND_PACK_BYTES,
-      );
-    } finally {
-      admission.release();
-      const others = (receiving.get(app) ?? 1) - 1;
-      if (others > 0) receiving.set(app, others);
-      else receiving.delete(app);
-      if (isStaged) await repositories.discard(gitDir);
-      // A killed receive-pack leaves its quarantine. While another one runs for this app, ours cannot be told from its.
-      if (wasCut && others === 0) await repositories.sweepQuarantines(app, 0);
-    }
-  }
-
-  async function serve(
-    args: readonly string[],
-    env: Record<string, string>,
-    request: FastifyRequest,
-    reply: FastifyReply,
-    service: GitService,
-    maxBodyBytes: number,
-  ): Promise<boolean> {
-    const limits: RpcLimits = {
-      maxBodyBytes,
+    const { services, limits } = options;
+    const isPush = service === 'git-receive-pack';
+    const rpc: RpcLimits = {
+      maxBodyBytes: isPush ? limits.packBytes + AROUND_PACK_BYTES : FETCH_BODY_BYTES,
       uploadIdleMs: options.uploadIdleMs ?? 60_000,
       stallMs: STALL_MS,
     };
-    const child = options.git.spawn(args, { env, detached: true });
-    const end = await serveRpc(child, request.raw, reply.raw, `application/x-${service}-result`, limits);
-    reply.hijack();
-    return end.wasCut;
+    const call: ServiceCall = {
+      options: ['--stateless-rpc'],
+      env: protocolOf(request),
+      async drive(child) {
+        const end = await serveRpc(child, request.raw, reply.raw, `application/x-${service}-result`, rpc);
+        reply.hijack();
+        return end.wasCut;
+      },
+    };
+    if (isPush) await services.receive(access, pusherOf(request), call);
+    else await services.upload(access, call);
   }
 
   function pusherOf(request: FastifyRequest): Pusher {

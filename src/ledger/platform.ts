@@ -1,4 +1,4 @@
-/** The platform's own ledger, in a bare repository beside the apps': the access tokens and the hosts. */
+/** The platform's own ledger, in a bare repository beside the apps': people, their keys and tokens, and the hosts. */
 import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -9,20 +9,46 @@ import { isErrno } from '../errors.js';
 import type { Git } from '../git/git.js';
 import { DocumentRef, repositoryExists } from './documents.js';
 import { HostBook } from './hosts.js';
-import { Tokens } from './tokens.js';
+import type { Identity } from './identity.js';
+import { Passes } from './passes.js';
+import { People } from './people.js';
+import { RecentDocuments } from './recent-documents.js';
+import { TokenUses } from './token-uses.js';
+import { Tokens, tokenId } from './tokens.js';
 
-export type { Identity, TokenRecord, TokenScopes } from './tokens.js';
+export type { Identity } from './identity.js';
+export type { TokenRecord, TokenScopes } from './tokens.js';
 
 export class PlatformLedger {
+  readonly people: People;
+  readonly passes: Passes;
   readonly tokens: Tokens;
+  readonly uses: TokenUses;
   readonly hosts: HostBook;
 
-  constructor(paths: Pick<HomePaths, 'platformRepository'>, git: Git, clock: Clock = systemClock) {
+  constructor(
+    paths: Pick<HomePaths, 'platformRepository' | 'tokenUses'>,
+    git: Git,
+    clock: Clock = systemClock,
+  ) {
     const gitDir = paths.platformRepository;
     const ref = new DocumentRef(git, gitDir, clock);
     const prepare = (): Promise<void> => createPlatformRepository(git, gitDir);
-    this.tokens = new Tokens(ref, prepare, clock);
+    // What people and tokens read for every request, they share: a user who is removed is gone with their tokens.
+    const recent = new RecentDocuments(ref, clock);
+    this.people = new People(ref, recent, prepare, clock);
+    this.passes = new Passes(this.people);
+    this.tokens = new Tokens(ref, recent, prepare, clock);
+    this.uses = new TokenUses(paths.tokenUses, clock);
     this.hosts = new HostBook(ref, prepare, clock);
+  }
+
+  /** Whoever has this token: of the ledger, or of a command that came by SSH. Undefined for what is not valid any more. */
+  async identify(token: string): Promise<Identity | undefined> {
+    const identity = (await this.passes.verify(token)) ?? (await this.tokens.verify(token));
+    const id = identity === undefined ? undefined : tokenId(token);
+    if (id !== undefined) await this.uses.note(id);
+    return identity;
   }
 }
 

@@ -1,34 +1,29 @@
 /**
  * Access tokens: who may call the API and push. A token is shown once, when it is made; the platform's ledger keeps its
  * SHA-256 only. A plain hash is enough: the secret is 256 random bits, which no dictionary holds.
- *
- *   tokens/<id>.json   hash, name, scopes, createdAt, revokedAt
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { z } from 'zod';
 import type { Clock } from '../clock.js';
 import { SlipwayError } from '../errors.js';
-import { ADMINISTRATOR, type AppAction, allows, type Role } from '../model/access.js';
+import type { Role } from '../model/access.js';
 import { checkAppName } from '../model/app.js';
 import { toDocument } from './app-documents.js';
-import { type DocumentRef, type Documents, oneLine } from './documents.js';
-
-/** What a token allows. */
-export interface Identity {
-  /** Who it is, for ledgers and logs. */
-  readonly name: string;
-  readonly admin: boolean;
-  readonly mayCreateApps: boolean;
-  readonly apps: '*' | readonly string[];
-  may(app: string, action: AppAction): boolean;
-}
+import { type DocumentRef, oneLine } from './documents.js';
+import { type Identity, identityOfToken, isAdministered } from './identity.js';
+import { type PeopleState, readPeople, type StoredToken, tokenPath } from './people-documents.js';
+import type { RecentDocuments } from './recent-documents.js';
 
 export interface TokenScopes {
   /** Whom the token speaks for. */
   readonly name: string;
+  /** Of a user of this name; else of a machine. */
+  readonly ofUser?: true;
   readonly apps: '*' | readonly string[];
+  /** At most what this role allows. */
+  readonly role?: Role;
   readonly admin: boolean;
   readonly mayCreateApps: boolean;
+  readonly expiresAt?: string;
 }
 
 /** A token as it is listed: all but its secret. */
@@ -40,37 +35,27 @@ export interface TokenRecord extends TokenScopes {
 }
 
 const TOKEN = /^slipway_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$/;
-/** How long another process's revocation may go unseen, in ms. */
-const FRESH_MS = 1000;
-
-const stored = z.object({
-  hash: z.hex().length(64),
-  name: z.string(),
-  apps: z.union([z.literal('*'), z.array(z.string())]),
-  admin: z.boolean(),
-  mayCreateApps: z.boolean(),
-  createdAt: z.string(),
-  createdBy: z.string(),
-  revokedAt: z.string().exactOptional(),
-});
-type StoredToken = z.infer<typeof stored>;
 
 export class Tokens {
   readonly #ref: DocumentRef;
+  readonly #recent: RecentDocuments;
   readonly #prepare: () => Promise<void>;
   readonly #clock: Clock;
-  #read: { at: number; tokens: Promise<ReadonlyMap<string, StoredToken>> } | undefined;
-  readonly #parsed = new WeakMap<Documents, ReadonlyMap<string, StoredToken>>();
 
   /** `prepare` makes the repository; it is called before each change. */
-  constructor(ref: DocumentRef, prepare: () => Promise<void>, clock: Clock) {
+  constructor(ref: DocumentRef, recent: RecentDocuments, prepare: () => Promise<void>, clock: Clock) {
     this.#ref = ref;
+    this.#recent = recent;
     this.#prepare = prepare;
     this.#clock = clock;
   }
 
-  /** `who` makes it. The token in the answer is never to be had again. Throws `bad_request`, `invalid_name`. */
+  /**
+   * `who` makes it. The token in the answer is never to be had again. Throws `bad_request`, `invalid_name`, `not_found` when there
+   * is no such user, and `conflict` for a machine that has the name of one.
+   */
   async create(scopes: TokenScopes & { readonly who: string }): Promise<{ token: string; id: string }> {
+    const { ofUser, role, expiresAt } = scopes;
     const name = oneLine(scopes.name);
     if (name === '' || name.length > 100 || /[<>]/.test(name)) {
       throw new SlipwayError('bad_request', 'a token needs the name of whom it speaks for', {
@@ -83,19 +68,25 @@ export class Tokens {
     const record: StoredToken = {
       hash: hash(secret).toString('hex'),
       name,
+      ...(ofUser === undefined ? {} : { ofUser }),
       apps: scopes.apps === '*' ? '*' : [...scopes.apps],
+      ...(role === undefined ? {} : { role }),
       admin: scopes.admin,
       mayCreateApps: scopes.mayCreateApps,
       createdAt: this.#now(),
       createdBy: oneLine(scopes.who),
+      ...(expiresAt === undefined ? {} : { expiresAt }),
     };
     await this.#prepare();
-    await this.#ref.change(() => ({
-      files: { [tokenPath(id)]: toDocument(record) },
-      message: `token: create ${id} for ${name} by ${scopes.who}`,
-      who: scopes.who,
-    }));
-    this.#read = undefined;
+    await this.#ref.change((now) => {
+      checkOwner(readPeople(now), record);
+      return {
+        files: { [tokenPath(id)]: toDocument(record) },
+        message: `token: create ${id} for ${name} by ${scopes.who}`,
+        who: scopes.who,
+      };
+    });
+    this.#recent.forget();
     return { token: `slipway_${id}_${secret}`, id };
   }
 
@@ -103,76 +94,41 @@ export class Tokens {
   async verify(token: string): Promise<Identity | undefined> {
     const [, id, secret] = TOKEN.exec(token) ?? [];
     if (id === undefined || secret === undefined) return undefined;
-    const known = (await this.#recent()).get(id);
+    const state = readPeople(await this.#recent.read());
+    const known = state.tokens.get(id);
     // The comparison takes the same time whether the id exists or not.
     const matches = timingSafeEqual(hash(secret), Buffer.from(known?.hash ?? '0'.repeat(64), 'hex'));
-    if (!matches || known === undefined || known.revokedAt !== undefined) return undefined;
-    const { name, admin, mayCreateApps, apps } = known;
-    const role = roleOf(known);
-    const isTheirs = (app: string): boolean => admin || apps === '*' || apps.includes(app);
-    return {
-      name,
-      admin,
-      mayCreateApps,
-      apps,
-      may: (app, action) => isTheirs(app) && allows(role, action),
-    };
+    if (!matches || known === undefined) return undefined;
+    return identityOfToken(state, known, this.#clock.now());
   }
 
   /** All of them, also the revoked ones; the oldest first. */
   async list(): Promise<TokenRecord[]> {
-    return [...(await this.#current())]
+    return [...readPeople(await this.#ref.read()).tokens]
       .map(([id, { hash: _hash, ...rest }]) => ({ id, ...rest }))
       .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
   }
 
-  /** Nothing happens if it is revoked already. Throws `not_found`. */
+  /** Nothing happens if it is revoked already. Throws `not_found`, or `conflict` for what alone still administers the platform. */
   async revoke(id: string, who: string): Promise<void> {
     await this.#ref.change((now) => {
-      const known = now === undefined ? undefined : this.#parse(now).get(id);
+      const state = readPeople(now);
+      const known = state.tokens.get(id);
       if (known === undefined) {
         throw new SlipwayError('not_found', `there is no token ${JSON.stringify(id.slice(0, 60))}`);
       }
       if (known.revokedAt !== undefined) return undefined;
+      if (known.admin && !isAdministered(state, this.#clock.now(), ({ token }) => token !== id))
+        throw new SlipwayError('conflict', `${id} is the last token that administers this platform`, {
+          hint: 'make an administrator first: slipway users:add NAME --admin',
+        });
       return {
         files: { [tokenPath(id)]: toDocument({ ...known, revokedAt: this.#now() }) },
         message: `token: revoke ${id} of ${known.name} by ${who}`,
         who,
       };
     });
-    this.#read = undefined;
-  }
-
-  async #recent(): Promise<ReadonlyMap<string, StoredToken>> {
-    const now = this.#clock.now();
-    if (this.#read === undefined || now - this.#read.at >= FRESH_MS || now < this.#read.at) {
-      const read = { at: now, tokens: this.#current() };
-      // A failed read is not remembered.
-      read.tokens.catch(() => {
-        if (this.#read === read) this.#read = undefined;
-      });
-      this.#read = read;
-    }
-    return this.#read.tokens;
-  }
-
-  async #current(): Promise<ReadonlyMap<string, StoredToken>> {
-    const documents = await this.#ref.read();
-    return documents === undefined ? new Map() : this.#parse(documents);
-  }
-
-  #parse(documents: Documents): ReadonlyMap<string, StoredToken> {
-    const known = this.#parsed.get(documents);
-    if (known !== undefined) return known;
-    const tokens = new Map<string, StoredToken>();
-    for (const [path, content] of documents.files) {
-      const id = /^tokens\/([0-9a-f]{12})\.json$/.exec(path)?.[1];
-      const token = id === undefined ? undefined : parseToken(content);
-      // A document that cannot be read lets nobody in, and keeps nobody else out.
-      if (id !== undefined && token !== undefined) tokens.set(id, token);
-    }
-    this.#parsed.set(documents, tokens);
-    return tokens;
+    this.#recent.forget();
   }
 
   #now(): string {
@@ -180,22 +136,20 @@ export class Tokens {
   }
 }
 
-/** A token that says no role is a developer's; who may create apps may do everything with them. */
-function roleOf({ admin, mayCreateApps }: StoredToken): Role | typeof ADMINISTRATOR {
-  if (admin) return ADMINISTRATOR;
-  return mayCreateApps ? 'admin' : 'developer';
+/** The id of what looks like a token, for what is noted of its use. */
+export function tokenId(token: string): string | undefined {
+  return TOKEN.exec(token)?.[1];
 }
 
-function parseToken(content: string): StoredToken | undefined {
-  try {
-    return stored.parse(JSON.parse(content));
-  } catch {
-    return undefined;
-  }
-}
-
-function tokenPath(id: string): string {
-  return `tokens/${id}.json`;
+function checkOwner({ users }: PeopleState, { name, ofUser }: StoredToken): void {
+  if (users.has(name) === (ofUser === true)) return;
+  if (ofUser)
+    throw new SlipwayError('not_found', `there is no user ${JSON.stringify(name)}`, {
+      hint: `slipway users:add ${name}`,
+    });
+  throw new SlipwayError('conflict', `${name} is a user: a machine needs a name of its own`, {
+    hint: 'choose another, for example: ci',
+  });
 }
 
 function hash(secret: string): Buffer {

@@ -24,6 +24,15 @@ export function checkDeploymentId(id: string): string {
   });
 }
 
+/** What all ids of this millisecond begin with; as text it comes before them, and after those of earlier ones. */
+export function firstIdOf(ms: number): string {
+  let time = '';
+  for (let rest = ms; time.length < TIME_DIGITS; rest = Math.floor(rest / 32)) {
+    time = DIGITS.charAt(rest % 32) + time;
+  }
+  return `b${time}`;
+}
+
 export class DeploymentIds {
   readonly #clock: Clock;
   #lastMs = 0;
@@ -35,10 +44,6 @@ export class DeploymentIds {
   next(): string {
     // Two ids of one millisecond, or a clock set back, must still sort in the order they were given out.
     this.#lastMs = Math.max(this.#clock.now(), this.#lastMs + 1);
-    let time = '';
-    for (let rest = this.#lastMs; time.length < TIME_DIGITS; rest = Math.floor(rest / 32)) {
-      time = DIGITS.charAt(rest % 32) + time;
-    }
-    return `b${time}${Array.from({ length: RANDOM_DIGITS }, () => DIGITS.charAt(randomInt(32))).join('')}`;
+    return `${firstIdOf(this.#lastMs)}${Array.from({ length: RANDOM_DIGITS }, () => DIGITS.charAt(randomInt(32))).join('')}`;
   }
 }

@@ -13,7 +13,7 @@ import { type Clock, systemClock } from '../clock.js';
 import { homePaths } from '../config.js';
 import { makeDirectory, syncDirectory } from '../durable.js';
 import { isErrno, SlipwayError } from '../errors.js';
-import { checkAppName } from '../model/app.js';
+import { checkAppName, isAppName } from '../model/app.js';
 import {
   apply,
   type ClaimPhase,
@@ -108,6 +108,24 @@ export class DeploymentStore {
   async get(app: string, id: string): Promise<Deployment | undefined> {
     const text = await readJournal(this.#journalPath(app, id));
     return text === undefined ? undefined : foldDeployment(app, id, parseJournal(text));
+  }
+
+  /** Its journal, in the order of the file; undefined when there is none. */
+  async events(app: string, id: string): Promise<readonly DeploymentEvent[] | undefined> {
+    const text = await readJournal(this.#journalPath(app, id));
+    return text === undefined ? undefined : parseJournal(text);
+  }
+
+  /** The ids of all apps from this one on (see `firstIdOf`). Reads no journal. */
+  async listSince(from: string): Promise<{ readonly app: string; readonly id: string }[]> {
+    const names = await readdir(this.#directory).catch((thrown: unknown) => {
+      if (isErrno(thrown, 'ENOENT')) return [];
+      throw thrown;
+    });
+    const found: { app: string; id: string }[] = [];
+    for (const app of names.filter(isAppName))
+      for (const id of await this.#idsOf(app)) if (id >= from) found.push({ app, id });
+    return found;
   }
 
   /** The deployment after the events, which may not have counted: the caller looks. Throws `not_found`. */

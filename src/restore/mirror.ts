@@ -15,6 +15,8 @@ export interface Mirror {
   readonly record: string | undefined;
   /** What opens the hosts. */
   readonly hosts: string | undefined;
+  /** What the platform is known by over SSH. */
+  readonly ssh: string | undefined;
 }
 
 /** `git/apps` and `git/platform.git` below the directory, as in a home, or `apps` and `platform.git`. Throws `not_found`. */
@@ -35,6 +37,7 @@ export async function findMirror(directory: string): Promise<Mirror> {
       platformId: await ifThere(join(directory, 'platform.id')),
       record: await ifThere(join(directory, 'platform.json')),
       hosts: await ifThere(join(directory, 'hosts')),
+      ssh: await ifThere(join(directory, 'ssh')),
     };
   }
   throw new SlipwayError('not_found', 'there are no repositories of a platform', {

@@ -73,7 +73,7 @@ export async function restore(wish: RestoreWish): Promise<Restored> {
     apps.push(said);
     if (state !== undefined) states.set(app, state);
   }
-  const tokens = await countTokens(git, mirror);
+  const tokens = await countTokens(git, home, mirror);
   const problems =
     tokens === 0 ? ['there are no tokens: the first start makes one for an administrator'] : [];
   const hasProblems = apps.some((app) => app.problems.length > 0);
@@ -181,9 +181,9 @@ function configProblems(
   ];
 }
 
-async function countTokens(git: Git, { platform }: Mirror): Promise<number> {
+async function countTokens(git: Git, home: string, { platform }: Mirror): Promise<number> {
   if (platform === undefined) return 0;
-  const { tokens } = new PlatformLedger({ platformRepository: platform }, git);
+  const { tokens } = new PlatformLedger({ ...homePaths(home), platformRepository: platform }, git);
   return (await tokens.list()).filter(({ revokedAt }) => revokedAt === undefined).length;
 }
 
@@ -203,9 +203,13 @@ async function write(
   }
   for (const from of [mirror.platformId, mirror.record])
     if (from !== undefined) await copyFile(from, join(home, from.slice(dirname(from).length + 1)));
-  if (mirror.hosts !== undefined) {
-    await cp(mirror.hosts, paths.hostCredentials, { recursive: true });
-    await makePrivate(paths.hostCredentials);
+  for (const [from, to] of [
+    [mirror.hosts, paths.hostCredentials],
+    [mirror.ssh, paths.ssh],
+  ] as const) {
+    if (from === undefined) continue;
+    await cp(from, to, { recursive: true });
+    await makePrivate(to);
   }
   if (registryData !== undefined)
     await cp(registryData, join(home, 'registry'), { recursive: true, preserveTimestamps: true });

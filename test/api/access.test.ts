@@ -23,7 +23,8 @@ function path(route: string, app = 'hello'): string {
 const methodOf = (route: string): string => route.split(' ')[0] ?? '';
 
 function apiRoutes(): string[] {
-  return platform.routes.filter((route) => route.includes(' /v1/'));
+  // The document of the API is everybody's.
+  return platform.routes.filter((route) => route.includes(' /v1/') && !route.endsWith('/openapi.json'));
 }
 
 describe('tokens', () => {
@@ -110,7 +111,7 @@ describe('apps of others', () => {
           ...(['POST', 'PATCH', 'PUT'].includes(methodOf(route)) ? { body: { A: 'b' } } : {}),
         });
         const { date, 'content-length': _length, ...rest } = headers;
-        return { status, rest, text: text.replaceAll(app, 'APP') };
+        return { status, rest, text: text.replaceAll(app, 'APP').replace(/urn:uuid:[0-9a-f-]{36}/, 'ID') };
       };
       const forbidden = await ask('secret');
       expect([route, forbidden]).toEqual([route, await ask('absent')]);
@@ -191,11 +192,14 @@ describe('hostile names', () => {
   test('as an app: 400 or 404 in JSON on every route, whatever the name', async () => {
     for (const route of apiRoutes().filter((each) => each.includes('/:app') && !each.startsWith('HEAD'))) {
       for (const name of NAMES) {
+        // A client resolves `..` by itself, and asks for /v1/events.
+        const { pathname } = new URL(path(route, name).slice(0, 1000), 'http://x');
+        if (pathname === '/v1/events') continue;
         const answer = await platform.call(methodOf(route), path(route, name));
         expect([route, name, answer.status]).toEqual([route, name, expect.toBeOneOf([400, 404])]);
         expect([name, Object.keys(answer.body)]).toEqual([name, expect.arrayContaining(['code', 'message'])]);
-        expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
-        expect(answer.text.length).toBeLessThan(600);
+        expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8');
+        expect(answer.text.length).toBeLessThan(800);
       }
     }
   });

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { Platform } from './support/platform.js';
+import { errorOf, Platform } from './support/platform.js';
 
 let platform: Platform;
 
@@ -32,7 +32,8 @@ async function dial(): Promise<Socket> {
 }
 
 function bodyOf(answer: string): unknown {
-  return JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4));
+  const [head = '', body = ''] = answer.split('\r\n\r\n');
+  return errorOf(JSON.parse(body), /^content-type: (.*)$/m.exec(head)?.[1]);
 }
 
 const WRITES: readonly [string, string][] = [
@@ -159,6 +160,31 @@ describe('bodies', () => {
     await once(socket, 'close');
     expect((await platform.call('GET', '/v1/apps')).status).toBe(200);
     expect(await platform.ledger.listApps()).toEqual(['hello']);
+  });
+});
+
+describe('an error', () => {
+  test('is problem details, with its place in the log of the web process', async () => {
+    const answer = await platform.call('GET', '/v1/apps/absent');
+    expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8');
+    const problem = JSON.parse(answer.text);
+    expect(problem).toEqual({
+      type: 'urn:slipway:error:not_found',
+      title: 'Not found',
+      status: 404,
+      detail: 'there is no app "absent" that you may use',
+      instance: expect.stringMatching(/^urn:uuid:[0-9a-f-]{36}$/),
+      code: 'not_found',
+      hint: 'see: slipway apps:list',
+    });
+    const again = await platform.call('GET', '/v1/apps/absent');
+    expect(JSON.parse(again.text).instance).not.toBe(problem.instance);
+  });
+
+  test('before a request is one has a status of its own', async () => {
+    const answer = await raw('SSH-2.0-OpenSSH_9.2\r\n');
+    const problem = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')));
+    expect(problem).toMatchObject({ status: 400, code: 'bad_request', title: 'Bad request' });
   });
 });
 

@@ -151,7 +151,13 @@ describe('the app of the git remote', () => {
     expect(appOfUrl('http://127.0.0.1:7070/git/hello.git', at)).toBe('hello');
     expect(appOfUrl('http://127.0.0.1:7070/git/hello', `${at}/`)).toBe('hello');
     expect(appOfUrl('http://slipway:t@127.0.0.1:7070/git/hello.git/', at)).toBe('hello');
+    expect(appOfUrl('ssh://git@127.0.0.1:2222/hello', at)).toBe('hello');
+    expect(appOfUrl('ssh://127.0.0.1/hello.git/', at)).toBe('hello');
     for (const other of [
+      'ssh://git@evil.example:2222/hello',
+      'ssh://git@127.0.0.1:2222/a/hello',
+      'ssh://git@127.0.0.1:2222/',
+      'ssh://',
       'http://127.0.0.1:70701/git/hello.git',
       'https://127.0.0.1:7070/git/hello.git',
       'http://127.0.0.1:7070/git/hello/x.git',
@@ -192,8 +198,8 @@ describe('tokens', () => {
 
     const id = token.split('_')[1] ?? '';
     const list = await terminal.run(['tokens']);
-    expect(list.out).toMatch(/^TOKEN +NAME +APPS +RIGHTS +MADE +STATE\n/);
-    expect(list.out).toMatch(new RegExp(`^${id} +ci +shown,here +\\S+ \\S+Z$`, 'm'));
+    expect(list.out).toMatch(/^TOKEN +NAME +APPS +RIGHTS +MADE +USED +STATE\n/);
+    expect(list.out).toMatch(new RegExp(`^${id} +ci +shown,here +\\S+ \\S+Z +\\S+ \\S+Z$`, 'm'));
     const revoked = await terminal.run(['tokens:revoke', id]);
     expect([revoked.code, revoked.out]).toEqual([0, `token ${id} is revoked\n`]);
     expect((await terminal.run(['tokens'])).out).toMatch(new RegExp(`^${id} .* revoked$`, 'm'));
@@ -204,7 +210,8 @@ describe('tokens', () => {
     const none = await terminal.run(['tokens:create', 'x']);
     expect([none.code, none.err]).toEqual([
       2,
-      ' !     which apps may it use?\n !     name them: --apps hello,shop (or --apps "*")\n',
+      ' !     which apps may x use? It is no user who has some\n' +
+        ' !     name them: --apps hello,shop (or --apps "*"); or first: slipway users:add x\n',
     ]);
     const admin = await terminal.run(['tokens:create', 'root', '--admin', '--json']);
     expect(admin.json).toMatchObject({ name: 'root', admin: true, mayCreateApps: true, apps: '*' });
@@ -217,13 +224,18 @@ describe('tokens', () => {
 
   test('are not for others', async () => {
     const alice = await Terminal.at(url, platform.token('alice'));
-    for (const argv of [['tokens'], ['tokens:create', 'x', '--admin'], ['tokens:revoke', 'abc']]) {
+    expect((await alice.run(['tokens', '--json'])).json).toEqual([]);
+    const [, id = ''] = platform.token('admin').split('_');
+    for (const [argv, says] of [
+      [['tokens:create', 'x', '--admin'], 'a token for another user needs an administrator'],
+      [
+        ['tokens:create'],
+        'a token can be made by a user, and not by a token that is limited or of a machine',
+      ],
+      [['tokens:revoke', id], 'there is no such token'],
+    ] as const) {
       const { code, err } = await alice.run(argv);
-      expect([argv, code, err]).toEqual([
-        argv,
-        1,
-        ' !     this needs an admin token\n !     ask the operator of this platform\n',
-      ]);
+      expect([argv, code, err]).toEqual([argv, 1, expect.stringContaining(` !     ${says}\n`)]);
     }
     const absent = await terminal.run(['tokens:revoke', '../x']);
     expect([absent.code, absent.err]).toEqual([

@@ -105,9 +105,7 @@ describe('a cut connection', () => {
       [400, 'bad_request'],
     ] as const) {
       const following = follow((_request, response) =>
-        response
-          .writeHead(status)
-          .end(JSON.stringify({ code, message: 'no such build', hint: 'see builds' })),
+        response.writeHead(status).end(JSON.stringify({ code, detail: 'no such build', hint: 'see builds' })),
       );
       await expect(following).rejects.toMatchObject({ code, message: 'no such build', hint: 'see builds' });
     }

@@ -10,6 +10,7 @@ import { Platform } from '../api/support/platform.js';
 import { importsOf, readSources } from '../rules/sources.js';
 import { makeCertificate } from '../support/certificates.js';
 import { startRegistry, type TestRegistry } from '../support/registry.js';
+import { makeSshKey } from '../support/ssh-keys.js';
 import { Terminal } from './support/terminal.js';
 
 let platform: Platform;
@@ -103,9 +104,20 @@ const COMMANDS = [
   'hosts:prepare',
   'placement',
   'placement:set',
+  'users',
+  'users:add',
+  'users:change',
+  'users:remove',
+  'access',
+  'access:add',
+  'access:remove',
+  'keys',
+  'keys:add',
+  'keys:remove',
   'tokens:create',
   'tokens:list',
   'tokens:revoke',
+  'events',
   'restore',
   'git:credential',
 ];
@@ -129,6 +141,13 @@ const WITHOUT_APP = [
   'hosts:remove',
   'hosts:key',
   'hosts:prepare',
+  'users',
+  'users:add',
+  'users:change',
+  'users:remove',
+  'keys',
+  'keys:add',
+  'keys:remove',
   'tokens:create',
   'tokens:list',
   'tokens:revoke',
@@ -342,6 +361,7 @@ describe('with --json', () => {
     const { id } = (await platform.store.list('hello'))[0]!;
     const waiting = await platform.push('hello', 'FROM waiting');
     const token = await terminal.run(['tokens:create', 'x', '--apps', 'hello', '--json']);
+    const sshKey = await makeSshKey();
     await writeFile(join(terminal.directory, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n');
     const image = `${registry.host}/made:1`;
     terminal.env = { ...terminal.env, SLIPWAY_HOME: join(terminal.home, 'restored') };
@@ -417,6 +437,17 @@ describe('with --json', () => {
       ['hosts:remove', 'alpha'],
       ['hosts:key'],
       ['hosts:prepare', 'ssh://root@10.0.0.5'],
+      ['users:add', 'ada'],
+      ['users:change', 'ada', '--may-create'],
+      ['users'],
+      ['access:add', 'ada', 'viewer', '-a', 'hello'],
+      ['access', '-a', 'hello'],
+      ['access:remove', 'ada', '-a', 'hello'],
+      ['keys:add', `${sshKey.path}.pub`, '--user', 'ada'],
+      ['keys'],
+      ['keys:remove', sshKey.fingerprint],
+      ['users:remove', 'ada'],
+      ['events', '-a', 'hello'],
       ['tokens:create', 'y', '--admin'],
       ['tokens:list'],
       ['tokens:revoke', token.json.id],
@@ -468,6 +499,7 @@ test('starts without a heavy module: only builtins and small files of this proje
     'src/format-bytes.ts',
     'src/frames.ts',
     'src/logs/seconds.ts',
+    'src/model/access.ts',
     'src/model/app.ts',
     'src/model/domain.ts',
     'src/model/host.ts',

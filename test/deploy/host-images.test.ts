@@ -76,7 +76,8 @@ describe.skipIf(missing !== undefined)('a sweep of a host', () => {
     const one = await image('gone', 'one');
     await world.rollOut(await world.release('gone', one));
     const queues = { enqueueRollout: async () => true };
-    await destroyApp({ store: world.store, ledger: world.ledger, queues }, 'gone', 'alice');
+    const people = { endApp: async () => {} };
+    await destroyApp({ store: world.store, ledger: world.ledger, queues, people }, 'gone', 'alice');
     await world.reconcile();
     await world.parts.retirements.idle();
     expect((await sweep()).hosts[0]?.apps).toEqual([{ app: 'gone', images: 1, bytes: expect.any(Number) }]);

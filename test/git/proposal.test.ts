@@ -97,8 +97,8 @@ describe('the report to git', () => {
 describe('access', () => {
   const pusher = (apps: readonly string[], mayCreateApps: boolean): Pusher => ({
     name: 'ada',
-    mayCreateApps,
     may: (app) => apps.includes(app),
+    mayCreate: (app) => mayCreateApps && apps.includes(app),
   });
 
   function directory(...existing: string[]): AppDirectory & { looked: string[] } {

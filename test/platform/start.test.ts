@@ -114,7 +114,15 @@ const urlOf = (supervisor: Supervisor): string => /API and git +(\S+)/.exec(supe
 describe.skipIf(!asRoot)('npm start', () => {
   it('starts what nobody configured, then the processes, and says where everything is', async () => {
     const supervisor = await started();
-    expect(Object.keys(parts()).sort()).toEqual(['edge', 'redis', 'registry', 'slipway', 'web', 'witness']);
+    expect(Object.keys(parts()).sort()).toEqual([
+      'edge',
+      'redis',
+      'registry',
+      'slipway',
+      'ssh',
+      'web',
+      'witness',
+    ]);
     expect(await (await fetch(urlOf(supervisor))).text()).toBe('web');
     const out = supervisor.output();
     expect(out).toContain('witness  | witness is here');

@@ -4,7 +4,8 @@ import { type Import, importsOf, type Sources } from './sources.js';
 /** What each room may import of others. Of `native` only its index, everywhere. */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   native: [],
-  src: ['native'],
+  client: [],
+  src: ['native', 'client'],
   deploy: ['src', 'native'],
   workers: ['deploy', 'src', 'native'],
   platform: ['src', 'native'],

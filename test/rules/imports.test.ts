@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { builtinFaults, directionFaults, isPure, pageFaults, purityFaults } from './import-rules.js';
 import { importsOf, readSources, type Sources } from './sources.js';
 
-const project = readSources(['native', 'src', 'deploy', 'workers', 'platform']);
+const project = readSources(['native', 'client', 'src', 'deploy', 'workers', 'platform']);
 const BUILTINS = builtinModules.filter((name) => !name.startsWith('_'));
 
 function files(texts: Record<string, string>): Sources {

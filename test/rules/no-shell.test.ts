@@ -41,7 +41,7 @@ function shellFaults(sources: Sources): string[] {
   );
 }
 
-const project = readSources(['native', 'src', 'deploy', 'workers', 'platform']);
+const project = readSources(['native', 'client', 'src', 'deploy', 'workers', 'platform']);
 
 describe('no shell', () => {
   it('is started by the control plane', () => {

@@ -27,6 +27,7 @@ const create: Command = {
       `Created ${app.name}`,
       `  address   ${app.url}`,
       `  git       ${app.gitUrl}`,
+      ...(app.sshUrl === undefined ? [] : [`  by SSH    ${app.sshUrl}`]),
       added
         ? `  the git remote "slipway" is set; deploy with: git push slipway HEAD:${app.deployBranch}`
         : `  deploy with: git push ${app.gitUrl} HEAD:${app.deployBranch}`,
@@ -44,7 +45,7 @@ const list: Command = {
   ofApp: false,
   args: { min: 0, max: 0 },
   async run(invocation) {
-    const { apps } = await (await invocation.client()).get<{ apps: AppView[] }>('/v1/apps');
+    const apps = await (await invocation.client()).list<AppView>('/v1/apps', 'apps');
     const rows = apps.map((app) => [app.name, app.release?.version ?? '-', app.url]);
     invocation.output.result(
       apps,
@@ -69,6 +70,7 @@ const info: Command = {
       `app       ${app.name}`,
       `address   ${app.url}`,
       `git       ${app.gitUrl}`,
+      ...(app.sshUrl === undefined ? [] : [`by SSH    ${app.sshUrl}`]),
       `branch    ${app.deployBranch}`,
       `live      ${app.release === undefined ? 'nothing yet' : `${app.release.version}, ${app.release.description}`}`,
       ...(app.release === undefined

@@ -61,6 +61,7 @@ const options: Readonly<Record<string, OptionSpec>> = {
 
 const build: Command = {
   name: 'build',
+  onlyHere: true,
   usage: '[DIR | REPO.git#REF | -]',
   help: 'Build an image from a Dockerfile here, without a platform.',
   options,

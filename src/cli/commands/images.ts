@@ -19,6 +19,7 @@ const NAME: OptionSpec = { type: 'string', value: 'NAME', help: 'of an archive w
 
 const history: Command = {
   name: 'image:history',
+  onlyHere: true,
   usage: 'REF|PATH',
   help: 'Show what each layer of an image was made by, the newest first.',
   notes: [
@@ -41,6 +42,7 @@ const history: Command = {
 
 const load: Command = {
   name: 'image:load',
+  onlyHere: true,
   usage: 'FILE|- REF',
   help: 'Push the image of an archive to a registry.',
   notes: [
@@ -61,6 +63,7 @@ const load: Command = {
 
 const save: Command = {
   name: 'image:save',
+  onlyHere: true,
   usage: 'REF FILE|-',
   help: 'Write an image of a registry to an archive for docker load and OCI tools.',
   examples: [

@@ -6,6 +6,7 @@ import { type Command, EXIT, UsageError } from '../usage.js';
 
 const login: Command = {
   name: 'login',
+  onlyHere: true,
   usage: 'URL',
   help: 'Log in to a platform. The token is read from standard input, or from SLIPWAY_TOKEN.',
   examples: ['slipway login http://127.0.0.1:7070 < token-file'],
@@ -50,6 +51,7 @@ const whoami: Command = {
 /** gitcredentials(7): git writes what it knows to standard input and reads user name and password. */
 const gitCredential: Command = {
   name: 'git:credential',
+  onlyHere: true,
   usage: 'get|store|erase',
   help: 'Answer git with your token; apps:create sets this up.',
   examples: ["git config credential.http://127.0.0.1:7070.helper '!slipway git:credential'"],

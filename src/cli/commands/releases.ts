@@ -14,9 +14,8 @@ const releases: Command = {
   args: { min: 0, max: 0 },
   async run(invocation) {
     const app = await invocation.app();
-    const { releases: list } = await (await invocation.client()).get<{ releases: ReleaseView[] }>(
-      `/v1/apps/${app}/releases`,
-    );
+    const client = await invocation.client();
+    const list = await client.list<ReleaseView>(`/v1/apps/${app}/releases`, 'releases');
     const rows = list.map((release) => [
       release.version,
       [

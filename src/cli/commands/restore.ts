@@ -3,6 +3,7 @@ import type { Command } from '../usage.js';
 
 const restore: Command = {
   name: 'restore',
+  onlyHere: true,
   usage: 'DIR',
   help: 'Rebuild a platform in an empty SLIPWAY_HOME from a mirror and its registry.',
   notes: [

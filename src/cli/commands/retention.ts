@@ -105,7 +105,7 @@ Bytes are those that nothing else there needs; a registry frees them when it cle
 };
 
 async function appNames(client: ApiClient): Promise<string[]> {
-  const { apps } = await client.get<{ apps: { name: string }[] }>('/v1/apps');
+  const apps = await client.list<{ name: string }>('/v1/apps', 'apps');
   return apps.map(({ name }) => name);
 }
 

@@ -1,6 +1,8 @@
 /** Who changed what, and when; the newest first. */
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
+import type { ValueChange } from '../../ledger/event-documents.js';
+import type { EventPage } from '../../ledger/event-log.js';
 import { ask, type Fault, toFault } from '../api.js';
 import { Loaded } from '../parts/loaded.js';
 import { Notice } from '../parts/notice.js';
@@ -8,38 +10,12 @@ import { Ago } from '../parts/time.js';
 import { useResource } from '../resource.js';
 import { appPath } from '../routes.js';
 
-interface Change {
-  readonly name: string;
-  readonly is: 'added' | 'changed' | 'removed';
-  readonly before?: unknown;
-  readonly after?: unknown;
-}
-
-interface Event {
-  readonly id: string;
-  readonly at: string;
-  readonly who: string;
-  readonly app?: string;
-  readonly did: string;
-  readonly changes: readonly Change[];
-}
-
-interface EventPage {
-  readonly events: readonly Event[];
-  /** Where older ones begin. */
-  readonly next?: string;
-}
-
 export function Events(): JSX.Element {
   const newest = useResource<EventPage>('/v1/events', { everyMs: 5000 });
   return (
     <div class="page">
       <h1 tabIndex={-1}>Events</h1>
-      {newest.data === undefined && newest.fault?.status === 404 ? (
-        <p class="empty">This platform keeps no events.</p>
-      ) : (
-        <Loaded from={newest}>{(page) => <List newest={page} />}</Loaded>
-      )}
+      <Loaded from={newest}>{(page) => <List newest={page} />}</Loaded>
     </div>
   );
 }
@@ -97,7 +73,7 @@ function List({ newest }: { readonly newest: EventPage }): JSX.Element {
   );
 }
 
-function describeChange({ is, before, after }: Change): string {
+function describeChange({ is, before, after }: ValueChange): string {
   const shown = (value: unknown): string =>
     (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, 200);
   const ends = [before, after].filter((value) => value !== undefined).map(shown);

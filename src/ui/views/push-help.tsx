@@ -4,7 +4,7 @@ import type { AppView } from '../../api/views.js';
 import { Copy } from '../parts/copy.js';
 
 export function PushHelp({ app }: { readonly app: AppView }): JSX.Element {
-  const { name, gitUrl, deployBranch } = app;
+  const { name, gitUrl, sshUrl, deployBranch } = app;
   return (
     <section class="first-push" aria-labelledby="first-push">
       <h2 id="first-push">Push to deploy</h2>
@@ -16,6 +16,11 @@ export function PushHelp({ app }: { readonly app: AppView }): JSX.Element {
         <li>
           <p>Name this app as where to push to.</p>
           <Copy what="the remote" text={`git remote add slipway ${gitUrl}`} />
+          {sshUrl !== undefined && (
+            <p class="help">
+              With an SSH key instead of a token: <code>git remote add slipway {sshUrl}</code>
+            </p>
+          )}
         </li>
         <li>
           <p>

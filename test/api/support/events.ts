@@ -1,7 +1,7 @@
 /** A follower of server-sent events over a real connection. */
 import { type IncomingMessage, request } from 'node:http';
 import { onTestFinished } from 'vitest';
-import { serverSentEvents } from '../../../src/cli/event-stream.js';
+import { serverSentEvents } from '../../../client/event-stream.js';
 
 export interface Follower {
   readonly status: number;

@@ -6,11 +6,13 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { DeployerClient } from '../../../src/api/deployer-client.js';
+import { PROBLEM_TYPE, type Problem } from '../../../src/api/errors.js';
 import type { RouteDescription } from '../../../src/api/route.js';
 import { type Config, homePaths, type Limits, loadConfig } from '../../../src/config.js';
 import { AppRepositories } from '../../../src/git/app-repository.js';
 import { Git } from '../../../src/git/git.js';
 import { retentionParts } from '../../../src/housekeeping/retention/open.js';
+import { EventLog } from '../../../src/ledger/event-log.js';
 import { Ledger } from '../../../src/ledger/ledger.js';
 import { PlatformLedger } from '../../../src/ledger/platform.js';
 import { Vault } from '../../../src/ledger/vault.js';
@@ -30,6 +32,7 @@ import { ScriptedDeployer } from './deployer.js';
 
 export interface Answer {
   readonly status: number;
+  /** Of an error what it says, as a client reads it out of the problem details: code, message, where and hint. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into it
   readonly body: any;
   readonly text: string;
@@ -41,6 +44,8 @@ export type Who = 'admin' | 'alice' | 'reader' | 'nobody' | 'revoked' | 'wrong';
 export interface PlatformOptions {
   readonly limits?: Partial<Limits>;
   readonly times?: Partial<ServerTimes>;
+  /** More of the environment. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** `host:port`; by default there is none. */
   readonly registry?: string;
   /** By default there is only the API. */
@@ -81,10 +86,13 @@ export class Platform {
       SLIPWAY_EDGE_BIND: '127.0.0.1:8080',
       SLIPWAY_EDGE_TLS_BIND: '127.0.0.1:8443',
       SLIPWAY_URL: 'http://slipway.test:7070',
+      ...options.settings,
       ...(options.registry === undefined ? {} : { SLIPWAY_REGISTRY: options.registry }),
     });
     this.home = home;
-    this.config = { ...config, limits: { ...config.limits, ...options.limits } };
+    // Tests ask more often than people.
+    const limits = { ...config.limits, strangersPerMinute: 1_000_000, ...options.limits };
+    this.config = { ...config, limits };
     this.paths = homePaths(home);
     this.redis = redis;
     this.repositories = new AppRepositories(this.paths, this.git);
@@ -103,6 +111,8 @@ export class Platform {
         store: this.store,
         ledger: this.ledger,
         platform: this.platform,
+        people: this.platform.people,
+        events: new EventLog(this.git, this.paths),
         hostBook: this.platform.hosts,
         history: this.repositories,
         queues: this.queues,
@@ -117,7 +127,7 @@ export class Platform {
       },
       (_instance, _options, done) => done(),
       log,
-      { bodyMs: 60_000, pingMs: 15_000, stallMs: 60_000, ...options.times },
+      { bodyMs: 60_000, revokedMs: 200, pingMs: 15_000, stallMs: 60_000, ...options.times },
       options.page,
     );
     this.server.addHook('onRoute', ({ method, url, config }) => {
@@ -191,7 +201,7 @@ export class Platform {
     });
     return {
       status: response.statusCode,
-      body: parsed(response.body),
+      body: errorOf(parsed(response.body), response.headers['content-type']),
       text: response.body,
       headers: response.headers,
     };
@@ -288,6 +298,20 @@ export class Platform {
     );
     return names.map((name) => name.replace(/^.*:rollouts:(.*)-[0-9a-f-]{36}$/, '$1')).sort();
   }
+}
+
+/** The rest is held against the document of the API, in openapi.test.ts. */
+export function errorOf(body: unknown, type: unknown): unknown {
+  if (type !== PROBLEM_TYPE || body === undefined) return body;
+  const {
+    type: _type,
+    title: _title,
+    status: _status,
+    instance: _instance,
+    detail,
+    ...rest
+  } = body as Problem;
+  return { ...rest, message: detail };
 }
 
 function parsed(text: string): unknown {

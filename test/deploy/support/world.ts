@@ -1,6 +1,7 @@
 /** All real parts of a rollout around one home: engine, registry, HAProxy, repositories, ledger and records. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { deployNext } from '../../../deploy/deployer.js';
+import { Drift } from '../../../deploy/drift.js';
 import { Edge } from '../../../deploy/edge/edge.js';
 import { Haproxy } from '../../../deploy/edge/haproxy.js';
 import { EdgeStateFile } from '../../../deploy/edge/state-file.js';
@@ -158,6 +159,7 @@ export class World {
       followed: new Followed(),
       by: 'test',
       appRepositories: homePaths(config.home).appRepositories,
+      drift: new Drift(),
     };
   }
 

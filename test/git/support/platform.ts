@@ -16,6 +16,7 @@ import { Git } from '../../../src/git/git.js';
 import { hookProgram, installHook } from '../../../src/git/hook-program.js';
 import { HookServer } from '../../../src/git/hook-server.js';
 import type { AppDirectory, Pusher } from '../../../src/git/push.js';
+import { GitServices } from '../../../src/git/services.js';
 import { smartHttp } from '../../../src/git/smart-http.js';
 import { createLogger } from '../../../src/log.js';
 import { BuildLog } from '../../../src/logs/log-writer.js';
@@ -27,9 +28,9 @@ import { clientEnvironment, type WorkTree } from './repositories.js';
 const run = promisify(execFile);
 
 export const TOKENS: Readonly<Record<string, Pusher>> = {
-  'owner-token': { name: 'ada', mayCreateApps: true, may: () => true },
-  'hello-token': { name: 'ben', mayCreateApps: false, may: (app) => app === 'hello' },
-  'other-token': { name: 'eve', mayCreateApps: false, may: (app) => app === 'other' },
+  'owner-token': { name: 'ada', may: () => true, mayCreate: () => true },
+  'hello-token': { name: 'ben', may: (app) => app === 'hello', mayCreate: () => false },
+  'other-token': { name: 'eve', may: (app) => app === 'other', mayCreate: () => false },
 };
 
 /** What a test lets happen to a build that was enqueued. */
@@ -93,6 +94,8 @@ export class Platform {
   readonly locks: Map<string, AppLock> = new Map();
   readonly server: FastifyInstance;
   readonly hooks: HookServer;
+  readonly services: GitServices;
+  readonly directory: AppDirectory;
   readonly limits: Limits;
   script: BuildScript;
   /** What enqueueing does: the work begins at once. */
@@ -129,12 +132,21 @@ export class Platform {
       receive: (push, viewer) => acceptance.receive(push, viewer),
       log,
     });
-    this.server = fastify();
-    this.server.register(smartHttp, {
+    this.services = new GitServices({
       git: this.git,
       repositories: this.repositories,
       hooks: this.hooks,
       hooksDirectory: join(paths.run, 'hooks'),
+      defaultDeployBranch: 'main',
+      limits: this.limits,
+    });
+    this.directory = directory;
+    this.server = fastify();
+    this.server.register(smartHttp, {
+      git: this.git,
+      repositories: this.repositories,
+      services: this.services,
+      hooks: this.hooks,
       apps: directory,
       authenticate: async (token) => TOKENS[token],
       defaultDeployBranch: 'main',

@@ -1,0 +1,1228 @@
+// Made of the descriptions of the routes; test/client/types.test.ts holds it against them.
+
+export type App = {
+  readonly name: string;
+  readonly url: string;
+  readonly gitUrl: string;
+  readonly deployBranch: string;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly lock?: {
+    readonly reason: string;
+    readonly at: string;
+    readonly by: string;
+  };
+  readonly release?: Release;
+};
+
+export type Build = {
+  readonly id: string;
+  readonly app: string;
+  readonly kind: "push" | "rollback" | "config" | "scale" | "resources" | "placement" | "domains" | "restart" | "stop" | "start";
+  readonly state: "accepted" | "building" | "ready" | "releasing" | "live" | "built" | "failed" | "cancelled" | "superseded";
+  readonly who: string;
+  readonly commit?: string;
+  readonly ref?: string;
+  readonly release?: number;
+  readonly digest?: string;
+  readonly steps?: {
+    readonly cached: number;
+    readonly total: number;
+  };
+  readonly phases: readonly {
+    readonly name: string;
+    readonly ms: number;
+  }[];
+  readonly acceptedAt: string;
+  readonly endedAt?: string;
+  readonly durationMs?: number;
+  readonly reason?: string;
+  readonly code?: string;
+  readonly cancelledBy?: string;
+};
+
+export type Certificate = {
+  readonly id: string;
+  readonly names: readonly string[];
+  readonly expiresAt: string;
+  readonly source: "own" | "acme";
+  readonly addedAt: string;
+  readonly addedBy: string;
+};
+
+export type Container = {
+  readonly process: string;
+  readonly release: number;
+  readonly host: string;
+  readonly container: string;
+  readonly name: string;
+  readonly image: string;
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
+  readonly user: string;
+  readonly directory: string;
+  readonly variables: readonly string[];
+  readonly state: string;
+  readonly pid: number;
+  readonly exitCode: number;
+  readonly outOfMemory: boolean;
+  readonly restarts: number;
+  readonly startedAt?: string;
+  readonly health?: string;
+  readonly address?: string;
+  readonly resources: Resources;
+  readonly volumes: readonly string[];
+};
+
+export type Formation = {
+  readonly stopped?: {
+    readonly at: string;
+    readonly by: string;
+  };
+  readonly release?: string;
+  readonly processes: readonly ReleaseProcess[];
+};
+
+export type Host = {
+  readonly name: string;
+  readonly address: string;
+  readonly pullPort?: number;
+  readonly tls?: true;
+  readonly labels: { readonly [name: string]: string };
+  readonly cordoned?: {
+    readonly at: string;
+    readonly by: string;
+    readonly reason?: string;
+  };
+  readonly addedAt: string;
+  readonly addedBy: string;
+};
+
+export type HostNow = {
+  readonly name: string;
+  readonly address: string;
+  readonly pullPort?: number;
+  readonly tls?: true;
+  readonly labels: { readonly [name: string]: string };
+  readonly cordoned?: {
+    readonly at: string;
+    readonly by: string;
+    readonly reason?: string;
+  };
+  readonly addedAt: string;
+  readonly addedBy: string;
+  readonly version?: string;
+  readonly containers?: number;
+  readonly nodes?: {
+    readonly total: number;
+    readonly ready: number;
+    readonly managers: number;
+  };
+  readonly problem?: string;
+};
+
+export type HostReport = {
+  readonly name: string;
+  readonly good: boolean;
+  readonly findings: readonly {
+    readonly what: "connection" | "engine" | "disk" | "clock" | "registry" | "swarm";
+    readonly result: "good" | "bad" | "unknown";
+    readonly says: string;
+    readonly hint?: string;
+  }[];
+};
+
+export type HostsSweep = {
+  readonly hosts: readonly {
+    readonly host: string;
+    readonly images: number;
+    readonly bytes: number;
+    readonly apps: readonly {
+      readonly app: string;
+      readonly images: number;
+      readonly bytes: number;
+    }[];
+    readonly silent?: string;
+  }[];
+};
+
+export type OneOff = {
+  readonly name: string;
+  readonly release: number;
+  readonly host: string;
+  readonly container: string;
+  readonly detached: boolean;
+  readonly state: string;
+  readonly exitCode?: number;
+  readonly by: string;
+  readonly createdAt: string;
+};
+
+export type Placement = {
+  readonly placement: {
+    readonly hosts: readonly string[];
+  } | {
+    readonly label: {
+      readonly name: string;
+      readonly value: string;
+    };
+  } | null;
+  readonly hosts: readonly string[];
+  readonly problem?: string;
+  readonly live?: readonly string[];
+};
+
+export type Problem = {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly instance?: string;
+  readonly code: "bad_request" | "unauthorized" | "forbidden" | "not_found" | "conflict" | "too_large" | "too_many_requests" | "key_reused" | "invalid_name" | "invalid_config" | "not_fast_forward" | "push_rejected" | "locked" | "procfile_invalid" | "app_json_invalid" | "dockerfile_missing" | "dockerfile_invalid" | "dockerfile_unsupported" | "source_missing" | "context_invalid" | "context_too_large" | "base_image_missing" | "layer_invalid" | "step_failed" | "step_timeout" | "step_limit" | "build_timeout" | "secret_missing" | "not_allowed" | "registry_unavailable" | "registry_denied" | "registry_push_not_allowed" | "image_not_found" | "image_invalid" | "layer_missing" | "engine_unavailable" | "edge_unavailable" | "unhealthy" | "release_phase_failed" | "no_release" | "no_host" | "release_unusable" | "cancelled" | "superseded" | "lease_lost" | "disk_full" | "unavailable" | "internal";
+  readonly where?: string;
+  readonly hint?: string;
+};
+
+export type Release = {
+  readonly version: string;
+  readonly number: number;
+  readonly kind: "deploy" | "rollback" | "config" | "scale" | "resources" | "placement" | "domains" | "restart" | "stop" | "start";
+  readonly state: "pending" | "live" | "was live" | "failed" | "cancelled" | "superseded";
+  readonly description: string;
+  readonly image: {
+    readonly repository: string;
+    readonly digest: string;
+  };
+  readonly commit: string;
+  readonly message?: string;
+  readonly author?: string;
+  readonly config: readonly string[];
+  readonly processes: readonly ReleaseProcess[];
+  readonly releasePhase?: readonly string[];
+  readonly hosts: readonly string[];
+  readonly domains?: readonly string[];
+  readonly build: string;
+  readonly rollbackOf?: number;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly endedAt?: string;
+  readonly reason?: string;
+  readonly bad?: {
+    readonly reason: string;
+    readonly at: string;
+    readonly by: string;
+  };
+  readonly pinnedBy?: string;
+  readonly gone?: boolean;
+};
+
+export type ReleaseDiff = {
+  readonly from: string;
+  readonly to: string;
+  readonly image?: {
+    readonly from: string;
+    readonly to: string;
+  };
+  readonly commit?: {
+    readonly from: string;
+    readonly to: string;
+  };
+  readonly commits?: {
+    readonly added: readonly {
+      readonly commit: string;
+      readonly subject: string;
+    }[];
+    readonly removed: readonly {
+      readonly commit: string;
+      readonly subject: string;
+    }[];
+    readonly more: boolean;
+  };
+  readonly config: {
+    readonly added: readonly string[];
+    readonly removed: readonly string[];
+    readonly changed: readonly string[];
+  };
+  readonly processes: readonly {
+    readonly type: string;
+    readonly from?: ReleaseProcess;
+    readonly to?: ReleaseProcess;
+  }[];
+  readonly releasePhase?: {
+    readonly from: readonly string[] | null;
+    readonly to: readonly string[] | null;
+  };
+  readonly hosts?: {
+    readonly from: readonly string[];
+    readonly to: readonly string[];
+  };
+};
+
+export type ReleaseProcess = {
+  readonly type: string;
+  readonly command?: readonly string[];
+  readonly scale: number;
+  readonly whenStarted?: number;
+  readonly resources?: Resources;
+};
+
+export type Resources = {
+  readonly memoryBytes?: number;
+  readonly cpus?: number;
+  readonly processes?: number;
+};
+
+export type Retention = {
+  readonly app: string;
+  readonly keep: number;
+  readonly kept: readonly {
+    readonly number: number;
+    readonly as: "live" | "open" | "pinned" | "newest";
+  }[];
+  readonly going: readonly number[];
+  readonly registry: {
+    readonly images: number;
+    readonly bytes: number;
+    readonly state: "done" | "refused" | "busy";
+  };
+  readonly records: {
+    readonly deployments: number;
+    readonly bytes: number;
+  };
+  readonly isOwn: boolean;
+  readonly keepRecordsMs: number;
+};
+
+export type Running = {
+  readonly processes: readonly {
+    readonly process: string;
+    readonly release: number;
+    readonly deployment: string;
+    readonly state: string;
+    readonly health?: string;
+    readonly host: string;
+    readonly container: string;
+    readonly startedAt?: string;
+    readonly restarts: number;
+  }[];
+  readonly silent: readonly {
+    readonly host: string;
+    readonly reason: string;
+  }[];
+};
+
+export type Step = {
+  readonly step: number;
+  readonly total: number;
+  readonly stage: string;
+  readonly text: string;
+  readonly line: number;
+  readonly result: "running" | "cached" | "executed" | "failed" | "stopped";
+  readonly reason?: string;
+  readonly ms?: number;
+  readonly savedMs?: number;
+  readonly from?: "registry";
+};
+
+export type Sweep = {
+  readonly app: string;
+  readonly keep: number;
+  readonly kept: readonly {
+    readonly number: number;
+    readonly as: "live" | "open" | "pinned" | "newest";
+  }[];
+  readonly going: readonly number[];
+  readonly registry: {
+    readonly images: number;
+    readonly bytes: number;
+    readonly state: "done" | "refused" | "busy";
+  };
+  readonly records: {
+    readonly deployments: number;
+    readonly bytes: number;
+  };
+};
+
+export type Token = {
+  readonly id: string;
+  readonly name: string;
+  readonly apps: "*" | readonly string[];
+  readonly admin: boolean;
+  readonly mayCreateApps: boolean;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly revokedAt?: string;
+};
+
+export type Traffic = {
+  readonly since: string;
+  readonly requests: number;
+  readonly responses: {
+    readonly "1xx": number;
+    readonly "2xx": number;
+    readonly "3xx": number;
+    readonly "4xx": number;
+    readonly "5xx": number;
+  };
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly underWay: number;
+  readonly failures: {
+    readonly connections: number;
+    readonly responses: number;
+    readonly retries: number;
+  };
+  readonly averageMs: {
+    readonly queue: number;
+    readonly connect: number;
+    readonly response: number;
+    readonly total: number;
+  };
+};
+
+/** What each route takes and answers. */
+export interface Routes {
+  /** Create an app */
+  'POST /v1/apps': {
+    readonly body: {
+      readonly name: string;
+    };
+    readonly answer: App;
+  };
+  /** The apps that you may see, by name */
+  'GET /v1/apps': {
+    readonly query?: {
+      /** At most so many */
+      readonly limit?: number;
+      /** What the page before gave as `next` */
+      readonly cursor?: string;
+    };
+    readonly answer: {
+      readonly apps: readonly App[];
+      /** The cursor of the next page; absent with the last */
+      readonly next?: string;
+    };
+  };
+  /** An app, with the release that serves */
+  'GET /v1/apps/{app}': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: App;
+  };
+  /** Destroy an app */
+  'DELETE /v1/apps/{app}': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly query?: {
+      /** The name of the app, once more */
+      readonly confirm: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly destroyed: true;
+    };
+  };
+  /** Lock an app: what runs stays as it is */
+  'PUT /v1/apps/{app}/lock': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly reason: string;
+    };
+    readonly answer: App;
+  };
+  /** Unlock an app */
+  'DELETE /v1/apps/{app}/lock': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: App;
+  };
+  /** The builds of an app, the newest first */
+  'GET /v1/apps/{app}/builds': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly query?: {
+      /** At most so many */
+      readonly limit?: number;
+      /** What the page before gave as `next` */
+      readonly cursor?: string;
+      /** Only those that are older than this one: the same as the cursor */
+      readonly before?: string;
+    };
+    readonly answer: {
+      readonly builds: readonly Build[];
+      /** The cursor of the next page; absent with the last */
+      readonly next?: string;
+    };
+  };
+  /** A build */
+  'GET /v1/apps/{app}/builds/{id}': {
+    readonly params: {
+      readonly app: string;
+      /** The id of a build, or `current` for the newest */
+      readonly id: string;
+    };
+    readonly answer: Build;
+  };
+  /** What became of each step so far, and why */
+  'GET /v1/apps/{app}/builds/{id}/steps': {
+    readonly params: {
+      readonly app: string;
+      /** The id of a build, or `current` for the newest */
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly build: Build;
+      readonly steps: readonly Step[];
+    };
+  };
+  /** The output of a build so far, from an offset on */
+  'GET /v1/apps/{app}/builds/{id}/output': {
+    readonly params: {
+      readonly app: string;
+      /** The id of a build, or `current` for the newest */
+      readonly id: string;
+    };
+    readonly query?: {
+      readonly offset?: number;
+    };
+    readonly answer: string;
+  };
+  /** Follow the output of a build until it ends */
+  'GET /v1/apps/{app}/builds/{id}/output/stream': {
+    readonly params: {
+      readonly app: string;
+      /** The id of a build, or `current` for the newest */
+      readonly id: string;
+    };
+    readonly query?: {
+      readonly offset?: number;
+    };
+    readonly answer: string;
+  };
+  /** Cancel a build, or the rollout that it is in */
+  'POST /v1/apps/{app}/builds/{id}/cancel': {
+    readonly params: {
+      readonly app: string;
+      /** The id of a build, or `current` for the newest */
+      readonly id: string;
+    };
+    readonly answer: Build;
+  };
+  /** The releases of an app, the newest first */
+  'GET /v1/apps/{app}/releases': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly query?: {
+      /** At most so many */
+      readonly limit?: number;
+      /** What the page before gave as `next` */
+      readonly cursor?: string;
+    };
+    readonly answer: {
+      readonly releases: readonly Release[];
+      /** The cursor of the next page; absent with the last */
+      readonly next?: string;
+    };
+  };
+  /** A release */
+  'GET /v1/apps/{app}/releases/{release}': {
+    readonly params: {
+      readonly app: string;
+      /** A release: v12, or 12 */
+      readonly release: string;
+    };
+    readonly answer: Release;
+  };
+  /** What a release changed */
+  'GET /v1/apps/{app}/releases/{release}/diff': {
+    readonly params: {
+      readonly app: string;
+      /** A release: v12, or 12 */
+      readonly release: string;
+    };
+    readonly query?: {
+      /** Since this one; else since the one before it */
+      readonly from?: string;
+    };
+    readonly answer: ReleaseDiff;
+  };
+  /** Mark a release as bad: no rollback goes to it by itself */
+  'PUT /v1/apps/{app}/releases/{release}/bad': {
+    readonly params: {
+      readonly app: string;
+      /** A release: v12, or 12 */
+      readonly release: string;
+    };
+    readonly body: {
+      readonly reason: string;
+    };
+    readonly answer: Release;
+  };
+  /** Take the mark back */
+  'DELETE /v1/apps/{app}/releases/{release}/bad': {
+    readonly params: {
+      readonly app: string;
+      /** A release: v12, or 12 */
+      readonly release: string;
+    };
+    readonly answer: Release;
+  };
+  /** Bring an earlier release back as a new one */
+  'POST /v1/apps/{app}/rollback': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body?: {
+      readonly release?: string | number;
+      readonly only?: "code" | "config";
+      readonly force?: boolean;
+    };
+    readonly answer: Build;
+  };
+  /** The config vars of an app, with their values */
+  'GET /v1/apps/{app}/config': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly config: { readonly [name: string]: string };
+    };
+  };
+  /** Set and unset config vars */
+  'PATCH /v1/apps/{app}/config': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body?: { readonly [name: string]: string | null };
+    readonly answer: {
+      readonly stored: true;
+      readonly live: boolean;
+    } | {
+      readonly build: Build;
+    };
+  };
+  /** The names that an app answers to */
+  'GET /v1/apps/{app}/domains': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly domains: readonly {
+        readonly name: string;
+        readonly url: string;
+        readonly certificate?: string;
+      }[];
+    };
+  };
+  /** Add and remove domains */
+  'PATCH /v1/apps/{app}/domains': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body?: {
+      readonly add?: readonly string[];
+      readonly remove?: readonly string[];
+    };
+    readonly answer: {
+      readonly added: readonly string[];
+      readonly removed: readonly string[];
+      readonly domains: readonly {
+        readonly name: string;
+        readonly url: string;
+        readonly certificate?: string;
+      }[];
+      readonly served: boolean;
+      readonly problems: readonly string[];
+      readonly build?: string;
+    };
+  };
+  /** Remove all domains of an app */
+  'DELETE /v1/apps/{app}/domains': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly added: readonly string[];
+      readonly removed: readonly string[];
+      readonly domains: readonly {
+        readonly name: string;
+        readonly url: string;
+        readonly certificate?: string;
+      }[];
+      readonly served: boolean;
+      readonly problems: readonly string[];
+      readonly build?: string;
+    };
+  };
+  /** The certificates of an app */
+  'GET /v1/apps/{app}/certs': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly automatic: boolean;
+      readonly certificates: readonly Certificate[];
+      readonly attempts: { readonly [name: string]: {
+        readonly failures: number;
+        readonly at: string;
+        readonly reason: string;
+      } };
+    };
+  };
+  /** Bring a certificate of your own */
+  'POST /v1/apps/{app}/certs': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly certificate: string;
+      readonly key: string;
+    };
+    readonly answer: {
+      readonly automatic: boolean;
+      readonly certificates: readonly Certificate[];
+      readonly attempts: { readonly [name: string]: {
+        readonly failures: number;
+        readonly at: string;
+        readonly reason: string;
+      } };
+      readonly served: boolean;
+      readonly problems: readonly string[];
+      readonly id: string;
+    };
+  };
+  /** Have certificates fetched and renewed, or not */
+  'PATCH /v1/apps/{app}/certs': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly automatic: boolean;
+    };
+    readonly answer: {
+      readonly automatic: boolean;
+      readonly certificates: readonly Certificate[];
+      readonly attempts: { readonly [name: string]: {
+        readonly failures: number;
+        readonly at: string;
+        readonly reason: string;
+      } };
+      readonly served: boolean;
+      readonly problems: readonly string[];
+    };
+  };
+  /** Remove a certificate */
+  'DELETE /v1/apps/{app}/certs/{id}': {
+    readonly params: {
+      readonly app: string;
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly automatic: boolean;
+      readonly certificates: readonly Certificate[];
+      readonly attempts: { readonly [name: string]: {
+        readonly failures: number;
+        readonly at: string;
+        readonly reason: string;
+      } };
+      readonly served: boolean;
+      readonly problems: readonly string[];
+    };
+  };
+  /** Whether an app is being maintained */
+  'GET /v1/apps/{app}/maintenance': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly maintenance: {
+        readonly text: string;
+        readonly since: string;
+        readonly by: string;
+      } | null;
+    };
+  };
+  /** Answer every request to an app with a page of maintenance */
+  'PUT /v1/apps/{app}/maintenance': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body?: {
+      readonly text?: string;
+    };
+    readonly answer: {
+      readonly maintenance: {
+        readonly text: string;
+        readonly since: string;
+        readonly by: string;
+      } | null;
+      readonly served: boolean;
+      readonly problems: readonly string[];
+    };
+  };
+  /** End the maintenance */
+  'DELETE /v1/apps/{app}/maintenance': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly maintenance: {
+        readonly text: string;
+        readonly since: string;
+        readonly by: string;
+      } | null;
+      readonly served: boolean;
+      readonly problems: readonly string[];
+    };
+  };
+  /** What the next release gets of each process type */
+  'GET /v1/apps/{app}/formation': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: Formation;
+  };
+  /** Scale process types */
+  'PATCH /v1/apps/{app}/formation/scale': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly scale: { readonly [name: string]: number };
+    };
+    readonly answer: {
+      readonly stored: true;
+      readonly formation: Formation;
+    } | {
+      readonly build: Build;
+    };
+  };
+  /** Limit what process types may use */
+  'PATCH /v1/apps/{app}/formation/resources': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly types: readonly string[];
+      readonly limits: {
+        readonly memory?: string | number | null;
+        readonly cpus?: string | number | null;
+        readonly processes?: string | number | null;
+      };
+    };
+    readonly answer: {
+      readonly stored: true;
+      readonly formation: Formation;
+    } | {
+      readonly build: Build;
+    };
+  };
+  /** Stop an app; its scale is remembered */
+  'POST /v1/apps/{app}/stop': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly stored: true;
+      readonly formation: Formation;
+    } | {
+      readonly build: Build;
+    };
+  };
+  /** Start an app that was stopped */
+  'POST /v1/apps/{app}/start': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly stored: true;
+      readonly formation: Formation;
+    } | {
+      readonly build: Build;
+    };
+  };
+  /** Restart an app with new containers of what runs */
+  'POST /v1/apps/{app}/restart': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly stored: true;
+      readonly formation: Formation;
+    } | {
+      readonly build: Build;
+    };
+  };
+  /** What the next sweep would keep and let go */
+  'GET /v1/apps/{app}/retention': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: Retention;
+  };
+  /** Set how many good releases stay */
+  'PATCH /v1/apps/{app}/retention': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly keep: number | null;
+    };
+    readonly answer: Retention;
+  };
+  /** Let go now what is not kept of an app */
+  'POST /v1/apps/{app}/retention/run': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body?: {
+      readonly dryRun?: boolean;
+    };
+    readonly answer: Sweep;
+  };
+  /** Remove the images of no kept release from the hosts */
+  'POST /v1/retention/hosts': {
+    readonly body?: {
+      readonly dryRun?: boolean;
+      readonly app?: string;
+    };
+    readonly answer: HostsSweep;
+  };
+  /** Pin a release: it stays, however old it gets */
+  'PUT /v1/apps/{app}/releases/{release}/pin': {
+    readonly params: {
+      readonly app: string;
+      /** A release: v12, or 12 */
+      readonly release: string;
+    };
+    readonly answer: {
+      readonly app: string;
+      readonly release: string;
+      readonly pinned: boolean;
+    };
+  };
+  /** Unpin a release */
+  'DELETE /v1/apps/{app}/releases/{release}/pin': {
+    readonly params: {
+      readonly app: string;
+      /** A release: v12, or 12 */
+      readonly release: string;
+    };
+    readonly answer: {
+      readonly app: string;
+      readonly release: string;
+      readonly pinned: boolean;
+    };
+  };
+  /** What runs of an app */
+  'GET /v1/apps/{app}/ps': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: Running;
+  };
+  /** What the edge counted of the traffic of an app */
+  'GET /v1/apps/{app}/metrics': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly metrics: Traffic | null;
+    };
+  };
+  /** The output of an app */
+  'GET /v1/apps/{app}/logs': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly query?: {
+      readonly lines?: number;
+      readonly follow?: 0 | 1;
+    };
+    readonly answer: string;
+  };
+  /** The one-off commands of an app */
+  'GET /v1/apps/{app}/runs': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly runs: readonly OneOff[];
+      readonly silent: readonly {
+        readonly host: string;
+        readonly reason: string;
+      }[];
+    };
+  };
+  /** Run a command in a container of its own, detached */
+  'POST /v1/apps/{app}/runs': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly command: readonly string[];
+      readonly env?: { readonly [name: string]: string };
+      readonly limits?: {
+        readonly memory?: string;
+        readonly cpus?: string;
+      };
+      readonly terminal?: {
+        readonly columns: number;
+        readonly rows: number;
+      };
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly host: string;
+      readonly container: string;
+    };
+  };
+  /** Stop a one-off command */
+  'POST /v1/apps/{app}/runs/{name}/stop': {
+    readonly params: {
+      readonly app: string;
+      /** A one-off command */
+      readonly name: string;
+    };
+    readonly answer: OneOff;
+  };
+  /** The output of a detached command */
+  'GET /v1/apps/{app}/runs/{name}/logs': {
+    readonly params: {
+      readonly app: string;
+      /** A one-off command */
+      readonly name: string;
+    };
+    readonly query?: {
+      readonly lines?: number;
+      readonly follow?: 0 | 1;
+    };
+    readonly answer: string;
+  };
+  /** The container of a process */
+  'GET /v1/apps/{app}/ps/{name}': {
+    readonly params: {
+      readonly app: string;
+      /** A process: web.1 */
+      readonly name: string;
+    };
+    readonly answer: Container;
+  };
+  /** What runs in the container of a process */
+  'GET /v1/apps/{app}/ps/{name}/top': {
+    readonly params: {
+      readonly app: string;
+      /** A process: web.1 */
+      readonly name: string;
+    };
+    readonly answer: {
+      readonly titles: readonly string[];
+      readonly processes: readonly (readonly string[])[];
+    };
+  };
+  /** Memory and processor time of each process */
+  'GET /v1/apps/{app}/usage': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly usage: readonly {
+        readonly process: string;
+        readonly release: number;
+        readonly host: string;
+        readonly memoryBytes: number;
+        readonly memoryLimitBytes: number;
+        readonly cpus: number;
+        readonly processes: number;
+      }[];
+      readonly silent: readonly {
+        readonly host: string;
+        readonly reason: string;
+      }[];
+    };
+  };
+  /** The hosts, and how each is now */
+  'GET /v1/hosts': {
+    readonly answer: {
+      readonly hosts: readonly HostNow[];
+    };
+  };
+  /** Add a host */
+  'POST /v1/hosts': {
+    readonly body: {
+      readonly name: string;
+      readonly address: string;
+      readonly labels?: { readonly [name: string]: string };
+      readonly fingerprint?: string;
+      readonly tls?: {
+        readonly ca: string;
+        readonly cert: string;
+        readonly key: string;
+      };
+      readonly check?: boolean;
+    };
+    readonly answer: {
+      readonly host: Host;
+      readonly warnings: readonly string[];
+    };
+  };
+  /** A host, how it is now, and the apps on it */
+  'GET /v1/hosts/{name}': {
+    readonly params: {
+      readonly name: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly address: string;
+      readonly pullPort?: number;
+      readonly tls?: true;
+      readonly labels: { readonly [name: string]: string };
+      readonly cordoned?: {
+        readonly at: string;
+        readonly by: string;
+        readonly reason?: string;
+      };
+      readonly addedAt: string;
+      readonly addedBy: string;
+      readonly version?: string;
+      readonly containers?: number;
+      readonly nodes?: {
+        readonly total: number;
+        readonly ready: number;
+        readonly managers: number;
+      };
+      readonly problem?: string;
+      readonly apps: readonly string[];
+    };
+  };
+  /** Label a host, cordon it, or take the cordon away */
+  'PATCH /v1/hosts/{name}': {
+    readonly params: {
+      readonly name: string;
+    };
+    readonly body?: {
+      readonly labels?: { readonly [name: string]: string | null };
+      readonly cordoned?: {
+        readonly reason?: string;
+      } | null;
+    };
+    readonly answer: Host;
+  };
+  /** Remove a host */
+  'DELETE /v1/hosts/{name}': {
+    readonly params: {
+      readonly name: string;
+    };
+    readonly query?: {
+      /** 1 also removes a host that apps run on */
+      readonly force?: 0 | 1;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly containers?: number;
+      readonly problem?: string;
+    };
+  };
+  /** Check a host */
+  'POST /v1/hosts/{name}/check': {
+    readonly params: {
+      readonly name: string;
+    };
+    readonly answer: HostReport;
+  };
+  /** The public key that hosts let in */
+  'GET /v1/host-key': {
+    readonly answer: {
+      readonly publicKey: string;
+    };
+  };
+  /** Install what a host needs */
+  'POST /v1/host-preparations': {
+    readonly body: {
+      readonly address: string;
+      readonly fingerprint?: string;
+    };
+    readonly answer: string;
+  };
+  /** Where an app runs, and where its next release would */
+  'GET /v1/apps/{app}/placement': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: Placement;
+  };
+  /** Place an app on hosts by name or label */
+  'PUT /v1/apps/{app}/placement': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly placement: {
+        readonly hosts: readonly string[];
+      } | {
+        readonly label: {
+          readonly name: string;
+          readonly value: string;
+        };
+      } | null;
+    };
+    readonly answer: Placement | {
+      readonly build: Build;
+    };
+  };
+  /** Whom your token speaks for, and what it allows */
+  'GET /v1/whoami': {
+    readonly answer: {
+      readonly name: string;
+      readonly apps: "*" | readonly string[];
+      readonly admin: boolean;
+      readonly mayCreateApps: boolean;
+    };
+  };
+  /** Make a token; it is shown this once */
+  'POST /v1/tokens': {
+    readonly body: {
+      readonly name: string;
+      readonly apps: "*" | readonly string[];
+      readonly mayCreateApps?: boolean;
+      readonly admin?: boolean;
+    };
+    readonly answer: {
+      readonly id: string;
+      readonly token: string;
+      readonly name: string;
+      readonly apps: "*" | readonly string[];
+      readonly admin: boolean;
+      readonly mayCreateApps: boolean;
+    };
+  };
+  /** All tokens, also the revoked ones, the oldest first */
+  'GET /v1/tokens': {
+    readonly answer: {
+      readonly tokens: readonly Token[];
+    };
+  };
+  /** Revoke a token */
+  'DELETE /v1/tokens/{id}': {
+    readonly params: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly id: string;
+      readonly revoked: true;
+    };
+  };
+  /** This document */
+  'GET /v1/openapi.json': {
+    readonly answer: {
+      readonly openapi: string;
+    };
+  };
+}
