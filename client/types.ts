@@ -4,6 +4,7 @@ export type App = {
   readonly name: string;
   readonly url: string;
   readonly gitUrl: string;
+  readonly sshUrl?: string;
   readonly deployBranch: string;
   readonly createdAt: string;
   readonly createdBy: string;
@@ -72,6 +73,20 @@ export type Container = {
   readonly address?: string;
   readonly resources: Resources;
   readonly volumes: readonly string[];
+};
+
+export type Event = {
+  readonly id: string;
+  readonly at: string;
+  readonly who: string;
+  readonly app?: string;
+  readonly did: string;
+  readonly changes: readonly {
+    readonly name: string;
+    readonly is: "added" | "changed" | "removed";
+    readonly before?: unknown;
+    readonly after?: unknown;
+  }[];
 };
 
 export type Formation = {
@@ -144,6 +159,11 @@ export type HostsSweep = {
     }[];
     readonly silent?: string;
   }[];
+};
+
+export type Member = {
+  readonly user: string;
+  readonly role: "viewer" | "developer" | "admin";
 };
 
 export type OneOff = {
@@ -311,6 +331,16 @@ export type Running = {
   }[];
 };
 
+export type SshKey = {
+  readonly fingerprint: string;
+  readonly user: string;
+  readonly type: string;
+  readonly blob: string;
+  readonly comment: string;
+  readonly addedAt: string;
+  readonly addedBy: string;
+};
+
 export type Step = {
   readonly step: number;
   readonly total: number;
@@ -349,9 +379,13 @@ export type Token = {
   readonly apps: "*" | readonly string[];
   readonly admin: boolean;
   readonly mayCreateApps: boolean;
+  readonly ofUser?: true;
+  readonly role?: "viewer" | "developer" | "admin";
+  readonly expiresAt?: string;
   readonly createdAt: string;
   readonly createdBy: string;
   readonly revokedAt?: string;
+  readonly usedAt?: string;
 };
 
 export type Traffic = {
@@ -378,6 +412,15 @@ export type Traffic = {
     readonly response: number;
     readonly total: number;
   };
+};
+
+export type User = {
+  readonly name: string;
+  readonly administrator: boolean;
+  readonly mayCreateApps: boolean;
+  readonly roles: { readonly [name: string]: "viewer" | "developer" | "admin" };
+  readonly addedAt: string;
+  readonly addedBy: string;
 };
 
 /** What each route takes and answers. */
@@ -1184,13 +1227,16 @@ export interface Routes {
       readonly apps: "*" | readonly string[];
       readonly admin: boolean;
       readonly mayCreateApps: boolean;
+      readonly user?: string;
     };
   };
   /** Make a token; it is shown this once */
   'POST /v1/tokens': {
-    readonly body: {
-      readonly name: string;
-      readonly apps: "*" | readonly string[];
+    readonly body?: {
+      readonly name?: string;
+      readonly apps?: "*" | readonly string[];
+      readonly role?: "viewer" | "developer" | "admin";
+      readonly expiresIn?: number;
       readonly mayCreateApps?: boolean;
       readonly admin?: boolean;
     };
@@ -1201,15 +1247,18 @@ export interface Routes {
       readonly apps: "*" | readonly string[];
       readonly admin: boolean;
       readonly mayCreateApps: boolean;
+      readonly ofUser?: true;
+      readonly role?: "viewer" | "developer" | "admin";
+      readonly expiresAt?: string;
     };
   };
-  /** All tokens, also the revoked ones, the oldest first */
+  /** Your tokens, also the revoked ones, the oldest first; for administrators those of everybody */
   'GET /v1/tokens': {
     readonly answer: {
       readonly tokens: readonly Token[];
     };
   };
-  /** Revoke a token */
+  /** Revoke a token, at once */
   'DELETE /v1/tokens/{id}': {
     readonly params: {
       readonly id: string;
@@ -1217,6 +1266,124 @@ export interface Routes {
     readonly answer: {
       readonly id: string;
       readonly revoked: true;
+    };
+  };
+  /** The users, by name, with their roles */
+  'GET /v1/users': {
+    readonly answer: {
+      readonly users: readonly User[];
+    };
+  };
+  /** Add a user */
+  'POST /v1/users': {
+    readonly body: {
+      readonly name: string;
+      readonly administrator?: boolean;
+      readonly mayCreateApps?: boolean;
+    };
+    readonly answer: User;
+  };
+  /** Change what a user may do with the platform */
+  'PATCH /v1/users/{user}': {
+    readonly params: {
+      readonly user: string;
+    };
+    readonly body?: {
+      readonly administrator?: boolean;
+      readonly mayCreateApps?: boolean;
+    };
+    readonly answer: User;
+  };
+  /** Remove a user, with their keys, tokens and roles */
+  'DELETE /v1/users/{user}': {
+    readonly params: {
+      readonly user: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly removed: true;
+    };
+  };
+  /** Who may do what with an app */
+  'GET /v1/apps/{app}/access': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly members: readonly Member[];
+    };
+  };
+  /** Give a user a role in an app */
+  'PUT /v1/apps/{app}/access/{user}': {
+    readonly params: {
+      readonly app: string;
+      readonly user: string;
+    };
+    readonly body: {
+      readonly role: "viewer" | "developer" | "admin";
+    };
+    readonly answer: Member;
+  };
+  /** Take a user’s role in an app away */
+  'DELETE /v1/apps/{app}/access/{user}': {
+    readonly params: {
+      readonly app: string;
+      readonly user: string;
+    };
+    readonly answer: {
+      readonly user: string;
+      readonly removed: true;
+    };
+  };
+  /** Your SSH keys; for administrators those of everybody */
+  'GET /v1/keys': {
+    readonly answer: {
+      readonly keys: readonly SshKey[];
+    };
+  };
+  /** Add an SSH key */
+  'POST /v1/keys': {
+    readonly body: {
+      readonly key: string;
+      readonly user?: string;
+    };
+    readonly answer: SshKey;
+  };
+  /** Remove an SSH key, at once */
+  'DELETE /v1/keys/{fingerprint}': {
+    readonly params: {
+      readonly fingerprint: string;
+    };
+    readonly answer: {
+      readonly fingerprint: string;
+      readonly removed: true;
+    };
+  };
+  /** Who changed what, of all that you may see */
+  'GET /v1/events': {
+    readonly query?: {
+      readonly limit?: number;
+      readonly cursor?: string;
+      readonly after?: string;
+    };
+    readonly answer: {
+      readonly events: readonly Event[];
+      readonly next?: string;
+    };
+  };
+  /** Who changed what of an app */
+  'GET /v1/apps/{app}/events': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly query?: {
+      readonly limit?: number;
+      readonly cursor?: string;
+      readonly after?: string;
+    };
+    readonly answer: {
+      readonly events: readonly Event[];
+      readonly next?: string;
     };
   };
   /** This document */

@@ -1,7 +1,7 @@
 /** Apps and tokens over the API. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Platform } from './support/platform.js';
+import { type Answer, Platform } from './support/platform.js';
 
 let platform: Platform;
 
@@ -120,6 +120,7 @@ describe('tokens', () => {
       mayCreateApps: false,
       createdAt: expect.any(String),
       createdBy: 'admin',
+      usedAt: expect.any(String),
     });
     expect(listed.text).not.toContain(made.body.token.slice(-43));
     expect(listed.text).not.toContain('hash');
@@ -137,19 +138,21 @@ describe('tokens', () => {
     expect(body).toMatchObject({ apps: '*', admin: true, mayCreateApps: true });
   });
 
-  test('only admins see, make and revoke tokens', async () => {
-    const { body } = await platform.call('GET', '/v1/tokens');
-    const id = body.tokens[0].id;
-    for (const [method, url, sent] of [
-      ['GET', '/v1/tokens', undefined],
-      ['POST', '/v1/tokens', { name: 'x', apps: '*', admin: true }],
-      ['DELETE', `/v1/tokens/${id}`, undefined],
-      ['DELETE', '/v1/tokens/absent', undefined],
+  test('a machine sees, makes and revokes none', async () => {
+    const idsOf = ({ body }: Answer): string[] => body.tokens.map(({ id }: { id: string }) => id);
+    const before = await platform.call('GET', '/v1/tokens');
+    expect((await platform.call('GET', '/v1/tokens', { as: 'alice' })).body).toEqual({ tokens: [] });
+    for (const [method, url, sent, code] of [
+      ['POST', '/v1/tokens', { name: 'x', apps: '*', admin: true }, 'forbidden'],
+      ['POST', '/v1/tokens', {}, 'forbidden'],
+      ['DELETE', `/v1/tokens/${idsOf(before)[0]}`, undefined, 'not_found'],
+      ['DELETE', '/v1/tokens/absent', undefined, 'not_found'],
     ] as const) {
       const answer = await platform.call(method, url, { as: 'alice', body: sent });
-      expect([method, url, answer.status, answer.body.code]).toEqual([method, url, 403, 'forbidden']);
+      expect([method, url, answer.body.code]).toEqual([method, url, code]);
     }
-    expect((await platform.call('GET', '/v1/tokens')).body).toEqual(body);
+    const after = await platform.call('GET', '/v1/tokens');
+    expect(after.body.tokens.map(stateOf)).toEqual(before.body.tokens.map(stateOf));
   });
 
   test('wrong scopes are refused', async () => {
@@ -179,3 +182,8 @@ describe('tokens', () => {
     expect([answer.status, answer.body.code]).toEqual([404, 'not_found']);
   });
 });
+
+/** But when it was used last, which is now. */
+function stateOf({ usedAt: _usedAt, ...token }: { readonly usedAt?: string }): object {
+  return token;
+}

@@ -93,8 +93,10 @@ describe('the settings of a start', () => {
       SLIPWAY_REGISTRY: 'registry.example:443',
       SLIPWAY_EDGE_SOCKET: '/run/haproxy.sock',
       SLIPWAY_LISTEN: '127.0.0.1:1234',
+      SLIPWAY_SSH_LISTEN: 'none',
     };
     const settings = await settle(env, paths, loadRecord(paths.home));
+    expect(settings.config.ssh).toBeUndefined();
     expect(settings.own).toEqual({ redis: false, registry: false, edge: false });
     expect(settings.config).toMatchObject({
       redisUrl: env.SLIPWAY_REDIS_URL,
