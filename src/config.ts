@@ -31,7 +31,7 @@ export interface Limits {
   readonly stopGraceMs: number;
   readonly drainTimeoutMs: number;
   readonly apiBodyBytes: number;
-  /** In a minute, with one token. */
+  /** In a minute, of one person. */
   readonly requestsPerMinute: number;
   /** In a minute, from one address, without a token that is valid. */
   readonly strangersPerMinute: number;

@@ -6,6 +6,7 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Limits, limitVariable } from '../config.js';
 import { SlipwayError } from '../errors.js';
+import { identityOf } from './tools.js';
 
 const WINDOW_MS = 60_000;
 
@@ -13,9 +14,10 @@ const WINDOW_MS = 60_000;
 export type RateLimit = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
 export interface RateLimits {
-  /** Who has shown no valid token. */
+  /** Who has shown no valid token, by address. */
   readonly strangers: RateLimit;
-  readonly tokens: RateLimit;
+  /** Who has shown one. */
+  readonly people: RateLimit;
 }
 
 export async function rateLimits(
@@ -47,12 +49,12 @@ export async function rateLimits(
       'strangersPerMinute',
       ({ ip }) => ip,
     ),
-    // Its id, and not its secret.
-    tokens: limit(
+    // By whom a token speaks for, however it came: in a header, or from a browser.
+    people: limit(
       requestsPerMinute,
-      'with one token',
+      'of one person',
       'requestsPerMinute',
-      ({ headers }) => headers.authorization?.split('_')[1] ?? '',
+      (request) => identityOf(request).name,
     ),
   };
 }

@@ -143,7 +143,7 @@ export class Routes {
         await limits.strangers(request, reply);
         throw thrown;
       });
-      await limits.tokens(request, reply);
+      await limits.people(request, reply);
       const { app } = request.params as { readonly app?: string };
       if (access !== undefined) await authorize(tools.ledger, identityOf(request), access, app);
     });

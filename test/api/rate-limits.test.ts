@@ -27,7 +27,7 @@ test('without a valid token an address has few, and those with one at the same a
   expect((await ask('alice')).status).toBe(200);
 });
 
-test('each token has its own number', async () => {
+test('each person has a number of their own', async () => {
   expect(await statuses('admin', 6)).toEqual([200, 200, 200, 200, 200, 429]);
   expect((await ask('admin')).body.hint).toContain('SLIPWAY_LIMIT_REQUESTS_PER_MINUTE');
   expect((await ask('reader')).status).toBe(200);

@@ -39,6 +39,11 @@ describe('every route', () => {
     expect(served.sort()).toEqual(described.sort());
   });
 
+  test('outside of /v1 is one of these, each with a reason to be', () => {
+    const others = platform.routes.filter((route) => !route.includes(' /v1/') && !route.startsWith('HEAD '));
+    expect(others.sort()).toEqual(['GET /docs/api', 'GET /healthz', 'GET /metrics', 'GET /readyz']);
+  });
+
   test('lets in exactly those whom its access names, and tells the others what they lack', async () => {
     for (const { method, url, access } of routes()) {
       for (const as of ['admin', 'alice', 'reader'] satisfies Who[]) {
@@ -75,7 +80,7 @@ describe('a route', () => {
     const tools = { config, ledger, platform: platform.platform };
     const none = async (): Promise<void> => undefined;
     void server.register(async (api) =>
-      register(new Routes(api, tools, { strangers: none, tokens: none }), api),
+      register(new Routes(api, tools, { strangers: none, people: none }), api),
     );
     try {
       return await server.ready();
