@@ -19,7 +19,7 @@ import { formationRoutes } from './api/formation.js';
 import { healthRoutes, partsOf } from './api/health.js';
 import { hostRoutes } from './api/hosts.js';
 import { letGoOfRevoked } from './api/let-go.js';
-import { metricsRoute } from './api/metrics.js';
+import { countRequests, metricsRoute } from './api/metrics.js';
 import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { overviewRoutes } from './api/overview.js';
@@ -91,10 +91,13 @@ export function buildServer(
   acceptUpgrades(server);
   const table: RouteDescription[] = [];
   const document = lazyDocument(table, tools.config);
-  documentPage(server, document);
-  healthRoutes(server, partsOf(tools), log);
   const metrics = new Metrics({ store: tools.store, drift: () => tools.deployer.drift() });
-  metricsRoute(server, metrics, tools);
+  countRequests(server, metrics);
+  void server.register(async (pages) => {
+    healthRoutes(pages, partsOf(tools), log);
+    metricsRoute(pages, metrics, tools);
+    documentPage(pages, document);
+  });
   void server.register(git);
   void server.register(async (session) => {
     limitBodyTime(session, times.bodyMs);

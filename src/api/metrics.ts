@@ -4,16 +4,20 @@ import type { FastifyInstance } from 'fastify';
 import type { Metrics } from '../metrics/metrics.js';
 import { type ApiTools, authenticate, authorize, identityOf } from './tools.js';
 
-export function metricsRoute(
-  server: FastifyInstance,
-  metrics: Metrics,
-  { config, platform, ledger }: Pick<ApiTools, 'config' | 'platform' | 'ledger'>,
-): void {
+/** Every request of the server, by its route. */
+export function countRequests(server: FastifyInstance, metrics: Metrics): void {
   server.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';
     metrics.requests.inc({ method: request.method, route, status: String(reply.statusCode) });
     metrics.requestSeconds.observe(reply.elapsedTime / 1000);
   });
+}
+
+export function metricsRoute(
+  server: FastifyInstance,
+  metrics: Metrics,
+  { config, platform, ledger }: Pick<ApiTools, 'config' | 'platform' | 'ledger'>,
+): void {
   server.get('/metrics', async (request, reply) => {
     if (!isToken(config.metricsToken, request.headers.authorization)) {
       await authenticate(platform, request);

@@ -288,7 +288,7 @@ describe('events', () => {
     });
     const page = await browser.open(url);
     await page.route('**/v1/events**', (route) => {
-      const isOlder = route.request().url().includes('before=e2');
+      const isOlder = route.request().url().includes('cursor=e2');
       const changes = [{ name: HOSTILE, is: 'changed', before: 1, after: HOSTILE }];
       const json = isOlder
         ? { events: [event(1)] }

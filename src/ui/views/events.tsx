@@ -29,7 +29,7 @@ function List({ newest }: { readonly newest: EventPage }): JSX.Element {
   const next = older === undefined ? newest.next : older.next;
   const more = async (): Promise<void> => {
     try {
-      const page = await ask<EventPage>(`/v1/events?before=${encodeURIComponent(next ?? '')}`);
+      const page = await ask<EventPage>(`/v1/events?cursor=${encodeURIComponent(next ?? '')}`);
       setOlder({ ...page, events: [...(older?.events ?? newest.events), ...page.events] });
     } catch (thrown) {
       setFault(toFault(thrown));
