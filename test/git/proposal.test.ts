@@ -124,6 +124,34 @@ describe('access', () => {
     expect(apps.looked).toEqual([]);
   });
 
+  test('a fetch needs the right to view, and a push that to deploy', async () => {
+    const apps = directory('hello');
+    const viewer: Pusher = {
+      name: 'vera',
+      may: (_app, action) => action === 'view',
+      mayCreate: () => false,
+    };
+    expect(await grantAccess(apps, viewer, 'hello', 'git-upload-pack')).toEqual({
+      app: 'hello',
+      isNew: false,
+    });
+    await expect(grantAccess(apps, viewer, 'hello', 'git-receive-pack')).rejects.toMatchObject({
+      code: 'not_found',
+    });
+  });
+
+  test('who may create any app gets into none that is there by that', async () => {
+    const maker: Pusher = { name: 'eve', may: () => false, mayCreate: () => true };
+    expect(await grantAccess(directory(), maker, 'fresh', 'git-receive-pack')).toEqual({
+      app: 'fresh',
+      isNew: true,
+    });
+    for (const service of ['git-receive-pack', 'git-upload-pack'] as const)
+      await expect(grantAccess(directory('hello'), maker, 'hello', service)).rejects.toMatchObject({
+        code: 'not_found',
+      });
+  });
+
   test('only a push creates, and only where the token may', async () => {
     const apps = directory('hello', 'other');
     const creator = pusher(['hello', 'fresh', 'a--b'], true);
