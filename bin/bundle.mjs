@@ -31,3 +31,5 @@ await build({
     js: "import { createRequire as requireOfBundle } from 'node:module'; const require = requireOfBundle(import.meta.url);",
   },
 });
+
+await import('./bundle-page.mjs');

@@ -16,6 +16,31 @@ export type App = {
   readonly release?: Release;
 };
 
+export type AppGlance = {
+  readonly name: string;
+  readonly url: string;
+  readonly release?: {
+    readonly version: string;
+    readonly description: string;
+    readonly message?: string;
+    readonly at: string;
+    readonly by: string;
+  };
+  readonly latest?: {
+    readonly id: string;
+    readonly kind: "push" | "rollback" | "config" | "scale" | "resources" | "placement" | "domains" | "restart" | "stop" | "start";
+    readonly state: "accepted" | "building" | "ready" | "releasing" | "live" | "built" | "failed" | "cancelled" | "superseded";
+    readonly who: string;
+    readonly acceptedAt: string;
+    readonly reason?: string;
+  };
+  readonly wanted: number;
+  readonly running?: number;
+  readonly stopped?: true;
+  readonly maintenance?: true;
+  readonly lock?: string;
+};
+
 export type Build = {
   readonly id: string;
   readonly app: string;
@@ -1390,6 +1415,38 @@ export interface Routes {
   'GET /v1/openapi.json': {
     readonly answer: {
       readonly openapi: string;
+    };
+  };
+  /** All apps that you may see, each at a glance */
+  'GET /v1/overview': {
+    readonly answer: {
+      readonly apps: readonly AppGlance[];
+    };
+  };
+  /** The builds that have not ended, of all apps that you may see; the oldest first */
+  'GET /v1/queue': {
+    readonly answer: {
+      readonly builds: readonly Build[];
+    };
+  };
+  /** The names of the config vars of an app, without their values */
+  'GET /v1/apps/{app}/vars': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly vars: readonly string[];
+    };
+  };
+  /** The value of one config var */
+  'GET /v1/apps/{app}/vars/{name}': {
+    readonly params: {
+      readonly app: string;
+      readonly name: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly value: string;
     };
   };
 }

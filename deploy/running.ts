@@ -11,6 +11,15 @@ import type { Container } from './targets/container.js';
 import { statusOf } from './targets/engine.js';
 
 export function runningRoutes(server: FastifyInstance, hosts: Hosts): void {
+  // Of all apps with one question to each host. Null when a host is silent: then nobody knows.
+  server.get('/running', async (): Promise<{ running: Record<string, number> | null }> => {
+    const { containers, silent } = await lookAround(hosts);
+    if (silent.size > 0) return { running: null };
+    const running: Record<string, number> = {};
+    for (const { app, state } of containers) if (state === 'running') running[app] = (running[app] ?? 0) + 1;
+    return { running };
+  });
+
   server.get<{ Params: { app: string } }>('/apps/:app/ps', async (request): Promise<RunningView> => {
     const look = await lookAround(hosts, checkAppName(request.params.app));
     const { answers, silent } = await askEach(look, (container) => processView(hosts, container));

@@ -8,6 +8,7 @@ export function summary(platform: Platform): string[] {
     '',
     `Slipway is up. Data: ${config.home}`,
     `  API and git   ${url}`,
+    `  web page      ${url}`,
     ...(config.ssh === undefined
       ? []
       : [`  git by SSH    ${config.ssh.url}`, `                its key is ${hostFingerprint(config.home)}`]),

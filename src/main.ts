@@ -25,9 +25,11 @@ import { PlatformLedger } from './ledger/platform.js';
 import { Vault } from './ledger/vault.js';
 import { createLogger, type Logger } from './log.js';
 import { activeFreeze } from './model/freeze.js';
+import { loadPage } from './page.js';
 import { Queues } from './queue/queues.js';
 import { DeploymentStore } from './records/deployments.js';
 import { RegistryClient } from './registry/client.js';
+import { projectRoot } from './root.js';
 import { buildServer } from './server.js';
 import { SshDoor } from './ssh/door.js';
 
@@ -90,6 +92,9 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   });
   if (config.ssh !== undefined) await door.start();
 
+  const page = await loadPage(join(projectRoot(), 'dist', 'ui'));
+  if (page === undefined) log.warn('the web page is not built: there is only the API');
+
   const server = buildServer(
     {
       config,
@@ -118,6 +123,8 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
         log,
       }),
     log,
+    undefined,
+    page,
   );
   try {
     await server.listen(config.listen);

@@ -1,4 +1,4 @@
-/** The web process's HTTP server: health, the API below /v1, and git below /git. Every error leaves as problem details that say what to do. */
+/** The web process's HTTP server: health, the API below /v1, git below /git, and the page. Every error leaves as problem details that say what to do. */
 import { randomUUID } from 'node:crypto';
 import {
   type FastifyBaseLogger,
@@ -23,6 +23,7 @@ import { letGoOfRevoked } from './api/let-go.js';
 import { countRequests, metricsRoute } from './api/metrics.js';
 import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
+import { overviewRoutes } from './api/overview.js';
 import { peopleRoutes } from './api/people.js';
 import { rateLimits } from './api/rate-limits.js';
 import { releaseRoutes } from './api/releases.js';
@@ -30,12 +31,16 @@ import { retentionRoutes } from './api/retention.js';
 import { type RouteDescription, Routes } from './api/route.js';
 import { runtimeRoutes } from './api/runtime.js';
 import { strategyRoutes } from './api/strategy.js';
+import { volumeRoutes } from './api/volumes.js';
+import { sessionRoutes } from './api/session.js';
+import { takeSession } from './api/session-cookie.js';
 import { tokenRoutes } from './api/tokens.js';
 import type { ApiTools } from './api/tools.js';
-import { volumeRoutes } from './api/volumes.js';
+import { varRoutes } from './api/vars.js';
 import { SlipwayError } from './errors.js';
 import type { Logger } from './log.js';
 import { Metrics } from './metrics/metrics.js';
+import { type Page, pageRoutes } from './page.js';
 import { Turns } from './turns.js';
 import { acceptUpgrades } from './upgrades.js';
 
@@ -50,12 +55,13 @@ export interface ServerTimes extends FollowTimes {
 const TIMES: ServerTimes = { bodyMs: 60_000, revokedMs: 2_000, pingMs: 15_000, stallMs: 60_000 };
 const KEEP_ALIVE_MS = 60_000;
 
-/** `git` is the plugin of src/git that receives pushes; it answers git's own paths and formats. */
+/** `git` is the plugin of src/git that receives pushes; it answers git's own paths and formats. Without `page` there is only the API. */
 export function buildServer(
   tools: ApiTools,
   git: FastifyPluginCallback,
   log: Logger,
   times: ServerTimes = TIMES,
+  page?: Page,
 ): FastifyInstance {
   const { apiBodyBytes } = tools.config.limits;
   const server = fastify({
@@ -96,11 +102,21 @@ export function buildServer(
     documentPage(pages, document);
   });
   void server.register(git);
+  void server.register(async (session) => {
+    limitBodyTime(session, times.bodyMs);
+    sessionRoutes(session, tools);
+  });
+  if (page !== undefined) pageRoutes(server, page);
   void server.register(
     async (api) => {
-      api.addHook('onRequest', async (_request, reply) => {
+      api.addHook('onRequest', async (request, reply) => {
         // Config vars and logs are nobody's to keep, and nobody's browser's to guess at.
-        reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+        reply.headers({
+          'cache-control': 'no-store',
+          'x-content-type-options': 'nosniff',
+          'cross-origin-resource-policy': 'same-origin',
+        });
+        takeSession(tools.config, request);
       });
       const routes = new Routes(api, tools, await rateLimits(api, tools.config.limits), table);
       letGoOfRevoked(api, tools.platform, times.revokedMs);
@@ -122,6 +138,8 @@ export function buildServer(
       peopleRoutes(routes, tools);
       eventRoutes(routes, tools);
       documentRoute(routes, document);
+      overviewRoutes(routes, tools);
+      varRoutes(routes, tools);
     },
     { prefix: '/v1' },
   );

@@ -120,6 +120,13 @@ export class DeployerClient {
     throw silent(new Error('no list of processes'));
   }
 
+  /** How many containers of each app run. Throws `unavailable` when no deployer answers, or it cannot count them all. */
+  async running(): Promise<Readonly<Record<string, number>>> {
+    const { running } = ((await readJson(await this.#get('/running'))) ?? {}) as { running?: unknown };
+    if (typeof running === 'object' && running !== null) return running as Record<string, number>;
+    throw silent(new Error('not all that runs is known'));
+  }
+
   /** The app's output, or that of one detached command, as text: the last `lines`, then, with `follow`, what comes. The caller destroys the stream. */
   async logs(
     app: string,

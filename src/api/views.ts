@@ -44,11 +44,8 @@ const KINDS = [
   'start',
 ] as const;
 
-export const Build: z.ZodType<BuildView> = described<BuildView>('Build', {
-  id: text,
-  app: text,
-  kind: z.enum(['push', ...KINDS]),
-  state: z.enum([
+export const BuildKind: z.ZodType<BuildView['kind']> = z.enum(['push', ...KINDS]);
+export const BuildState: z.ZodType<BuildView['state']> = z.enum([
     'accepted',
     'building',
     'ready',
@@ -58,7 +55,13 @@ export const Build: z.ZodType<BuildView> = described<BuildView>('Build', {
     'failed',
     'cancelled',
     'superseded',
-  ]),
+]);
+
+export const Build: z.ZodType<BuildView> = described<BuildView>('Build', {
+  id: text,
+  app: text,
+  kind: BuildKind,
+  state: BuildState,
   who: text,
   commit: maybe(text),
   ref: maybe(text),

@@ -98,7 +98,7 @@ test('resumes at the exact byte after each cut, while a writer appends', async (
       follower.leave();
     }
     end = await follower.ended;
-    seen = Buffer.concat([seen, Buffer.from(follower.text())]);
+    seen = Buffer.concat([seen, follower.bytes()]);
   }
   await writing;
   expect(seen.toString('utf8')).toBe(await logFile(id));

@@ -41,7 +41,14 @@ describe('every route', () => {
 
   test('outside of /v1 is one of these, each with a reason to be', () => {
     const others = platform.routes.filter((route) => !route.includes(' /v1/') && !route.startsWith('HEAD '));
-    expect(others.sort()).toEqual(['GET /docs/api', 'GET /healthz', 'GET /metrics', 'GET /readyz']);
+    expect(others.sort()).toEqual([
+      'DELETE /session',
+      'GET /docs/api',
+      'GET /healthz',
+      'GET /metrics',
+      'GET /readyz',
+      'POST /session',
+    ]);
   });
 
   test('lets in exactly those whom its access names, and tells the others what they lack', async () => {

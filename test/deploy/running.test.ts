@@ -116,6 +116,27 @@ describe('a list of what runs', () => {
   });
 });
 
+describe('how much runs of all apps', () => {
+  it('is counted over all hosts, with one question to each', async () => {
+    const asked: string[] = [];
+    const none: Answer = (path) => void asked.push(path);
+    const client = await serve(await host('a', ['one', 'two'], none), await host('b', ['three'], none));
+    expect([await client.running(), asked]).toEqual([{ hello: 3 }, []]);
+  });
+
+  it('is not known while a host is silent', async () => {
+    const client = await serve(
+      await host('a', ['one'], () => undefined),
+      await host('b', ['two'], () => undefined),
+    );
+    const gone = open.at(-1);
+    gone?.closeAllConnections();
+    await new Promise((resolve) => gone?.close(resolve));
+    open.pop();
+    await expect(client.running()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+});
+
 describe('a log', () => {
   it('has the lines of the others when one goes meanwhile, and names the host that falls silent', async () => {
     const client = await serve(

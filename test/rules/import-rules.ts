@@ -66,6 +66,19 @@ export function purityFaults(sources: Sources): string[] {
   });
 }
 
+/** What the browser runs: all else there is of the project it knows by its types only, and asks the API. */
+const OF_BROWSER = new Set(['preact', 'preact/hooks']);
+
+export function pageFaults(sources: Sources): string[] {
+  const isOfPage = (path: string): boolean => path.startsWith('src/ui/');
+  return allImports(sources).flatMap((each) => {
+    if (!isOfPage(each.from))
+      return isOfPage(each.target) ? [`${place(each)} imports ${each.target}: src/ui is for browsers`] : [];
+    if (each.typeOnly || isOfPage(each.target) || OF_BROWSER.has(each.target)) return [];
+    return [`${place(each)} imports ${each.target}: a browser has only src/ui and preact`];
+  });
+}
+
 /** Builtins are written with `node:`, so that no package can take their place. */
 export function builtinFaults(sources: Sources, builtins: readonly string[]): string[] {
   return allImports(sources)

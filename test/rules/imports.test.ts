@@ -1,6 +1,6 @@
 import { builtinModules } from 'node:module';
 import { describe, expect, it } from 'vitest';
-import { builtinFaults, directionFaults, isPure, purityFaults } from './import-rules.js';
+import { builtinFaults, directionFaults, isPure, pageFaults, purityFaults } from './import-rules.js';
 import { importsOf, readSources, type Sources } from './sources.js';
 
 const project = readSources(['native', 'client', 'src', 'deploy', 'workers', 'platform']);
@@ -50,6 +50,25 @@ describe('imports', () => {
   it('name builtins with node:', () => {
     expect(builtinFaults(project, BUILTINS)).toEqual([]);
     expect(builtinFaults(files({ 'src/a.ts': "import { x } from 'fs';" }), BUILTINS)).toHaveLength(1);
+  });
+});
+
+describe('the page', () => {
+  it('takes of the project only types, and of packages only preact; nothing takes of it', () => {
+    expect([...project.keys()].filter((path) => path.startsWith('src/ui/')).length).toBeGreaterThan(20);
+    expect(pageFaults(project)).toEqual([]);
+  });
+
+  it.each([
+    ["import { x } from '../../model/app.js';", 'src/ui/views/a.tsx', 'src/model/app.ts'],
+    ["import { readFile } from 'node:fs/promises';", 'src/ui/a.ts', 'node:fs/promises'],
+    ["import axios from 'axios';", 'src/ui/a.ts', 'axios'],
+    ["import { x } from './ui/format.js';", 'src/a.ts', 'src/ui/format.ts'],
+  ])('is not mixed with what is not for browsers: %s in %s', (text, path, found) => {
+    expect(pageFaults(files({ [path]: text }))).toEqual([expect.stringContaining(`imports ${found}:`)]);
+    expect(pageFaults(files({ 'src/ui/a.ts': "import type { AppView } from '../api/views.js';" }))).toEqual(
+      [],
+    );
   });
 });
 

@@ -21,7 +21,7 @@ export function readSources(rooms: readonly string[]): Sources {
   const root = projectRoot();
   const files = rooms.flatMap((room) =>
     readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith('.ts') || path.endsWith('.mjs'))
+      .filter((path) => /\.(ts|tsx|mjs)$/.test(path))
       .filter((path) => !path.startsWith('build/') || room !== 'native')
       .map((path) => `${room}/${path}`),
   );

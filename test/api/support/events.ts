@@ -6,7 +6,8 @@ import { serverSentEvents } from '../../../client/event-stream.js';
 export interface Follower {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
-  /** All bytes of the log so far. */
+  /** All bytes of the log so far; the last character may be there in part. */
+  bytes(): Buffer;
   text(): string;
   /** Bytes so far, as raw as they came. */
   raw(): string;
@@ -49,6 +50,7 @@ export async function follow(url: string, headers: Record<string, string>): Prom
   return {
     status: answer.statusCode ?? 0,
     headers: answer.headers,
+    bytes: () => Buffer.concat(log),
     text: () => Buffer.concat(log).toString('utf8'),
     raw: () => Buffer.concat(raw).toString('utf8'),
     ended,

@@ -20,6 +20,7 @@ import { createLogger } from '../../../src/log.js';
 import { BuildLog } from '../../../src/logs/log-writer.js';
 import type { Deployment, FinalState } from '../../../src/model/deployment.js';
 import type { Release } from '../../../src/model/release.js';
+import type { Page } from '../../../src/page.js';
 import { Queues } from '../../../src/queue/queues.js';
 import { DeploymentStore } from '../../../src/records/deployments.js';
 import { RegistryClient } from '../../../src/registry/client.js';
@@ -47,6 +48,8 @@ export interface PlatformOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** `host:port`; by default there is none. */
   readonly registry?: string;
+  /** By default there is only the API. */
+  readonly page?: Page;
 }
 
 export interface Call {
@@ -125,6 +128,7 @@ export class Platform {
       (_instance, _options, done) => done(),
       log,
       { bodyMs: 60_000, revokedMs: 200, pingMs: 15_000, stallMs: 60_000, ...options.times },
+      options.page,
     );
     this.server.addHook('onRoute', ({ method, url, config }) => {
       for (const each of [method].flat()) this.routes.push(`${each} ${url}`);
