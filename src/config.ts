@@ -82,6 +82,12 @@ export interface Config {
   readonly shareCacheMounts: boolean;
   /** CIDRs that a RUN may reach although they are the host's own. */
   readonly buildNetworkAllow: readonly string[];
+  /** CIDRs that repositories and webhooks may be in although they are not public. */
+  readonly outboundAllow: readonly string[];
+  /** Review apps that an app may have at once; 0 for none. */
+  readonly reviewApps: number;
+  /** How long after its last deployment a review app goes, in ms. */
+  readonly reviewAgeMs: number;
   /** Good releases of an app that stay, where the app has no number of its own. */
   readonly keepReleases: number;
   /** How long journals and logs stay that no kept release came from, and images that were built only, in ms. */
@@ -191,6 +197,9 @@ const environment = z.object({
     .default(5 * GiB),
   SLIPWAY_SHARE_CACHE_MOUNTS: z.enum(['0', '1']).default('0'),
   SLIPWAY_BUILD_NETWORK_ALLOW: list,
+  SLIPWAY_OUTBOUND_ALLOW: list,
+  SLIPWAY_REVIEW_APPS: z.coerce.number().int().nonnegative().default(10),
+  SLIPWAY_REVIEW_DAYS: positive.default(7),
   SLIPWAY_KEEP_RELEASES: positive.default(10),
   SLIPWAY_KEEP_RECORDS_DAYS: positive.default(30),
   SLIPWAY_BUILD_FREE_BYTES: z.coerce.number().int().nonnegative().default(GiB),
@@ -275,6 +284,9 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     remoteCacheBytes: values.SLIPWAY_REMOTE_CACHE_BYTES,
     shareCacheMounts: values.SLIPWAY_SHARE_CACHE_MOUNTS === '1',
     buildNetworkAllow: values.SLIPWAY_BUILD_NETWORK_ALLOW,
+    outboundAllow: values.SLIPWAY_OUTBOUND_ALLOW,
+    reviewApps: values.SLIPWAY_REVIEW_APPS,
+    reviewAgeMs: values.SLIPWAY_REVIEW_DAYS * DAY_MS,
     keepReleases: values.SLIPWAY_KEEP_RELEASES,
     keepRecordsMs: values.SLIPWAY_KEEP_RECORDS_DAYS * DAY_MS,
     buildFreeBytes: values.SLIPWAY_BUILD_FREE_BYTES,
