@@ -12,10 +12,11 @@ import { AppRepositories } from './git/app-repository.js';
 import { Git } from './git/git.js';
 import { hookProgram, installHook } from './git/hook-program.js';
 import { HookServer } from './git/hook-server.js';
-import type { AppDirectory } from './git/push.js';
+import { openOutside } from './git/outside/open.js';
 import { smartHttp } from './git/smart-http.js';
 import { checkGitVersion } from './git/version.js';
 import { retentionParts } from './housekeeping/retention/open.js';
+import { appDirectory } from './ledger/app-directory.js';
 import { Ledger } from './ledger/ledger.js';
 import { PlatformLedger } from './ledger/platform.js';
 import { Vault } from './ledger/vault.js';
@@ -57,6 +58,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   });
   const hooks = new HookServer({
     socketPath: paths.hookSocket,
+  const outside = openOutside(config, { git, repositories, ledger });
     receive: (push, viewer) => acceptance.receive(push, viewer),
     log,
   });
@@ -77,6 +79,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
       deployer: new DeployerClient(paths.deployerSocket),
       retention: retentionParts(config, { ledger, store, repositories, registry }),
     },
+      deploys: { config, ledger, repositories, git, outside, registry, acceptance },
     (instance) =>
       smartHttp(instance, {
         git,
@@ -114,18 +117,6 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     clearTimeout(late);
     registry.close();
     await queues.close();
-  };
-}
-
-/** The ledger as a push sees it. */
-function appDirectory(ledger: Ledger): AppDirectory {
-  return {
-    deployBranch: async (app) =>
-      (await ledger.appExists(app)) ? (await ledger.read(app)).settings.deployBranch : undefined,
-    lock: async (app) => ((await ledger.appExists(app)) ? (await ledger.read(app)).lock : undefined),
-    create: async (app, deployBranch, who) => {
-      await ledger.createApp(app, { deployBranch }, who.name);
-    },
   };
 }
 

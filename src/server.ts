@@ -10,6 +10,7 @@ import {
 import { appRoutes } from './api/apps.js';
 import { limitBodyTime } from './api/body-deadline.js';
 import { buildRoutes } from './api/builds.js';
+import { deployRoutes } from './api/deploys.js';
 import { domainRoutes } from './api/domains.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
 import { formationRoutes } from './api/formation.js';
@@ -91,6 +92,7 @@ export function buildServer(
       oneOffRoutes(routes, tools);
       hostRoutes(routes, tools, turns);
       tokenRoutes(routes, tools);
+      deployRoutes(routes, tools);
     },
     { prefix: '/v1' },
   );

@@ -1,6 +1,7 @@
 /** What the API's routes work with, and who is asking. */
 import type { FastifyRequest } from 'fastify';
 import type { Config } from '../config.js';
+import type { DeployTools } from '../deploys.js';
 import { SlipwayError } from '../errors.js';
 import type { AppRepositories } from '../git/app-repository.js';
 import type { RetentionParts } from '../housekeeping/retention/parts.js';
@@ -19,6 +20,7 @@ export interface ApiTools extends ChangeTools {
   readonly retention: RetentionParts;
 }
 
+  readonly deploys: DeployTools;
 const identities = new WeakMap<FastifyRequest, Identity>();
 
 /** Checks the bearer token. Throws `unauthorized`. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Config } from '../config.js';
 import type { AppState } from '../ledger/app-documents.js';
-import type { Deployment } from '../model/deployment.js';
+import type { CommitSource, Deployment } from '../model/deployment.js';
 import { LOCAL_HOST } from '../model/host.js';
 import type { ProcessResources, ReleaseProcess, ReleaseWithOutcome } from '../model/release.js';
 import { count, described, list, maybe, number, part, text, texts, time, yes } from './described.js';
@@ -15,6 +15,8 @@ export interface BuildView {
   readonly who: string;
   readonly commit?: string;
   readonly ref?: string;
+  /** Where the commit was fetched, when it was not pushed here. */
+  readonly from?: CommitSource;
   readonly release?: number;
   readonly digest?: string;
   readonly steps?: Deployment['steps'];
@@ -58,6 +60,7 @@ export const Build: z.ZodType<BuildView> = described<BuildView>('Build', {
   who: text,
   commit: maybe(text),
   ref: maybe(text),
+  from: maybe(part<CommitSource>({ remote: text, ref: text, webhook: maybe(text) })),
   release: maybe(count),
   digest: maybe(text),
   steps: maybe(part<NonNullable<BuildView['steps']>>({ cached: count, total: count })),
@@ -95,6 +98,7 @@ export function buildView(deployment: Deployment): BuildView {
     state,
     who,
     ...(push === undefined ? {} : { commit: push.newOid, ref: push.ref }),
+    ...(push?.from === undefined ? {} : { from: push.from }),
     ...(release === undefined ? {} : { release }),
     ...(digest === undefined ? {} : { digest }),
     ...(steps === undefined ? {} : { steps }),

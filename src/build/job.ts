@@ -9,6 +9,7 @@ import { excerpt } from '../dockerfile/excerpt.js';
 import { supersededBy, supersedeOlder } from '../endings.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import { checkFastForward } from '../git/fast-forward.js';
+import type { OutsideRepositories } from '../git/outside/outside.js';
 import { ImageGate } from '../housekeeping/retention/image-gate.js';
 import type { AppState } from '../ledger/app-documents.js';
 import type { HostBook } from '../ledger/hosts.js';
@@ -16,7 +17,7 @@ import type { ReleaseDraft } from '../ledger/ledger.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { seconds } from '../logs/seconds.js';
 import { buildScope } from '../model/app.js';
-import type { Deployment, DeploymentEvent } from '../model/deployment.js';
+import type { CommitSource, Deployment, DeploymentEvent } from '../model/deployment.js';
 import { imageRepository } from '../model/image-repository.js';
 import { formed } from '../model/process.js';
 import { appendNewest, placement } from '../next-release.js';
@@ -29,11 +30,14 @@ import type { BuildResult } from './build-request.js';
 import type { CacheExports } from './cache/cache-exports.js';
 import type { RemoteCache } from './cache/remote-cache.js';
 import { type CommitFacts, commitFacts } from './commit-facts.js';
+import { shownRemote } from './context/git-address.js';
 import { EarlyUploads } from './early-uploads.js';
 import { pushBuiltImage } from './push-image.js';
 
 export interface BuilderTools extends AppBuildTools {
   readonly hostBook: Pick<HostBook, 'list'>;
+  /** Where apps are deployed from that are not pushed here. */
+  readonly outside: Pick<OutsideRepositories, 'fetch'>;
   readonly queues: Pick<Queues, 'enqueueBuild' | 'enqueueRollout'>;
   /** Without it nothing is shared with other builders. */
   readonly exports?: CacheExports;
@@ -116,6 +120,7 @@ class BuildJob {
     const { store, queues, config, registry } = this.#tools;
     const { app, id, push } = this.#deployment;
     if (push === undefined) throw new SlipwayError('internal', `build ${id} has no commit`);
+    if (push.from !== undefined) await this.#fetch(log, push.newOid, push.from, signal);
     // A push that cannot go live is not worth a build.
     await checkFastForward(this.#tools.repositories, app, push);
     await checkRoom({
@@ -188,6 +193,22 @@ class BuildJob {
     await queues.enqueueRollout(app);
     await this.#nameLater(built, [...tags, `v${release}`]);
     this.#export(remote, scope);
+  }
+
+  /** A commit from elsewhere. What its branch is not any more is not deployed: a message that is repeated later takes nothing back. */
+  async #fetch(log: BuildLog, commit: string, from: CommitSource, signal: AbortSignal): Promise<void> {
+    const { outside, repositories } = this.#tools;
+    const { app, id } = this.#deployment;
+    const shown = shownRemote(from.remote);
+    await log.headline(`Fetching ${from.ref} of ${shown}`);
+    const found = await outside.fetch(app, from, signal);
+    if (found !== commit)
+      throw new SlipwayError(
+        'superseded',
+        `${from.ref} of ${shown} is at ${found.slice(0, 7)} by now, not at ${commit.slice(0, 7)}`,
+        { hint: `to deploy what it is now: slipway git:sync ${shown} -a ${app}` },
+      );
+    await repositories.pin(app, id, commit);
   }
 
   #earlyUploads(signal: AbortSignal): EarlyUploads | undefined {
@@ -299,7 +320,7 @@ class BuildJob {
         this.#tools.log.warn({ err: lost, build: id }, 'the reason could not be written to the log'),
       );
     const end = {
-      state: error.code === 'cancelled' ? 'cancelled' : 'failed',
+      state: error.code === 'cancelled' || error.code === 'superseded' ? error.code : 'failed',
       reason: lines[0] ?? error.message,
       code: error.code,
       claim: this.#claim.token,

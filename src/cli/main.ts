@@ -7,6 +7,7 @@ import { appCommands } from './commands/apps.js';
 import { localBuildCommands } from './commands/build.js';
 import { buildCommands } from './commands/builds.js';
 import { configCommands } from './commands/config.js';
+import { deployCommands } from './commands/deploys.js';
 import { domainCommands } from './commands/domains.js';
 import { formationCommands } from './commands/formation.js';
 import { hostCommands } from './commands/hosts.js';
@@ -38,6 +39,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'apps', commands: appCommands },
   { title: 'builds', commands: buildCommands },
   { title: 'releases', commands: releaseCommands },
+  { title: 'deploys without a push', commands: deployCommands },
   { title: 'what is kept', commands: retentionCommands },
   { title: 'config', commands: configCommands },
   { title: 'domains', commands: domainCommands },

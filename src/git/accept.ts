@@ -1,5 +1,6 @@
 /**
- * Steps 2 and 3 of the way of a push: decides on what the hook was given, and accepts it.
+ * Steps 2 and 3 of the way of a push: decides on what the hook was given, and accepts it. So it does with a commit that is
+ * to be deployed without a push (src/deploys.ts).
  * Accepted means kept (invariant 1): the deployment is in its journal and its commit is pinned, both synced to disk. What
  * comes after (older pushes superseded, the job on the queue) only makes it faster: the reconciler finds an open deployment
  * by itself.
@@ -10,7 +11,7 @@ import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { refuseLocked } from '../model/app.js';
-import type { Deployment, PushOptions } from '../model/deployment.js';
+import type { CommitSource, Deployment, PushedCommit, PushOptions } from '../model/deployment.js';
 import type { DeploymentStore } from '../records/deployments.js';
 import { Turns } from '../turns.js';
 import { type AppRepositories, NO_OID } from './app-repository.js';
@@ -45,6 +46,16 @@ export interface AcceptanceParts {
 export class Acceptance {
   readonly #parts: AcceptanceParts;
   /** By app: one acceptance at a time, so that of two pushes one is the newer. */
+/** A commit to be deployed that nobody pushes now. */
+export interface DeployWish {
+  readonly app: string;
+  readonly who: string;
+  readonly commit: string;
+  readonly options: PushOptions;
+  /** Where the builder fetches it; without, the app's repository has it. */
+  readonly from?: CommitSource;
+}
+
   readonly #turns = new Turns();
 
   constructor(parts: AcceptanceParts) {
@@ -66,6 +77,27 @@ export class Acceptance {
   async #receive(push: ProposedPush, viewer: PushViewer): Promise<readonly Verdict[]> {
     const { apps, limits, defaultDeployBranch } = this.#parts;
     const options = parsePushOptions(push.options);
+  /** Accepts a commit as if it were pushed to the deploy branch, whatever that is at now. Throws `not_found` and `locked`. */
+  async deploy({ app, who, commit, options, from }: DeployWish): Promise<Deployment> {
+    const { apps, repositories } = this.#parts;
+    const branch = await apps.deployBranch(app);
+    if (branch === undefined) throw new SlipwayError('not_found', `there is no app ${JSON.stringify(app)}`);
+    refuseLocked(app, await apps.lock(app));
+    const deployment = await this.#turns.take(app, async () => {
+      const oldOid = (await repositories.branch(app, branch)) ?? NO_OID;
+      const ref = `refs/heads/${branch}`;
+      return this.#record(app, who, {
+        ref,
+        oldOid,
+        newOid: commit,
+        options,
+        ...(from === undefined ? {} : { from }),
+      });
+    });
+    await this.#enqueue(deployment);
+    return deployment;
+  }
+
     const deployBranch = (await apps.deployBranch(push.app)) ?? defaultDeployBranch;
     const { deploy, refused } = judge(push, deployBranch, limits.refsPerPush);
     if (deploy === undefined) {
@@ -104,14 +136,20 @@ export class Acceptance {
     options: PushOptions,
   ): Promise<Deployment> {
     const { app, who } = push;
-    const { repositories, store } = this.#parts;
+    const { repositories } = this.#parts;
     await this.#makeApp(push, deployBranch);
     const current = (await repositories.branch(app, deployBranch)) ?? NO_OID;
     if (current !== deploy.oldOid) {
       const message = `${deployBranch} moved to ${current.slice(0, 7)} while this push was on its way`;
       throw new SlipwayError('not_fast_forward', message, { hint: 'git fetch, then push again' });
     }
-    const deployment = await store.create(app, { kind: 'push', who: who.name, push: { ...deploy, options } });
+    return this.#record(app, who.name, { ...deploy, options });
+  }
+
+  /** From here on it is kept. Older pushes that wait are told. */
+  async #record(app: string, who: string, push: PushedCommit): Promise<Deployment> {
+    const { repositories, store } = this.#parts;
+    const deployment = await store.create(app, { kind: 'push', who, push });
     try {
       await repositories.pin(app, deployment.id, deploy.newOid);
     } catch (thrown) {
@@ -123,10 +161,7 @@ export class Acceptance {
       });
       throw error;
     }
-    this.#parts.log.info(
-      { app, build: deployment.id, commit: deploy.newOid, who: who.name },
-      'push accepted',
-    );
+    this.#parts.log.info({ app, build: deployment.id, commit: push.newOid, who }, 'push accepted');
     const older = (await store.open(app)).filter(({ kind, id }) => kind === 'push' && id < deployment.id);
     await this.#announce(deployment, older);
     await this.#supersedeOlder(deployment);

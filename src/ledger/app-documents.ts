@@ -14,7 +14,7 @@
  *   pins/<n>.json        who wants a release to stay
  *   gone                 numbers of the releases that were let go
  *
- * and those of edge-documents.ts.
+ * and those of edge-documents.ts and outside-documents.ts.
  */
 import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
@@ -25,8 +25,9 @@ import type { Mark, Outcome, Pin, ProcessResources, Release, ReleaseWithOutcome 
 import type { Documents } from './documents.js';
 import { type EdgeDocuments, readEdge } from './edge-documents.js';
 import { parseNumbers } from './number-ranges.js';
+import { type OutsideDocuments, readOutside } from './outside-documents.js';
 
-export interface AppState extends EdgeDocuments {
+export interface AppState extends EdgeDocuments, OutsideDocuments {
   readonly settings: AppSettings;
   /** Config var → ciphertext. */
   readonly config: Readonly<Record<string, string>>;
@@ -199,6 +200,7 @@ export function parseApp(documents: Documents): AppState {
     ...(locked === undefined ? {} : { lock: locked }),
     ...readEdge(read),
     releases,
+    ...readOutside(read),
     ...(liveNumber === undefined ? {} : { live: liveNumber }),
     ...(keep === undefined ? {} : { keep }),
     head,

@@ -8,13 +8,17 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fas
 import { DeployerClient } from '../../../src/api/deployer-client.js';
 import type { RouteDescription } from '../../../src/api/route.js';
 import { type Config, homePaths, type Limits, loadConfig } from '../../../src/config.js';
+import type { DeployTools } from '../../../src/deploys.js';
+import { Acceptance } from '../../../src/git/accept.js';
 import { AppRepositories } from '../../../src/git/app-repository.js';
 import { Git } from '../../../src/git/git.js';
+import { openOutside } from '../../../src/git/outside/open.js';
 import { retentionParts } from '../../../src/housekeeping/retention/open.js';
+import { appDirectory } from '../../../src/ledger/app-directory.js';
 import { Ledger } from '../../../src/ledger/ledger.js';
 import { PlatformLedger } from '../../../src/ledger/platform.js';
 import { Vault } from '../../../src/ledger/vault.js';
-import { createLogger } from '../../../src/log.js';
+import { createLogger, type Logger } from '../../../src/log.js';
 import { BuildLog } from '../../../src/logs/log-writer.js';
 import type { Deployment, FinalState } from '../../../src/model/deployment.js';
 import type { Release } from '../../../src/model/release.js';
@@ -42,6 +46,8 @@ export interface PlatformOptions {
   readonly times?: Partial<ServerTimes>;
   /** `host:port`; by default there is none. */
   readonly registry?: string;
+  /** More settings. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Call {
@@ -79,6 +85,7 @@ export class Platform {
       SLIPWAY_EDGE_TLS_BIND: '127.0.0.1:8443',
       SLIPWAY_URL: 'http://slipway.test:7070',
       ...(options.registry === undefined ? {} : { SLIPWAY_REGISTRY: options.registry }),
+      ...options.env,
     });
     this.home = home;
     this.config = { ...config, limits: { ...config.limits, ...options.limits } };
@@ -105,6 +112,7 @@ export class Platform {
         queues: this.queues,
         limits: this.config.limits,
         deployer: new DeployerClient(this.paths.deployerSocket),
+        deploys: this.#deploys(log),
         retention: retentionParts(this.config, {
           ledger: this.ledger,
           store: this.store,
@@ -120,6 +128,18 @@ export class Platform {
       for (const each of [method].flat()) this.routes.push(`${each} ${url}`);
       if (config?.described !== undefined && method !== 'HEAD') this.described.push(config.described);
     });
+  }
+
+  #deploys(log: Logger): DeployTools {
+    const { config, git, ledger, queues, registry, repositories, store } = this;
+    const apps = appDirectory(ledger);
+    const acceptance = new Acceptance({
+      ...{ store, repositories, git, apps, queues, log },
+      defaultDeployBranch: 'main',
+      limits: config.limits,
+    });
+    const outside = openOutside(config, { git, repositories, ledger });
+    return { config, ledger, repositories, git, outside, registry, acceptance };
   }
 
   static async start(options: PlatformOptions = {}): Promise<Platform> {
