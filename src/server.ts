@@ -1,4 +1,4 @@
-/** The web process's HTTP server: health, the API below /v1, and git below /git. Every error leaves as JSON that says what to do. */
+/** The web process's HTTP server: health, the API below /v1, git below /git, and forges' messages below /hooks. Every error leaves as JSON that says what to do. */
 import {
   type FastifyBaseLogger,
   type FastifyError,
@@ -15,6 +15,7 @@ import { domainRoutes } from './api/domains.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
 import { formationRoutes } from './api/formation.js';
 import { hostRoutes } from './api/hosts.js';
+import { incomingRoutes } from './api/incoming.js';
 import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
@@ -23,10 +24,12 @@ import { Routes } from './api/route.js';
 import { runtimeRoutes } from './api/runtime.js';
 import { tokenRoutes } from './api/tokens.js';
 import type { ApiTools } from './api/tools.js';
+import { webhookRoutes } from './api/webhooks.js';
 import { SlipwayError } from './errors.js';
 import type { Logger } from './log.js';
 import { Turns } from './turns.js';
 import { acceptUpgrades } from './upgrades.js';
+import { IncomingWebhooks } from './webhooks/incoming.js';
 
 /** How long the server waits for what, in ms. */
 export interface ServerTimes extends FollowTimes {
@@ -73,6 +76,10 @@ export function buildServer(
   acceptUpgrades(server);
   server.get('/healthz', () => ({ status: 'ok' }));
   void server.register(git);
+  void server.register(async (hooks) => {
+    limitBodyTime(hooks, times.bodyMs);
+    incomingRoutes(hooks, new IncomingWebhooks({ ...tools, acceptance: tools.deploys.acceptance }));
+  });
   void server.register(
     async (api) => {
       api.addHook('onRequest', async (_request, reply) => {
@@ -84,6 +91,8 @@ export function buildServer(
       const turns = new Turns();
       appRoutes(routes, tools, turns);
       buildRoutes(routes, tools, times);
+      deployRoutes(routes, tools);
+      webhookRoutes(routes, tools);
       releaseRoutes(routes, tools, turns);
       domainRoutes(routes, tools, turns);
       formationRoutes(routes, tools, turns);
@@ -92,7 +101,6 @@ export function buildServer(
       oneOffRoutes(routes, tools);
       hostRoutes(routes, tools, turns);
       tokenRoutes(routes, tools);
-      deployRoutes(routes, tools);
     },
     { prefix: '/v1' },
   );

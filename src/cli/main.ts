@@ -19,6 +19,7 @@ import { restoreCommands } from './commands/restore.js';
 import { retentionCommands } from './commands/retention.js';
 import { runtimeCommands } from './commands/runtime.js';
 import { tokenCommands } from './commands/tokens.js';
+import { webhookCommands } from './commands/webhooks.js';
 import { loadCredentials } from './credentials.js';
 import { appOfRemote } from './git-remote.js';
 import { type CommandGroup, commandHelp, generalHelp, nearest } from './help.js';
@@ -37,9 +38,9 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'to begin', commands: loginCommands },
   { title: 'here, without a platform', commands: [...localBuildCommands, ...imageCommands] },
   { title: 'apps', commands: appCommands },
+  { title: 'deploys without a push', commands: [...deployCommands, ...webhookCommands] },
   { title: 'builds', commands: buildCommands },
   { title: 'releases', commands: releaseCommands },
-  { title: 'deploys without a push', commands: deployCommands },
   { title: 'what is kept', commands: retentionCommands },
   { title: 'config', commands: configCommands },
   { title: 'domains', commands: domainCommands },

@@ -219,6 +219,12 @@ export class DeploymentStore {
   async remove(app: string, id: string): Promise<void> {
     const directory = this.#deploymentDirectory(app, id);
     for (const path of [this.logPath(app, id), this.stepsPath(app, id)]) await rm(path, { force: true });
+  /** Where an app's other records are, or will be: they go with it. */
+  recordPath(app: string, name: 'webhooks' | 'deliveries'): string {
+    // No id begins with a dot.
+    return join(this.#directory, checkAppName(app), `.${name}`);
+  }
+
     await rm(directory, { recursive: true, force: true });
     await this.#markers.remove({ app, id });
   }
