@@ -314,6 +314,7 @@ export interface HomePaths {
   readonly platformRepository: string;
   readonly deployments: string;
   readonly openDeployments: string;
+  readonly endedDeployments: string;
   readonly secretKey: string;
   /** What opens the hosts: the deployer's alone. */
   readonly hostCredentials: string;
@@ -330,6 +331,7 @@ export function homePaths(home: string): HomePaths {
     platformRepository: join(home, 'git', 'platform.git'),
     deployments: join(home, 'deployments'),
     openDeployments: join(home, 'deployments', '.open'),
+    endedDeployments: join(home, 'deployments', '.ended'),
     secretKey: join(home, 'secret.key'),
     hostCredentials: join(home, 'hosts'),
     store: join(home, 'store'),

@@ -16,6 +16,7 @@ import { answerBrokenRequest, sendError, translate } from './api/errors.js';
 import { formationRoutes } from './api/formation.js';
 import { hostRoutes } from './api/hosts.js';
 import { incomingRoutes } from './api/incoming.js';
+import { notificationRoutes } from './api/notifications.js';
 import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { releaseRoutes } from './api/releases.js';
@@ -93,6 +94,7 @@ export function buildServer(
       buildRoutes(routes, tools, times);
       deployRoutes(routes, tools);
       webhookRoutes(routes, tools);
+      notificationRoutes(routes, tools);
       releaseRoutes(routes, tools, turns);
       domainRoutes(routes, tools, turns);
       formationRoutes(routes, tools, turns);

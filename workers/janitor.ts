@@ -12,6 +12,8 @@ import { Sweeper } from '../src/housekeeping/retention/sweep.js';
 import { emptyTrash, TRASH_KEPT_MS } from '../src/housekeeping/trash.js';
 import { Ledger } from '../src/ledger/ledger.js';
 import { Vault } from '../src/ledger/vault.js';
+import { startNotifier } from '../src/notify/notifier.js';
+import { outboundNetworks } from '../src/outbound.js';
 import { Queues } from '../src/queue/queues.js';
 import { startReconciler } from '../src/queue/reconciler.js';
 import { DeploymentStore } from '../src/records/deployments.js';
@@ -39,6 +41,7 @@ await live('janitor', async ({ config, log }) => {
   });
   const registry = RegistryClient.fromConfig(config, log);
   const parts = retentionParts(config, { ledger, store, repositories, registry });
+  const notifier = startNotifier({ store, ledger, config, allowed: outboundNetworks(config), log });
   const sweeper = new Sweeper(parts, log);
   const deployer = new DeployerClient(paths.deployerSocket);
   const chores = startChores(
@@ -74,7 +77,7 @@ await live('janitor', async ({ config, log }) => {
     log,
   );
   return async () => {
-    await Promise.all([reconciler.close(), chores.close()]);
+    await Promise.all([reconciler.close(), chores.close(), notifier.close()]);
     registry.close();
     await queues.close();
   };

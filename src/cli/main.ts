@@ -13,6 +13,7 @@ import { formationCommands } from './commands/formation.js';
 import { hostCommands } from './commands/hosts.js';
 import { imageCommands } from './commands/images.js';
 import { gitCommands, loginCommands } from './commands/login.js';
+import { notificationCommands } from './commands/notifications.js';
 import { oneOffCommands } from './commands/one-offs.js';
 import { releaseCommands } from './commands/releases.js';
 import { restoreCommands } from './commands/restore.js';
@@ -39,6 +40,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'here, without a platform', commands: [...localBuildCommands, ...imageCommands] },
   { title: 'apps', commands: appCommands },
   { title: 'deploys without a push', commands: [...deployCommands, ...webhookCommands] },
+  { title: 'notifications', commands: notificationCommands },
   { title: 'builds', commands: buildCommands },
   { title: 'releases', commands: releaseCommands },
   { title: 'what is kept', commands: retentionCommands },

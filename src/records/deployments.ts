@@ -64,6 +64,7 @@ export class DeploymentStore {
   readonly #clock: Clock;
   readonly #ids: DeploymentIds;
   readonly #markers: OpenMarkers;
+  readonly #ended: OpenMarkers;
 
   constructor(home: string, clock: Clock = systemClock) {
     const paths = homePaths(home);
@@ -71,6 +72,7 @@ export class DeploymentStore {
     this.#clock = clock;
     this.#ids = new DeploymentIds(clock);
     this.#markers = new OpenMarkers(paths.openDeployments);
+    this.#ended = new OpenMarkers(paths.endedDeployments);
   }
 
   newId(): string {
@@ -119,7 +121,7 @@ export class DeploymentStore {
       throw thrown;
     }
     const deployment = await this.#require(app, id);
-    if (isFinal(deployment.state)) await this.#markers.remove({ app, id });
+    if (isFinal(deployment.state)) await this.#markers.moveTo(this.#ended, { app, id });
     return deployment;
   }
 
@@ -165,10 +167,22 @@ export class DeploymentStore {
       if (app !== undefined && marker.app !== app) continue;
       const deployment = await this.get(marker.app, marker.id);
       if (deployment !== undefined && !isFinal(deployment.state)) found.push(deployment);
-      else if (deployment !== undefined || (await this.#isOrphaned(marker)))
-        await this.#markers.remove(marker);
+      else if (deployment !== undefined) await this.#markers.moveTo(this.#ended, marker);
+      else if (await this.#isOrphaned(marker)) await this.#markers.remove(marker);
     }
     return found.sort((a, b) => a.acceptedAt - b.acceptedAt || (a.id < b.id ? -1 : 1));
+  }
+
+  /** Which deployments are open, and which have ended and are not forgotten as such yet. No journal is read. */
+  async marked(): Promise<{ readonly open: OpenMarker[]; readonly ended: OpenMarker[] }> {
+    // In this order one that ends meanwhile is among the ended.
+    const open = await this.#markers.list();
+    return { open, ended: await this.#ended.list() };
+  }
+
+  /** Whoever tells of ends has told of this one. */
+  async forgetEnd(marker: OpenMarker): Promise<void> {
+    await this.#ended.remove(marker);
   }
 
   /**
@@ -205,6 +219,12 @@ export class DeploymentStore {
     return join(this.#deploymentDirectory(app, id), 'steps');
   }
 
+  /** Where an app's other records are, or will be: they go with it. */
+  recordPath(app: string, name: 'webhooks' | 'deliveries'): string {
+    // No id begins with a dot.
+    return join(this.#directory, checkAppName(app), `.${name}`);
+  }
+
   /** Bytes that the records of a deployment take on the disk. */
   async sizeBytes(app: string, id: string): Promise<number> {
     const directory = this.#deploymentDirectory(app, id);
@@ -219,12 +239,6 @@ export class DeploymentStore {
   async remove(app: string, id: string): Promise<void> {
     const directory = this.#deploymentDirectory(app, id);
     for (const path of [this.logPath(app, id), this.stepsPath(app, id)]) await rm(path, { force: true });
-  /** Where an app's other records are, or will be: they go with it. */
-  recordPath(app: string, name: 'webhooks' | 'deliveries'): string {
-    // No id begins with a dot.
-    return join(this.#directory, checkAppName(app), `.${name}`);
-  }
-
     await rm(directory, { recursive: true, force: true });
     await this.#markers.remove({ app, id });
   }
