@@ -24,6 +24,7 @@ import { createLogger, type Logger } from './log.js';
 import { Queues } from './queue/queues.js';
 import { DeploymentStore } from './records/deployments.js';
 import { RegistryClient } from './registry/client.js';
+import { ReviewApps } from './reviews/review-apps.js';
 import { buildServer } from './server.js';
 
 /** How long requests under way may take when the process is asked to stop; pushes are only watched, so they are let go. */
@@ -52,13 +53,14 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     git,
     apps,
     queues,
+    reviews: new ReviewApps({ config, ledger, store, repositories, git, queues }),
     defaultDeployBranch: config.deployBranch,
     limits: config.limits,
     log,
   });
+  const outside = openOutside(config, { git, repositories, ledger });
   const hooks = new HookServer({
     socketPath: paths.hookSocket,
-  const outside = openOutside(config, { git, repositories, ledger });
     receive: (push, viewer) => acceptance.receive(push, viewer),
     log,
   });
@@ -77,9 +79,9 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
       queues,
       limits: config.limits,
       deployer: new DeployerClient(paths.deployerSocket),
+      deploys: { config, ledger, repositories, git, outside, registry, acceptance },
       retention: retentionParts(config, { ledger, store, repositories, registry }),
     },
-      deploys: { config, ledger, repositories, git, outside, registry, acceptance },
     (instance) =>
       smartHttp(instance, {
         git,

@@ -18,9 +18,11 @@ import { Queues } from '../src/queue/queues.js';
 import { startReconciler } from '../src/queue/reconciler.js';
 import { DeploymentStore } from '../src/records/deployments.js';
 import { RegistryClient } from '../src/registry/client.js';
+import { ReviewApps } from '../src/reviews/review-apps.js';
 import { live } from './life.js';
 
 const HOUR_MS = 60 * 60_000;
+const MINUTE_MS = 60_000;
 /** After a start there is more urgent work, and not everybody answers yet. */
 const SETTLED_MS = 10 * 60_000;
 
@@ -39,13 +41,15 @@ await live('janitor', async ({ config, log }) => {
     log,
     intervalMs: config.reconcileIntervalMs,
   });
+  const notifier = startNotifier({ store, ledger, config, allowed: outboundNetworks(config), log });
   const registry = RegistryClient.fromConfig(config, log);
   const parts = retentionParts(config, { ledger, store, repositories, registry });
-  const notifier = startNotifier({ store, ledger, config, allowed: outboundNetworks(config), log });
   const sweeper = new Sweeper(parts, log);
   const deployer = new DeployerClient(paths.deployerSocket);
+  const reviews = new ReviewApps({ config, ledger, store, repositories, git, queues });
   const chores = startChores(
     [
+      { name: 'review apps', everyMs: MINUTE_MS, run: () => reviews.tidy(log) },
       {
         name: 'repositories',
         everyMs: HOUR_MS,

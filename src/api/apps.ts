@@ -6,7 +6,7 @@ import { checkAppName } from '../model/app.js';
 import type { Turns } from '../turns.js';
 import { Reason } from './request.js';
 import type { Routes } from './route.js';
-import type { ApiTools } from './tools.js';
+import { type ApiTools, rulingApp } from './tools.js';
 import { App, type AppView, appView } from './views.js';
 
 const NewApp = z.strictObject({ name: z.string() });
@@ -47,7 +47,8 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
     handle: async ({ who }) => {
       const apps: AppView[] = [];
       // One after the other: a thousand gits at once would help nobody, and from the second time on it is all in memory.
-      for (const name of (await ledger.listApps()).filter((app) => who.may(app, 'view')).sort()) {
+      for (const name of (await ledger.listApps()).sort()) {
+        if (!who.may(await rulingApp(ledger, who, name), 'view')) continue;
         const found = await view(name).catch((thrown: unknown) => {
           if (thrown instanceof SlipwayError && thrown.code === 'not_found') return undefined;
           throw thrown;

@@ -5,9 +5,11 @@ import type { DeployTools } from '../deploys.js';
 import { SlipwayError } from '../errors.js';
 import type { AppRepositories } from '../git/app-repository.js';
 import type { RetentionParts } from '../housekeeping/retention/parts.js';
+import type { Ledger } from '../ledger/ledger.js';
 import type { Identity, PlatformLedger } from '../ledger/platform.js';
 import { type Action, roleFor } from '../model/access.js';
 import { isAppName } from '../model/app.js';
+import { possibleParents } from '../model/review.js';
 import type { ChangeTools } from '../next-release.js';
 import type { DeployerClient } from './deployer-client.js';
 
@@ -18,9 +20,9 @@ export interface ApiTools extends ChangeTools {
   readonly history: Pick<AppRepositories, 'subjects'>;
   readonly deployer: DeployerClient;
   readonly retention: RetentionParts;
+  readonly deploys: DeployTools;
 }
 
-  readonly deploys: DeployTools;
 const identities = new WeakMap<FastifyRequest, Identity>();
 
 /** Checks the bearer token. Throws `unauthorized`. */
@@ -48,12 +50,14 @@ export function identityOf(request: FastifyRequest): Identity {
  * exist. Then `forbidden` for what the caller may not do.
  */
 export async function authorize(
-  ledger: Pick<ApiTools['ledger'], 'appExists'>,
+  ledger: Pick<Ledger, 'appExists' | 'read'>,
   who: Identity,
   access: 'self' | Action,
   app: string | undefined,
 ): Promise<void> {
-  if (app !== undefined && !(isAppName(app) && who.may(app, 'view') && (await ledger.appExists(app))))
+  const ruling = app === undefined ? undefined : await rulingApp(ledger, who, app);
+  const isSeen = ruling !== undefined && who.may(ruling, 'view');
+  if (app !== undefined && !(isAppName(app) && isSeen && (await ledger.appExists(app))))
     throw new SlipwayError(
       'not_found',
       `there is no app ${JSON.stringify(app.slice(0, 60))} that you may use`,
@@ -66,8 +70,21 @@ export async function authorize(
       hint: 'ask the operator of this platform',
     });
   }
-  if (app !== undefined && who.may(app, access)) return;
+  if (ruling !== undefined && who.may(ruling, access)) return;
   throw new SlipwayError('forbidden', `this needs the role ${roleFor(access)} for ${app}`, {
     hint: `ask an admin of ${app}, or the operator of this platform`,
   });
+}
+
+/** The app whose rights count: whoever may use an app may do the same with its review apps. */
+export async function rulingApp(
+  ledger: Pick<Ledger, 'appExists' | 'read'>,
+  who: Identity,
+  app: string,
+): Promise<string> {
+  if (who.may(app, 'view')) return app;
+  // Of an app that is somebody else's nothing is looked up.
+  if (!possibleParents(app).some((parent) => who.may(parent, 'view'))) return app;
+  if (!(await ledger.appExists(app))) return app;
+  return (await ledger.read(app)).settings.review?.of ?? app;
 }

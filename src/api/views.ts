@@ -226,6 +226,8 @@ export interface AppView {
   readonly deployBranch: string;
   readonly createdAt: string;
   readonly createdBy: string;
+  /** Of a review app: the app and the branch that it is of. */
+  readonly review?: AppState['settings']['review'];
   /** Why nothing of it may change. */
   readonly lock?: AppState['lock'];
   /** The one that serves. */
@@ -239,6 +241,7 @@ export const App: z.ZodType<AppView> = described<AppView>('App', {
   deployBranch: text,
   createdAt: time,
   createdBy: text,
+  review: maybe(part<NonNullable<AppView['review']>>({ of: text, branch: text })),
   lock: maybe(part<NonNullable<AppView['lock']>>({ reason: text, at: time, by: text })),
   release: maybe(Release),
 });
@@ -247,7 +250,7 @@ export function appView(
   config: Pick<Config, 'appDomain' | 'edge' | 'publicUrl'>,
   { settings, lock, releases, live }: AppState,
 ): AppView {
-  const { name, deployBranch, createdAt, createdBy } = settings;
+  const { name, deployBranch, createdAt, createdBy, review } = settings;
   const current = releases.find((release) => release.number === live);
   return {
     name,
@@ -256,6 +259,7 @@ export function appView(
     deployBranch,
     createdAt,
     createdBy,
+    ...(review === undefined ? {} : { review }),
     ...(lock === undefined ? {} : { lock }),
     ...(current === undefined ? {} : { release: releaseView(current, live) }),
   };

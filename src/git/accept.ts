@@ -12,13 +12,15 @@ import type { Logger } from '../log.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { refuseLocked } from '../model/app.js';
 import type { CommitSource, Deployment, PushedCommit, PushOptions } from '../model/deployment.js';
+import { isReviewBranch } from '../model/review.js';
 import type { DeploymentStore } from '../records/deployments.js';
 import { Turns } from '../turns.js';
-import { type AppRepositories, NO_OID } from './app-repository.js';
+import { type AppRepositories, checkBranch, NO_OID } from './app-repository.js';
+import { branchOfRef } from './fast-forward.js';
 import { followPush } from './follow.js';
 import type { Git } from './git.js';
 import { judge, parsePushOptions } from './proposal.js';
-import type { AppDirectory, ProposedPush, PushViewer } from './push.js';
+import type { AppDirectory, ProposedPush, PushViewer, ReviewDirectory } from './push.js';
 import { type RefUpdate, refuse, type Verdict } from './verdict.js';
 
 /** The queue of builds, as far as a push needs it. Both answer within seconds, also while Redis is gone. */
@@ -35,6 +37,8 @@ export interface AcceptanceParts {
   readonly git: Git;
   readonly apps: AppDirectory;
   readonly queues: BuildQueue;
+  /** Without it branches `review/…` are refused. */
+  readonly reviews?: ReviewDirectory;
   /** For an app that its first push creates. */
   readonly defaultDeployBranch: string;
   readonly limits: Pick<Limits, 'refsPerPush' | 'logBytes' | 'logLineBytes'>;
@@ -43,9 +47,6 @@ export interface AcceptanceParts {
   readonly signOfLifeMs?: number;
 }
 
-export class Acceptance {
-  readonly #parts: AcceptanceParts;
-  /** By app: one acceptance at a time, so that of two pushes one is the newer. */
 /** A commit to be deployed that nobody pushes now. */
 export interface DeployWish {
   readonly app: string;
@@ -56,6 +57,9 @@ export interface DeployWish {
   readonly from?: CommitSource;
 }
 
+export class Acceptance {
+  readonly #parts: AcceptanceParts;
+  /** By app: one acceptance at a time, so that of two pushes one is the newer. */
   readonly #turns = new Turns();
 
   constructor(parts: AcceptanceParts) {
@@ -74,9 +78,6 @@ export interface DeployWish {
     }
   }
 
-  async #receive(push: ProposedPush, viewer: PushViewer): Promise<readonly Verdict[]> {
-    const { apps, limits, defaultDeployBranch } = this.#parts;
-    const options = parsePushOptions(push.options);
   /** Accepts a commit as if it were pushed to the deploy branch, whatever that is at now. Throws `not_found` and `locked`. */
   async deploy({ app, who, commit, options, from }: DeployWish): Promise<Deployment> {
     const { apps, repositories } = this.#parts;
@@ -98,7 +99,15 @@ export interface DeployWish {
     return deployment;
   }
 
-    const deployBranch = (await apps.deployBranch(push.app)) ?? defaultDeployBranch;
+  async #receive(push: ProposedPush, viewer: PushViewer): Promise<readonly Verdict[]> {
+    const { apps, limits, defaultDeployBranch } = this.#parts;
+    const options = parsePushOptions(push.options);
+    const branch = await apps.deployBranch(push.app);
+    const isReview = ({ ref }: RefUpdate): boolean =>
+      isReviewBranch(branchOfRef(ref)) && branchOfRef(ref) !== branch;
+    if (branch !== undefined && push.updates.length > 0 && push.updates.every(isReview))
+      return this.#receiveReviews(push, options, viewer);
+    const deployBranch = branch ?? defaultDeployBranch;
     const { deploy, refused } = judge(push, deployBranch, limits.refsPerPush);
     if (deploy === undefined) {
       await viewer.write(problem([...new Set(refused.map(({ reason }) => reason))].slice(0, 10)));
@@ -113,6 +122,54 @@ export interface DeployWish {
     await this.#enqueue(deployment);
     const verdict = await followPush(this.#parts, deployment, viewer, this.#parts.signOfLifeMs ?? 15_000);
     return [verdict, ...refused];
+  }
+
+  /** Branches `review/…` have apps of their own: one that is pushed is deployed there, one that is deleted takes its app along. */
+  async #receiveReviews(
+    push: ProposedPush,
+    options: PushOptions,
+    viewer: PushViewer,
+  ): Promise<readonly Verdict[]> {
+    const { reviews, limits } = this.#parts;
+    const pushed = push.updates.filter(({ newOid }) => newOid !== NO_OID);
+    const fault =
+      reviews === undefined
+        ? 'there are no review apps here'
+        : pushed.length > 1 || push.updates.length > limits.refsPerPush
+          ? 'push one review branch at a time'
+          : undefined;
+    if (fault !== undefined || reviews === undefined) {
+      await viewer.write(problem([fault ?? '']));
+      return push.updates.map(({ ref }) => refuse(ref, fault ?? ''));
+    }
+    const verdicts: Verdict[] = [];
+    for (const update of push.updates) {
+      const branch = checkBranch(branchOfRef(update.ref));
+      if (update.newOid === NO_OID) {
+        const gone = await reviews.close(push.app, branch, push.who.name);
+        if (gone !== undefined) await viewer.write(`-----> Destroyed ${gone}\n`);
+        verdicts.push({ ref: update.ref, ok: true });
+      } else verdicts.push(await this.#receiveReview(push, update, branch, options, viewer, reviews));
+    }
+    return verdicts;
+  }
+
+  async #receiveReview(
+    push: ProposedPush,
+    update: RefUpdate,
+    branch: string,
+    options: PushOptions,
+    viewer: PushViewer,
+    reviews: ReviewDirectory,
+  ): Promise<Verdict> {
+    await this.#checkCommit(push, update);
+    const commit = update.newOid;
+    const app = await reviews.open(push.app, branch, commit, push.who.name);
+    const deployment = await this.deploy({ app, who: push.who.name, commit, options });
+    viewer.accepted(deployment.id);
+    const verdict = await followPush(this.#parts, deployment, viewer, this.#parts.signOfLifeMs ?? 15_000);
+    if (verdict.ok && verdict.instead === undefined) await reviews.settle(push.app, branch, commit);
+    return { ...verdict, ref: update.ref };
   }
 
   async #checkCommit(push: ProposedPush, { ref, newOid }: RefUpdate): Promise<void> {
@@ -151,7 +208,8 @@ export interface DeployWish {
     const { repositories, store } = this.#parts;
     const deployment = await store.create(app, { kind: 'push', who, push });
     try {
-      await repositories.pin(app, deployment.id, deploy.newOid);
+      // Its builder pins what it has to fetch first.
+      if (push.from === undefined) await repositories.pin(app, deployment.id, push.newOid);
     } catch (thrown) {
       const error = toSlipwayError(thrown);
       await store.end(app, deployment.id, {

@@ -47,6 +47,7 @@ export interface AppState extends EdgeDocuments, OutsideDocuments {
 const text = z.string();
 const settings: z.ZodType<AppSettings> = z.object({
   name: text,
+  review: z.object({ of: text, branch: text }).exactOptional(),
   deployBranch: text,
   createdAt: text,
   createdBy: text,
@@ -199,8 +200,8 @@ export function parseApp(documents: Documents): AppState {
     ...(placed === undefined ? {} : { placement: placed }),
     ...(locked === undefined ? {} : { lock: locked }),
     ...readEdge(read),
-    releases,
     ...readOutside(read),
+    releases,
     ...(liveNumber === undefined ? {} : { live: liveNumber }),
     ...(keep === undefined ? {} : { keep }),
     head,

@@ -69,6 +69,7 @@ const info: Command = {
       `app       ${app.name}`,
       `address   ${app.url}`,
       `git       ${app.gitUrl}`,
+      ...(app.review === undefined ? [] : [`review    ${app.review.branch} of ${app.review.of}`]),
       `branch    ${app.deployBranch}`,
       `live      ${app.release === undefined ? 'nothing yet' : `${app.release.version}, ${app.release.description}`}`,
       ...(app.release === undefined
