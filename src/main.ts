@@ -48,12 +48,13 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   const registry = RegistryClient.fromConfig(config, log);
   const apps = appDirectory(ledger);
   const acceptance = new Acceptance({
+  const reviews = new ReviewApps({ config, ledger, store, repositories, git, queues });
     store,
     repositories,
     git,
     apps,
     queues,
-    reviews: new ReviewApps({ config, ledger, store, repositories, git, queues }),
+    reviews,
     defaultDeployBranch: config.deployBranch,
     limits: config.limits,
     log,
@@ -80,6 +81,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
       limits: config.limits,
       deployer: new DeployerClient(paths.deployerSocket),
       deploys: { config, ledger, repositories, git, outside, registry, acceptance },
+      reviews,
       retention: retentionParts(config, { ledger, store, repositories, registry }),
     },
     (instance) =>

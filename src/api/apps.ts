@@ -114,7 +114,12 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
           hint: `slipway apps:destroy -a ${app} --confirm ${app}`,
         });
       }
-      await turns.take(app, () => destroyApp(tools, app, who.name));
+      const { review } = (await ledger.read(app)).settings;
+      await turns.take(app, async () => {
+        // With its branch: else the same commit could not be pushed there again.
+        if (review !== undefined) await tools.reviews.close(review.of, review.branch, who.name);
+        else await destroyApp(tools, app, who.name);
+      });
       return { name: app, destroyed: true as const };
     },
   });

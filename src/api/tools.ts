@@ -4,6 +4,7 @@ import type { Config } from '../config.js';
 import type { DeployTools } from '../deploys.js';
 import { SlipwayError } from '../errors.js';
 import type { AppRepositories } from '../git/app-repository.js';
+import type { ReviewDirectory } from '../git/push.js';
 import type { RetentionParts } from '../housekeeping/retention/parts.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { Identity, PlatformLedger } from '../ledger/platform.js';
@@ -21,6 +22,7 @@ export interface ApiTools extends ChangeTools {
   readonly deployer: DeployerClient;
   readonly retention: RetentionParts;
   readonly deploys: DeployTools;
+  readonly reviews: Pick<ReviewDirectory, 'close'>;
 }
 
 const identities = new WeakMap<FastifyRequest, Identity>();

@@ -25,6 +25,7 @@ import type { Release } from '../../../src/model/release.js';
 import { Queues } from '../../../src/queue/queues.js';
 import { DeploymentStore } from '../../../src/records/deployments.js';
 import { RegistryClient } from '../../../src/registry/client.js';
+import { ReviewApps } from '../../../src/reviews/review-apps.js';
 import { buildServer, type ServerTimes } from '../../../src/server.js';
 import { temporaryDirectory } from '../../support/directories.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
@@ -113,6 +114,7 @@ export class Platform {
         limits: this.config.limits,
         deployer: new DeployerClient(this.paths.deployerSocket),
         deploys: this.#deploys(log),
+        reviews: new ReviewApps(this),
         retention: retentionParts(this.config, {
           ledger: this.ledger,
           store: this.store,
