@@ -21,6 +21,7 @@ import { Ledger } from './ledger/ledger.js';
 import { PlatformLedger } from './ledger/platform.js';
 import { Vault } from './ledger/vault.js';
 import { createLogger, type Logger } from './log.js';
+import { Members } from './members/members.js';
 import { Queues } from './queue/queues.js';
 import { DeploymentStore } from './records/deployments.js';
 import { RegistryClient } from './registry/client.js';
@@ -47,13 +48,14 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   const queues = new Queues(config.redisUrl, { log });
   const registry = RegistryClient.fromConfig(config, log);
   const apps = appDirectory(ledger);
-  const acceptance = new Acceptance({
   const reviews = new ReviewApps({ config, ledger, store, repositories, git, queues });
+  const acceptance = new Acceptance({
     store,
     repositories,
     git,
     apps,
     queues,
+    members: new Members({ ledger, store, repositories, git }),
     reviews,
     defaultDeployBranch: config.deployBranch,
     limits: config.limits,
@@ -80,8 +82,8 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
       queues,
       limits: config.limits,
       deployer: new DeployerClient(paths.deployerSocket),
-      deploys: { config, ledger, repositories, git, outside, registry, acceptance },
       reviews,
+      deploys: { config, ledger, repositories, git, outside, registry, acceptance },
       retention: retentionParts(config, { ledger, store, repositories, registry }),
     },
     (instance) =>

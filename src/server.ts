@@ -23,6 +23,7 @@ import { releaseRoutes } from './api/releases.js';
 import { retentionRoutes } from './api/retention.js';
 import { Routes } from './api/route.js';
 import { runtimeRoutes } from './api/runtime.js';
+import { sourceRoutes } from './api/source.js';
 import { tokenRoutes } from './api/tokens.js';
 import type { ApiTools } from './api/tools.js';
 import { webhookRoutes } from './api/webhooks.js';
@@ -93,6 +94,7 @@ export function buildServer(
       appRoutes(routes, tools, turns);
       buildRoutes(routes, tools, times);
       deployRoutes(routes, tools);
+      sourceRoutes(routes, tools);
       webhookRoutes(routes, tools);
       notificationRoutes(routes, tools);
       releaseRoutes(routes, tools, turns);

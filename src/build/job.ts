@@ -24,7 +24,14 @@ import { appendNewest, placement } from '../next-release.js';
 import type { Queues } from '../queue/queues.js';
 import type { Claim } from '../records/deployments.js';
 import { stopWhenCancelled } from '../records/stop-when-cancelled.js';
-import { type AppBuildTools, appContext, appRemoteCache, buildApp, DOCKERFILE } from './app-build.js';
+import {
+  type AppBuildTools,
+  type AppFiles,
+  appContext,
+  appRemoteCache,
+  buildApp,
+  DOCKERFILE,
+} from './app-build.js';
 import { shareCacheMounts } from './app-run-settings.js';
 import type { BuildResult } from './build-request.js';
 import type { CacheExports } from './cache/cache-exports.js';
@@ -129,15 +136,14 @@ class BuildJob {
       doing: 'build',
       hint: 'free some space or give SLIPWAY_HOME a larger disk (or lower SLIPWAY_BUILD_FREE_BYTES), then push again; see: slipway retention:run --dry-run',
     });
-    const facts = await commitFacts(
-      this.#tools.objects.reader(this.#tools.repositories.path(app)),
-      push.newOid,
-    );
+    const state = await this.#tools.ledger.read(app);
+    const path = state.source?.path;
+    const objects = this.#tools.objects.reader(this.#tools.repositories.path(app));
+    const facts = await commitFacts(objects, push.newOid, path);
     // Until the image is pushed nobody cleans away what it is made of.
     await using _using = await this.#tools.builderStore.running.begin();
-    await log.headline(`Building ${push.newOid.slice(0, 7)}`);
+    await log.headline(`Building ${push.newOid.slice(0, 7)}${path === undefined ? '' : `, ${path}`}`);
     const remote = this.#remoteCache(log, signal);
-    const state = await this.#tools.ledger.read(app);
     await placement(this.#tools.hostBook, state);
     const scope = buildScope(state.settings);
     const { noCache } = push.options;
@@ -146,7 +152,7 @@ class BuildJob {
     const build = await this.#phase('build', signal, async () => {
       return buildApp(
         this.#tools,
-        { app, scope, id, commit: push.newOid, noCache, remote, log, ...onLayer },
+        { app, scope, id, commit: push.newOid, ...under(path), noCache, remote, log, ...onLayer },
         signal,
       );
     });
@@ -292,7 +298,12 @@ class BuildJob {
   async #excerpt({ where }: SlipwayError): Promise<string[]> {
     const { app, push } = this.#deployment;
     if (where === undefined || push === undefined) return [];
-    const text = await appContext(this.#tools, app, push.newOid, AbortSignal.timeout(EXCERPT_MS))
+    const path = await this.#tools.ledger.read(app).then(
+      ({ source }) => source?.path,
+      () => undefined,
+    );
+    const files = { app, commit: push.newOid, ...under(path) };
+    const text = await appContext(this.#tools, files, AbortSignal.timeout(EXCERPT_MS))
       .then((context) => context.read(DOCKERFILE))
       .catch(() => undefined);
     return text === undefined ? [] : excerpt(where, { name: DOCKERFILE, text }, this.#tools.config.limits);
@@ -330,6 +341,10 @@ class BuildJob {
       if (toSlipwayError(gone).code !== 'not_found') throw gone;
     });
   }
+}
+
+function under(path: string | undefined): Pick<AppFiles, 'path'> {
+  return path === undefined ? {} : { path };
 }
 
 function takenOver(): SlipwayError {

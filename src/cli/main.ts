@@ -19,6 +19,7 @@ import { releaseCommands } from './commands/releases.js';
 import { restoreCommands } from './commands/restore.js';
 import { retentionCommands } from './commands/retention.js';
 import { runtimeCommands } from './commands/runtime.js';
+import { sourceCommands } from './commands/source.js';
 import { tokenCommands } from './commands/tokens.js';
 import { webhookCommands } from './commands/webhooks.js';
 import { loadCredentials } from './credentials.js';
@@ -38,7 +39,7 @@ import {
 const GROUPS: readonly CommandGroup[] = [
   { title: 'to begin', commands: loginCommands },
   { title: 'here, without a platform', commands: [...localBuildCommands, ...imageCommands] },
-  { title: 'apps', commands: appCommands },
+  { title: 'apps', commands: [...appCommands, ...sourceCommands] },
   { title: 'deploys without a push', commands: [...deployCommands, ...webhookCommands] },
   { title: 'notifications', commands: notificationCommands },
   { title: 'builds', commands: buildCommands },

@@ -12,15 +12,15 @@ import type { Logger } from '../log.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { refuseLocked } from '../model/app.js';
 import type { CommitSource, Deployment, PushedCommit, PushOptions } from '../model/deployment.js';
-import { isReviewBranch } from '../model/review.js';
 import type { DeploymentStore } from '../records/deployments.js';
 import { Turns } from '../turns.js';
-import { type AppRepositories, checkBranch, NO_OID } from './app-repository.js';
-import { branchOfRef } from './fast-forward.js';
+import { type AppRepositories, NO_OID } from './app-repository.js';
 import { followPush } from './follow.js';
 import type { Git } from './git.js';
 import { judge, parsePushOptions } from './proposal.js';
-import type { AppDirectory, ProposedPush, PushViewer, ReviewDirectory } from './push.js';
+import type { AppDirectory, MemberDirectory, ProposedPush, PushViewer, ReviewDirectory } from './push.js';
+import { deployMembers } from './receive-members.js';
+import { isReviewPush, receiveReviews } from './receive-reviews.js';
 import { type RefUpdate, refuse, type Verdict } from './verdict.js';
 
 /** The queue of builds, as far as a push needs it. Both answer within seconds, also while Redis is gone. */
@@ -37,6 +37,8 @@ export interface AcceptanceParts {
   readonly git: Git;
   readonly apps: AppDirectory;
   readonly queues: BuildQueue;
+  /** Without it no app comes from the repository of another one. */
+  readonly members?: MemberDirectory;
   /** Without it branches `review/…` are refused. */
   readonly reviews?: ReviewDirectory;
   /** For an app that its first push creates. */
@@ -103,10 +105,21 @@ export class Acceptance {
     const { apps, limits, defaultDeployBranch } = this.#parts;
     const options = parsePushOptions(push.options);
     const branch = await apps.deployBranch(push.app);
-    const isReview = ({ ref }: RefUpdate): boolean =>
-      isReviewBranch(branchOfRef(ref)) && branchOfRef(ref) !== branch;
-    if (branch !== undefined && push.updates.length > 0 && push.updates.every(isReview))
-      return this.#receiveReviews(push, options, viewer);
+    const steps = {
+      deploy: (app: string, commit: string) => this.deploy({ app, who: push.who.name, commit, options }),
+      follow: (deployment: Deployment) => this.#follow(deployment, viewer),
+    };
+    if (isReviewPush(push, branch))
+      return receiveReviews(push, viewer, {
+        ...steps,
+        reviews: this.#parts.reviews,
+        refsPerPush: limits.refsPerPush,
+        check: (update) => this.#checkCommit(push, update),
+        follow: (deployment) => {
+          viewer.accepted(deployment.id);
+          return steps.follow(deployment);
+        },
+      });
     const deployBranch = branch ?? defaultDeployBranch;
     const { deploy, refused } = judge(push, deployBranch, limits.refsPerPush);
     if (deploy === undefined) {
@@ -120,56 +133,18 @@ export class Acceptance {
     );
     viewer.accepted(deployment.id);
     await this.#enqueue(deployment);
-    const verdict = await followPush(this.#parts, deployment, viewer, this.#parts.signOfLifeMs ?? 15_000);
-    return [verdict, ...refused];
+    const { members, log } = this.#parts;
+    const others = await deployMembers(push.app, deploy.newOid, viewer, { ...steps, members, log });
+    const verdict = await this.#follow(deployment, viewer);
+    const failed = await others();
+    if (!verdict.ok || failed.length === 0) return [verdict, ...refused];
+    const again = failed.map((app) => `again: slipway deploy ${deploy.newOid.slice(0, 12)} -a ${app}`);
+    await viewer.write(problem([`${push.app} is deployed, ${failed.join(', ')} failed`, ...again]));
+    return [refuse(deploy.ref, `${failed.join(', ')} failed; ${push.app} is deployed`), ...refused];
   }
 
-  /** Branches `review/…` have apps of their own: one that is pushed is deployed there, one that is deleted takes its app along. */
-  async #receiveReviews(
-    push: ProposedPush,
-    options: PushOptions,
-    viewer: PushViewer,
-  ): Promise<readonly Verdict[]> {
-    const { reviews, limits } = this.#parts;
-    const pushed = push.updates.filter(({ newOid }) => newOid !== NO_OID);
-    const fault =
-      reviews === undefined
-        ? 'there are no review apps here'
-        : pushed.length > 1 || push.updates.length > limits.refsPerPush
-          ? 'push one review branch at a time'
-          : undefined;
-    if (fault !== undefined || reviews === undefined) {
-      await viewer.write(problem([fault ?? '']));
-      return push.updates.map(({ ref }) => refuse(ref, fault ?? ''));
-    }
-    const verdicts: Verdict[] = [];
-    for (const update of push.updates) {
-      const branch = checkBranch(branchOfRef(update.ref));
-      if (update.newOid === NO_OID) {
-        const gone = await reviews.close(push.app, branch, push.who.name);
-        if (gone !== undefined) await viewer.write(`-----> Destroyed ${gone}\n`);
-        verdicts.push({ ref: update.ref, ok: true });
-      } else verdicts.push(await this.#receiveReview(push, update, branch, options, viewer, reviews));
-    }
-    return verdicts;
-  }
-
-  async #receiveReview(
-    push: ProposedPush,
-    update: RefUpdate,
-    branch: string,
-    options: PushOptions,
-    viewer: PushViewer,
-    reviews: ReviewDirectory,
-  ): Promise<Verdict> {
-    await this.#checkCommit(push, update);
-    const commit = update.newOid;
-    const app = await reviews.open(push.app, branch, commit, push.who.name);
-    const deployment = await this.deploy({ app, who: push.who.name, commit, options });
-    viewer.accepted(deployment.id);
-    const verdict = await followPush(this.#parts, deployment, viewer, this.#parts.signOfLifeMs ?? 15_000);
-    if (verdict.ok && verdict.instead === undefined) await reviews.settle(push.app, branch, commit);
-    return { ...verdict, ref: update.ref };
+  async #follow(deployment: Deployment, viewer: PushViewer): Promise<Verdict> {
+    return followPush(this.#parts, deployment, viewer, this.#parts.signOfLifeMs ?? 15_000);
   }
 
   async #checkCommit(push: ProposedPush, { ref, newOid }: RefUpdate): Promise<void> {

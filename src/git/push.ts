@@ -51,3 +51,17 @@ export interface ReviewDirectory {
   /** Destroys the branch's app, and the branch. Undefined when there was no such app. */
   close(app: string, branch: string, who: string): Promise<string | undefined>;
 }
+
+/** An app that comes from the repository of another one. */
+export interface Member {
+  readonly app: string;
+  /** The commit has other files of it than its newest one. */
+  readonly isChanged: boolean;
+}
+
+export interface MemberDirectory {
+  /** Those of the repository of `repo`, by name. */
+  of(repo: string, commit: string): Promise<readonly Member[]>;
+  /** The commit into the repository of `app`. */
+  bring(repo: string, app: string, commit: string): Promise<void>;
+}

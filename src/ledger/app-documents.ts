@@ -14,6 +14,9 @@
  *   pins/<n>.json        who wants a release to stay
  *   gone                 numbers of the releases that were let go
  *
+ *   source.json          what of a repository is the app's; absent: all of its own
+ *   members.json         apps that come from this one's repository
+ *
  * and those of edge-documents.ts and outside-documents.ts.
  */
 import { z } from 'zod';
@@ -22,6 +25,7 @@ import type { AppLock, AppSettings } from '../model/app.js';
 import type { Placement } from '../model/host.js';
 import { type Formation, NO_FORMATION, type ResourceSettings } from '../model/process.js';
 import type { Mark, Outcome, Pin, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
+import type { AppSource } from '../model/source.js';
 import type { Documents } from './documents.js';
 import { type EdgeDocuments, readEdge } from './edge-documents.js';
 import { parseNumbers } from './number-ranges.js';
@@ -29,6 +33,9 @@ import { type OutsideDocuments, readOutside } from './outside-documents.js';
 
 export interface AppState extends EdgeDocuments, OutsideDocuments {
   readonly settings: AppSettings;
+  readonly source?: AppSource;
+  /** Apps whose source is this one's repository, as far as they still say so. */
+  readonly members: readonly string[];
   /** Config var → ciphertext. */
   readonly config: Readonly<Record<string, string>>;
   readonly formation: Formation;
@@ -121,11 +128,19 @@ const outcome: z.ZodType<Outcome> = z.object({
   reason: text.exactOptional(),
   containersOf: z.array(text).exactOptional(),
 });
+const source: z.ZodType<AppSource> = z.object({
+  repo: text.exactOptional(),
+  path: text.exactOptional(),
+  watch: z.array(text),
+});
+const members = z.array(text);
 const live = z.coerce.number().int().positive();
 const retention: z.ZodType<{ readonly keep: number }> = z.object({ keep: z.int().positive() });
 const pin: z.ZodType<Pin> = z.object({ at: text, by: text });
 
 export const SETTINGS_PATH = 'app.json';
+export const SOURCE_PATH = 'source.json';
+export const MEMBERS_PATH = 'members.json';
 export const CONFIG_PATH = 'config.json';
 export const FORMATION_PATH = 'formation.json';
 export const PLACEMENT_PATH = 'placement.json';
@@ -187,6 +202,7 @@ export function parseApp(documents: Documents): AppState {
   const keep = read(RETENTION_PATH, retention)?.keep;
   const liveNumber = read(LIVE_PATH, live);
   const placed = read(PLACEMENT_PATH, placement);
+  const from = read(SOURCE_PATH, source);
   const found = read(SETTINGS_PATH, settings);
   if (found === undefined) {
     throw new SlipwayError('unavailable', 'the ledger has no settings', {
@@ -195,6 +211,8 @@ export function parseApp(documents: Documents): AppState {
   }
   return {
     settings: found,
+    ...(from === undefined ? {} : { source: from }),
+    members: read(MEMBERS_PATH, members) ?? [],
     config: read(CONFIG_PATH, config) ?? {},
     formation: read(FORMATION_PATH, formation) ?? NO_FORMATION,
     ...(placed === undefined ? {} : { placement: placed }),

@@ -11,6 +11,7 @@ import type { ReviewDirectory } from '../git/push.js';
 import { transferCommit } from '../git/transfer.js';
 import type { AppState } from '../ledger/app-documents.js';
 import type { Ledger } from '../ledger/ledger.js';
+import { setSource } from '../ledger/source-settings.js';
 import type { Logger } from '../log.js';
 import type { ProcessResources } from '../model/release.js';
 import { reviewAppName } from '../model/review.js';
@@ -135,12 +136,13 @@ export class ReviewApps implements ReviewDirectory {
   /** Config, scale, limits and hosts of its first release. */
   async #equip(parent: string, app: string, { review }: AppJson, who: string): Promise<void> {
     const { ledger } = this.#parts;
-    const { config, placement } = await ledger.read(parent);
+    const { config, placement, source } = await ledger.read(parent);
     const env: Record<string, string | null> = { ...ledger.revealConfig(parent, config) };
     for (const [name, value] of review.env) env[name] = value;
     const named = Object.keys((await ledger.read(app)).config).filter((name) => !Object.hasOwn(env, name));
     await ledger.setConfig(app, { ...Object.fromEntries(named.map((name) => [name, null])), ...env }, who);
     if (placement !== undefined) await ledger.setPlacement(app, placement, who);
+    if (source?.path !== undefined) await setSource(ledger, app, { path: source.path, watch: [] }, who);
     if (review.formation.size === 0) return;
     const scale: Record<string, number> = {};
     const resources: Record<string, ProcessResources> = {};
@@ -153,7 +155,9 @@ export class ReviewApps implements ReviewDirectory {
 
   async #appJsonOf(parent: string, commit: string): Promise<AppJson> {
     const { git, repositories } = this.#parts;
-    const { exitCode, stdout } = await git.result(['cat-file', 'blob', `${commit}:${APP_JSON}`], {
+    const { source } = await this.#parts.ledger.read(parent);
+    const path = source?.path === undefined ? APP_JSON : `${source.path}/${APP_JSON}`;
+    const { exitCode, stdout } = await git.result(['cat-file', 'blob', `${commit}:${path}`], {
       gitDir: repositories.path(parent),
       maxOutputBytes: APP_JSON_BYTES,
     });

@@ -14,6 +14,7 @@ import { ObjectPool } from '../../src/git/object-pool.js';
 import { openOutside } from '../../src/git/outside/open.js';
 import { ImageGate } from '../../src/housekeeping/retention/image-gate.js';
 import { Ledger } from '../../src/ledger/ledger.js';
+import { setSource } from '../../src/ledger/source-settings.js';
 import { Vault } from '../../src/ledger/vault.js';
 import { createLogger } from '../../src/log.js';
 import type { CommitSource, Deployment, PushOptions } from '../../src/model/deployment.js';
@@ -334,6 +335,44 @@ describe('a commit from elsewhere', () => {
     await buildNext(tools, APP, never);
     expect(await nowOf(deployment)).toMatchObject({ state: 'failed', code: 'context_invalid' });
     expect(await logOf(deployment)).toContain('refs/heads/absent cannot be fetched');
+  });
+});
+
+describe('an app that is a directory of its repository', () => {
+  it('is built from that alone, with its own Procfile, and what changes elsewhere builds nothing', async () => {
+    const files = {
+      Dockerfile: 'FROM nothing-of-this\n',
+      'services/api/Dockerfile':
+        'FROM busybox\nCOPY . /app\nRUN test -f /app/file && test ! -e /app/services\n',
+      'services/api/file': 'x\n',
+      'services/api/Procfile': 'worker: sleep 1\n',
+    };
+    await setSource(tools.ledger, APP, { path: 'services/api', watch: [] }, 'alice');
+    const work = await newRepository(await temporaryDirectory(), files);
+    const server = await GitServer.start(work);
+    onTestFinished(() => server.stop());
+    const build = async (): Promise<Deployment> => {
+      plainGit(['update-server-info'], work);
+      const newOid = plainGit(['rev-parse', 'HEAD'], work);
+      const from = { remote: server.url, ref: 'refs/heads/main' };
+      const push = { ref: 'refs/heads/main', oldOid: NO_OID, newOid, options: NO_OPTIONS, from };
+      const deployment = await tools.store.create(APP, { kind: 'push', who: 'alice', push });
+      await buildNext(tools, APP, never);
+      return nowOf(deployment);
+    };
+    const first = await build();
+    expect(first).toMatchObject({ state: 'ready' });
+    expect(await logOf(first)).toContain(', services/api\n');
+    const [release] = (await tools.ledger.read(APP)).releases;
+    expect(release?.processes.map(({ type }) => type)).toEqual(['web', 'worker']);
+    await commitElsewhere(work, { README: 'x\n' });
+    expect(await build()).toMatchObject({ digest: first.digest, steps: { cached: 2, total: 2 } });
+    await commitElsewhere(work, { 'services/api/Dockerfile': 'FROM busybox\nRUN false\n' });
+    const failed = await build();
+    expect([failed.state, await logOf(failed)]).toEqual(['failed', expect.stringContaining('Dockerfile:2')]);
+    expect(await logOf(failed)).toContain('2 | >>> RUN false');
+    await setSource(tools.ledger, APP, { path: 'absent', watch: [] }, 'alice');
+    expect(await build()).toMatchObject({ state: 'failed', reason: expect.stringContaining('absent') });
   });
 });
 
