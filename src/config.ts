@@ -98,6 +98,12 @@ export interface Config {
   readonly shareCacheMounts: boolean;
   /** CIDRs that a RUN may reach although they are the host's own. */
   readonly buildNetworkAllow: readonly string[];
+  /** CIDRs that repositories and webhooks may be in although they are not public. */
+  readonly outboundAllow: readonly string[];
+  /** Review apps that an app may have at once; 0 for none. */
+  readonly reviewApps: number;
+  /** How long after its last deployment a review app goes, in ms. */
+  readonly reviewAgeMs: number;
   /** Good releases of an app that stay, where the app has no number of its own. */
   readonly keepReleases: number;
   /** How long journals and logs stay that no kept release came from, and images that were built only, in ms. */
@@ -220,6 +226,9 @@ const environment = z.object({
     .default(5 * GiB),
   SLIPWAY_SHARE_CACHE_MOUNTS: z.enum(['0', '1']).default('0'),
   SLIPWAY_BUILD_NETWORK_ALLOW: list,
+  SLIPWAY_OUTBOUND_ALLOW: list,
+  SLIPWAY_REVIEW_APPS: z.coerce.number().int().nonnegative().default(10),
+  SLIPWAY_REVIEW_DAYS: positive.default(7),
   SLIPWAY_KEEP_RELEASES: positive.default(10),
   SLIPWAY_KEEP_RECORDS_DAYS: positive.default(30),
   SLIPWAY_COMPRESS_LOGS_DAYS: positive.default(7),
@@ -308,6 +317,9 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     remoteCacheBytes: values.SLIPWAY_REMOTE_CACHE_BYTES,
     shareCacheMounts: values.SLIPWAY_SHARE_CACHE_MOUNTS === '1',
     buildNetworkAllow: values.SLIPWAY_BUILD_NETWORK_ALLOW,
+    outboundAllow: values.SLIPWAY_OUTBOUND_ALLOW,
+    reviewApps: values.SLIPWAY_REVIEW_APPS,
+    reviewAgeMs: values.SLIPWAY_REVIEW_DAYS * DAY_MS,
     keepReleases: values.SLIPWAY_KEEP_RELEASES,
     keepRecordsMs: values.SLIPWAY_KEEP_RECORDS_DAYS * DAY_MS,
     compressLogsMs: values.SLIPWAY_COMPRESS_LOGS_DAYS * DAY_MS,
@@ -357,6 +369,7 @@ export interface HomePaths {
   readonly platformRepository: string;
   readonly deployments: string;
   readonly openDeployments: string;
+  readonly endedDeployments: string;
   readonly secretKey: string;
   /** When tokens were last used. */
   readonly tokenUses: string;
@@ -379,6 +392,7 @@ export function homePaths(home: string): HomePaths {
     platformRepository: join(home, 'git', 'platform.git'),
     deployments: join(home, 'deployments'),
     openDeployments: join(home, 'deployments', '.open'),
+    endedDeployments: join(home, 'deployments', '.ended'),
     secretKey: join(home, 'secret.key'),
     tokenUses: join(home, 'token-uses.json'),
     hostCredentials: join(home, 'hosts'),

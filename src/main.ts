@@ -4,7 +4,6 @@
  */
 import { join } from 'node:path';
 import { DeployerClient } from './api/deployer-client.js';
-import { createApp } from './beginnings.js';
 import { type Config, homePaths, loadConfig } from './config.js';
 import { describeError, SlipwayError, toSlipwayError } from './errors.js';
 import { fastPaths } from './fast-paths.js';
@@ -13,22 +12,23 @@ import { AppRepositories } from './git/app-repository.js';
 import { Git } from './git/git.js';
 import { hookProgram, installHook } from './git/hook-program.js';
 import { HookServer } from './git/hook-server.js';
-import type { AppDirectory } from './git/push.js';
+import { openOutside } from './git/outside/open.js';
 import { GitServices } from './git/services.js';
 import { smartHttp } from './git/smart-http.js';
 import { checkGitVersion } from './git/version.js';
 import { retentionParts } from './housekeeping/retention/open.js';
+import { appDirectory } from './ledger/app-directory.js';
 import { EventLog } from './ledger/event-log.js';
 import { Ledger } from './ledger/ledger.js';
-import type { People } from './ledger/people.js';
 import { PlatformLedger } from './ledger/platform.js';
 import { Vault } from './ledger/vault.js';
 import { createLogger, type Logger } from './log.js';
-import { activeFreeze } from './model/freeze.js';
+import { Members } from './members/members.js';
 import { loadPage } from './page.js';
 import { Queues } from './queue/queues.js';
 import { DeploymentStore } from './records/deployments.js';
 import { RegistryClient } from './registry/client.js';
+import { ReviewApps } from './reviews/review-apps.js';
 import { projectRoot } from './root.js';
 import { buildServer } from './server.js';
 import { SshDoor } from './ssh/door.js';
@@ -53,16 +53,28 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   const queues = new Queues(config.redisUrl, { log });
   const registry = RegistryClient.fromConfig(config, log);
   const apps = appDirectory(ledger, platform.people);
+  const reviews = new ReviewApps({
+    config,
+    ledger,
+    people: platform.people,
+    store,
+    repositories,
+    git,
+    queues,
+  });
   const acceptance = new Acceptance({
     store,
     repositories,
     git,
     apps,
     queues,
+    members: new Members({ ledger, store, repositories, git }),
+    reviews,
     defaultDeployBranch: config.deployBranch,
     limits: config.limits,
     log,
   });
+  const outside = openOutside(config, { git, repositories, ledger });
   const hooks = new HookServer({
     socketPath: paths.hookSocket,
     receive: (push, viewer) => acceptance.receive(push, viewer),
@@ -108,6 +120,8 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
       queues,
       limits: config.limits,
       deployer: new DeployerClient(paths.deployerSocket),
+      reviews,
+      deploys: { config, ledger, repositories, git, outside, registry, acceptance },
       retention: retentionParts(config, { ledger, store, repositories, registry }),
     },
     (instance) =>
@@ -156,20 +170,6 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
 /** By which a process on this machine reaches the API. */
 function localUrl({ listen: { host, port } }: Config): string {
   return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`;
-}
-
-/** The ledger as a push sees it. */
-function appDirectory(ledger: Ledger, people: People): AppDirectory {
-  return {
-    deployBranch: async (app) =>
-      (await ledger.appExists(app)) ? (await ledger.read(app)).settings.deployBranch : undefined,
-    lock: async (app) => ((await ledger.appExists(app)) ? (await ledger.read(app)).lock : undefined),
-    freeze: async (app) =>
-      (await ledger.appExists(app)) ? activeFreeze((await ledger.read(app)).freezes, Date.now()) : undefined,
-    create: async (app, deployBranch, who) => {
-      await createApp({ ledger, people }, app, deployBranch, who);
-    },
-  };
 }
 
 try {

@@ -1,4 +1,7 @@
-/** The web process's HTTP server: health, the API below /v1, git below /git, and the page. Every error leaves as problem details that say what to do. */
+/**
+ * The web process's HTTP server: health, the API below /v1, git below /git, forges' messages below /hooks, and the page. Every error
+ * leaves as problem details that say what to do.
+ */
 import { randomUUID } from 'node:crypto';
 import {
   type FastifyBaseLogger,
@@ -12,6 +15,7 @@ import { appRoutes } from './api/apps.js';
 import { limitBodyTime } from './api/body-deadline.js';
 import { buildRoutes } from './api/builds.js';
 import { cronRoutes } from './api/cron.js';
+import { deployRoutes } from './api/deploys.js';
 import { documentPage, documentRoute, lazyDocument } from './api/docs.js';
 import { domainRoutes } from './api/domains.js';
 import { answerBrokenRequest, sendError, translate } from './api/errors.js';
@@ -19,8 +23,10 @@ import { eventRoutes } from './api/events.js';
 import { formationRoutes } from './api/formation.js';
 import { healthRoutes, partsOf } from './api/health.js';
 import { hostRoutes } from './api/hosts.js';
+import { incomingRoutes } from './api/incoming.js';
 import { letGoOfRevoked } from './api/let-go.js';
 import { countRequests, metricsRoute } from './api/metrics.js';
+import { notificationRoutes } from './api/notifications.js';
 import { oneOffRoutes } from './api/one-offs.js';
 import type { FollowTimes } from './api/output-stream.js';
 import { overviewRoutes } from './api/overview.js';
@@ -30,19 +36,22 @@ import { releaseRoutes } from './api/releases.js';
 import { retentionRoutes } from './api/retention.js';
 import { type RouteDescription, Routes } from './api/route.js';
 import { runtimeRoutes } from './api/runtime.js';
-import { strategyRoutes } from './api/strategy.js';
-import { volumeRoutes } from './api/volumes.js';
 import { sessionRoutes } from './api/session.js';
 import { takeSession } from './api/session-cookie.js';
+import { sourceRoutes } from './api/source.js';
+import { strategyRoutes } from './api/strategy.js';
 import { tokenRoutes } from './api/tokens.js';
 import type { ApiTools } from './api/tools.js';
 import { varRoutes } from './api/vars.js';
+import { volumeRoutes } from './api/volumes.js';
+import { webhookRoutes } from './api/webhooks.js';
 import { SlipwayError } from './errors.js';
 import type { Logger } from './log.js';
 import { Metrics } from './metrics/metrics.js';
 import { type Page, pageRoutes } from './page.js';
 import { Turns } from './turns.js';
 import { acceptUpgrades } from './upgrades.js';
+import { IncomingWebhooks } from './webhooks/incoming.js';
 
 /** How long the server waits for what, in ms. */
 export interface ServerTimes extends FollowTimes {
@@ -107,6 +116,10 @@ export function buildServer(
     sessionRoutes(session, tools);
   });
   if (page !== undefined) pageRoutes(server, page);
+  void server.register(async (hooks) => {
+    limitBodyTime(hooks, times.bodyMs);
+    incomingRoutes(hooks, new IncomingWebhooks({ ...tools, acceptance: tools.deploys.acceptance }));
+  });
   void server.register(
     async (api) => {
       api.addHook('onRequest', async (request, reply) => {
@@ -124,6 +137,10 @@ export function buildServer(
       const turns = new Turns();
       appRoutes(routes, tools, turns);
       buildRoutes(routes, tools, times, metrics);
+      deployRoutes(routes, tools);
+      sourceRoutes(routes, tools);
+      webhookRoutes(routes, tools);
+      notificationRoutes(routes, tools);
       releaseRoutes(routes, tools, turns);
       domainRoutes(routes, tools, turns);
       formationRoutes(routes, tools, turns);

@@ -11,14 +11,19 @@ import { retentionParts } from '../src/housekeeping/retention/open.js';
 import { Sweeper } from '../src/housekeeping/retention/sweep.js';
 import { emptyTrash, TRASH_KEPT_MS } from '../src/housekeeping/trash.js';
 import { Ledger } from '../src/ledger/ledger.js';
+import { PlatformLedger } from '../src/ledger/platform.js';
 import { Vault } from '../src/ledger/vault.js';
+import { startNotifier } from '../src/notify/notifier.js';
+import { outboundNetworks } from '../src/outbound.js';
 import { Queues } from '../src/queue/queues.js';
 import { startReconciler } from '../src/queue/reconciler.js';
 import { DeploymentStore } from '../src/records/deployments.js';
 import { RegistryClient } from '../src/registry/client.js';
+import { ReviewApps } from '../src/reviews/review-apps.js';
 import { live } from './life.js';
 
 const HOUR_MS = 60 * 60_000;
+const MINUTE_MS = 60_000;
 /** After a start there is more urgent work, and not everybody answers yet. */
 const SETTLED_MS = 10 * 60_000;
 
@@ -37,12 +42,16 @@ await live('janitor', async ({ config, log }) => {
     log,
     intervalMs: config.reconcileIntervalMs,
   });
+  const notifier = startNotifier({ store, ledger, config, allowed: outboundNetworks(config), log });
   const registry = RegistryClient.fromConfig(config, log);
   const parts = retentionParts(config, { ledger, store, repositories, registry });
   const sweeper = new Sweeper(parts, log);
   const deployer = new DeployerClient(paths.deployerSocket);
+  const { people } = new PlatformLedger(paths, git);
+  const reviews = new ReviewApps({ config, ledger, people, store, repositories, git, queues });
   const chores = startChores(
     [
+      { name: 'review apps', everyMs: MINUTE_MS, run: () => reviews.tidy(log) },
       {
         name: 'repositories',
         everyMs: HOUR_MS,
@@ -74,7 +83,7 @@ await live('janitor', async ({ config, log }) => {
     log,
   );
   return async () => {
-    await Promise.all([reconciler.close(), chores.close()]);
+    await Promise.all([reconciler.close(), chores.close(), notifier.close()]);
     registry.close();
     await queues.close();
   };

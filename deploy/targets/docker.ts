@@ -536,7 +536,12 @@ export class DockerTarget implements Target {
   async #putFiles(id: string, inSwarm: InSwarm | undefined, options: CallOptions): Promise<void> {
     if (inSwarm === undefined || inSwarm.files.size === 0) return;
     const tar = await secretsArchive(inSwarm.files);
-    const request = { method: 'PUT', path: `/containers/${id}/archive`, query: { path: '/' }, upload: Readable.from([tar]) } as const;
+    const request = {
+      method: 'PUT',
+      path: `/containers/${id}/archive`,
+      query: { path: '/' },
+      upload: Readable.from([tar]),
+    } as const;
     await this.engine.call(
       'put files into a container',
       (api, signal) => api.bytes({ ...request, signal }),

@@ -8,7 +8,7 @@ import type { Turns } from '../turns.js';
 import { next, paged, pageOf } from './pages.js';
 import { Reason, reasonText } from './request.js';
 import type { Routes } from './route.js';
-import type { ApiTools } from './tools.js';
+import { type ApiTools, rulingApp } from './tools.js';
 import { App, type AppView, appView } from './views.js';
 
 const NewApp = z.strictObject({ name: z.string() });
@@ -59,7 +59,9 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
     query: z.object(paged),
     answers: { 200: z.object({ apps: z.array(App), next }) },
     handle: async ({ who, query: { limit, cursor = '' } }) => {
-      const names = (await ledger.listApps()).filter((app) => app > cursor && who.may(app, 'view'));
+      const names: string[] = [];
+      for (const app of await ledger.listApps())
+        if (app > cursor && who.may(await rulingApp(ledger, who, app), 'view')) names.push(app);
       const { items, more } = pageOf(names.sort(), limit, (name) => name);
       const apps: AppView[] = [];
       // One after the other: a thousand gits at once would help nobody, and from the second time on it is all in memory.
@@ -157,10 +159,15 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
           hint: `slipway apps:destroy -a ${app} --confirm ${app}`,
         });
       }
-      const { lock, volumes } = await ledger.read(app);
+      const { lock, volumes, settings } = await ledger.read(app);
       refuseLocked(app, lock);
       const withVolumes = wish === 'remove';
-      await turns.take(app, () => destroyApp(tools, app, who.name, { withVolumes }));
+      await turns.take(app, async () => {
+        const { review } = settings;
+        // With its branch: else the same commit could not be pushed there again.
+        if (review !== undefined) await tools.reviews.close(review.of, review.branch, who.name);
+        else await destroyApp(tools, app, who.name, { withVolumes });
+      });
       const left = Object.entries(withVolumes ? {} : volumes.volumes);
       return {
         name: app,

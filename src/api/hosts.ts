@@ -178,11 +178,11 @@ export function hostRoutes(routes: Routes, tools: ApiTools, turns: Turns): void 
         const placed = await appsPlacedOn(tools, name);
         if (placed.length > 0)
           throw new SlipwayError('conflict', `the placement of ${placed.join(', ')} names ${name}`, { hint });
-      const left = await volumesOn(tools, name);
-      if (left.length > 0)
-        throw new SlipwayError('conflict', `${name} has the volume ${left.join(', ')}`, {
-          hint: 'back it up and remove it (slipway volumes:backup, volumes:remove), or remove the host all the same with --force',
-        });
+        const left = await volumesOn(tools, name);
+        if (left.length > 0)
+          throw new SlipwayError('conflict', `${name} has the volume ${left.join(', ')}`, {
+            hint: 'back it up and remove it (slipway volumes:backup, volumes:remove), or remove the host all the same with --force',
+          });
       }
       return deployer.removeHost(name, who.name);
     },

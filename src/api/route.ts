@@ -20,6 +20,8 @@ export type RouteAccess = 'public' | 'self' | Action;
 export type RouteTag =
   | 'Apps'
   | 'Builds'
+  | 'Webhooks'
+  | 'Notifications'
   | 'Releases'
   | 'Config'
   | 'Processes'

@@ -4,7 +4,7 @@ import type { Config } from '../config.js';
 import type { AppState } from '../ledger/app-documents.js';
 import { check } from '../ledger/check-documents.js';
 import type { CronEntry } from '../model/cron.js';
-import type { Deployment } from '../model/deployment.js';
+import type { CommitSource, Deployment } from '../model/deployment.js';
 import { LOCAL_HOST } from '../model/host.js';
 import type { ProcessResources, ReleaseProcess, ReleaseWithOutcome } from '../model/release.js';
 import { BLUE_GREEN, describeStrategy } from '../model/strategy.js';
@@ -19,6 +19,8 @@ export interface BuildView {
   readonly who: string;
   readonly commit?: string;
   readonly ref?: string;
+  /** Where the commit was fetched, when it was not pushed here. */
+  readonly from?: CommitSource;
   readonly release?: number;
   readonly digest?: string;
   readonly steps?: Deployment['steps'];
@@ -46,15 +48,15 @@ const KINDS = [
 
 export const BuildKind: z.ZodType<BuildView['kind']> = z.enum(['push', ...KINDS]);
 export const BuildState: z.ZodType<BuildView['state']> = z.enum([
-    'accepted',
-    'building',
-    'ready',
-    'releasing',
-    'live',
-    'built',
-    'failed',
-    'cancelled',
-    'superseded',
+  'accepted',
+  'building',
+  'ready',
+  'releasing',
+  'live',
+  'built',
+  'failed',
+  'cancelled',
+  'superseded',
 ]);
 
 export const Build: z.ZodType<BuildView> = described<BuildView>('Build', {
@@ -65,6 +67,7 @@ export const Build: z.ZodType<BuildView> = described<BuildView>('Build', {
   who: text,
   commit: maybe(text),
   ref: maybe(text),
+  from: maybe(part<CommitSource>({ remote: text, ref: text, webhook: maybe(text) })),
   release: maybe(count),
   digest: maybe(text),
   steps: maybe(part<NonNullable<BuildView['steps']>>({ cached: count, total: count })),
@@ -102,6 +105,7 @@ export function buildView(deployment: Deployment): BuildView {
     state,
     who,
     ...(push === undefined ? {} : { commit: push.newOid, ref: push.ref }),
+    ...(push?.from === undefined ? {} : { from: push.from }),
     ...(release === undefined ? {} : { release }),
     ...(digest === undefined ? {} : { digest }),
     ...(steps === undefined ? {} : { steps }),
@@ -249,6 +253,8 @@ export interface AppView {
   readonly deployBranch: string;
   readonly createdAt: string;
   readonly createdBy: string;
+  /** Of a review app: the app and the branch that it is of. */
+  readonly review?: AppState['settings']['review'];
   /** Why nothing of it may change. */
   readonly lock?: AppState['lock'];
   /** Times of the week in which nobody deploys it. */
@@ -274,6 +280,7 @@ export const App: z.ZodType<AppView> = described<AppView>('App', {
   createdAt: time,
   createdBy: text,
   freezes: maybe(list(Freeze)),
+  review: maybe(part<NonNullable<AppView['review']>>({ of: text, branch: text })),
   lock: maybe(part<NonNullable<AppView['lock']>>({ reason: text, at: time, by: text })),
   release: maybe(Release),
 });
@@ -282,7 +289,7 @@ export function appView(
   config: Pick<Config, 'appDomain' | 'edge' | 'publicUrl' | 'ssh'>,
   { settings, lock, freezes, releases, live }: AppState,
 ): AppView {
-  const { name, deployBranch, createdAt, createdBy } = settings;
+  const { name, deployBranch, createdAt, createdBy, review } = settings;
   const current = releases.find((release) => release.number === live);
   return {
     name,
@@ -292,6 +299,7 @@ export function appView(
     deployBranch,
     createdAt,
     createdBy,
+    ...(review === undefined ? {} : { review }),
     ...(lock === undefined ? {} : { lock }),
     ...(freezes.length === 0 ? {} : { freezes }),
     ...(current === undefined ? {} : { release: releaseView(current, live) }),

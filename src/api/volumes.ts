@@ -15,8 +15,8 @@ import {
   requestMount,
   requestUnmount,
 } from '../volume-changes.js';
-import { join } from './one-offs.js';
 import { maybe, part, text, texts, time } from './described.js';
+import { join } from './one-offs.js';
 import { Media, type Routes } from './route.js';
 import type { ApiTools } from './tools.js';
 import { Build, type BuildView, buildView } from './views.js';
@@ -31,7 +31,9 @@ const View = part<VolumeView>({
   name: text,
   host: text,
   content: text,
-  other: maybe(part<OtherContent>({ content: text, is: z.enum(['restored', 'replaced']), at: time, by: text })),
+  other: maybe(
+    part<OtherContent>({ content: text, is: z.enum(['restored', 'replaced']), at: time, by: text }),
+  ),
   mounts: texts,
   createdAt: time,
   createdBy: text,
@@ -63,9 +65,7 @@ export function volumeRoutes(routes: Routes, tools: ApiTools, turns: Turns): voi
     app: string,
     deployment: Deployment | undefined,
     reply: FastifyReply,
-  ): Promise<
-    { build: BuildView } | { stored: true; volumes: VolumeView[] }
-  > => {
+  ): Promise<{ build: BuildView } | { stored: true; volumes: VolumeView[] }> => {
     reply.code(deployment === undefined ? 200 : 202);
     if (deployment !== undefined) return { build: buildView(deployment) };
     return { stored: true, ...(await view(app)) };

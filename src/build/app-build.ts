@@ -59,11 +59,18 @@ async function treeOf(
   return /^tree ([0-9a-f]+)\n/.exec(data.toString('latin1'))?.[1] ?? commit;
 }
 
+/** What of the app's repository is built. */
+export interface AppFiles {
+  readonly app: string;
+  readonly commit: string;
+  /** The directory of the app; absent: the root. */
+  readonly path?: string;
+}
+
 /** The files of a commit of the app. */
 export function appContext(
   { git, repositories, objects, listings, config }: AppBuildTools,
-  app: string,
-  commit: string,
+  { app, commit, path }: AppFiles,
   signal: AbortSignal,
 ): Promise<GitContext> {
   const gitDir = repositories.path(app);
@@ -73,16 +80,15 @@ export function appContext(
     objects: objects.reader(gitDir),
     ...(listings === undefined ? {} : { listings }),
   };
-  return GitContext.open(commit, source, config.limits, signal);
+  const options = path === undefined ? {} : { subdirectory: path };
+  return GitContext.open(commit, source, config.limits, signal, options);
 }
 
-export interface AppBuild {
-  readonly app: string;
+export interface AppBuild extends AppFiles {
   /** See {@link buildScope}. */
   readonly scope: string;
   /** Of the deployment. */
   readonly id: string;
-  readonly commit: string;
   readonly noCache: boolean;
   readonly remote: RemoteCache | undefined;
   /** Where its output goes. */
@@ -93,7 +99,7 @@ export interface AppBuild {
 /** Throws what {@link buildImage} throws. */
 export async function buildApp(
   tools: AppBuildTools,
-  { app, scope, id, commit, noCache, remote, log, onLayer }: AppBuild,
+  { app, scope, id, commit, path, noCache, remote, log, onLayer }: AppBuild,
   signal: AbortSignal,
 ): Promise<BuildResult> {
   const { builderStore, sandbox, registry, config, store } = tools;
@@ -101,6 +107,7 @@ export async function buildApp(
     tools.log.warn({ err: error, build: id }, 'the outcomes of the steps are not recorded'),
   );
   const listen = eachOf(outcomeEvents(record), logEvents(log));
+  const files: AppFiles = { app, commit, ...(path === undefined ? {} : { path }) };
   const request: Omit<BuildRequest, 'context'> = {
     dockerfile: DOCKERFILE,
     buildArgs: {},
@@ -112,11 +119,11 @@ export async function buildApp(
     thin: builderStore.fast.thin,
   };
   const memo = builderStore.fast.memo
-    ? await appMemo(tools, { app, commit, request, listen, remote }, signal)
+    ? await appMemo(tools, { ...files, request, listen, remote }, signal)
     : undefined;
   const known = await memo?.recall();
   if (known !== undefined) return known;
-  const context = await appContext(tools, app, commit, signal);
+  const context = await appContext(tools, files, signal);
   const result = await buildImage(
     { ...request, context },
     {
@@ -137,9 +144,7 @@ export async function buildApp(
   return result;
 }
 
-interface MemoWanted {
-  readonly app: string;
-  readonly commit: string;
+interface MemoWanted extends AppFiles {
   readonly request: Omit<BuildRequest, 'context'>;
   readonly listen: BuildListener;
   readonly remote: RemoteCache | undefined;
@@ -147,7 +152,7 @@ interface MemoWanted {
 
 async function appMemo(
   tools: AppBuildTools,
-  { app, commit, request, listen, remote }: MemoWanted,
+  { app, commit, path, request, listen, remote }: MemoWanted,
   signal: AbortSignal,
 ): Promise<BuildMemo> {
   const { dockerfile, buildArgs, platform, policy, scope, noCache, run, thin } = request;
@@ -155,7 +160,8 @@ async function appMemo(
   const isKnownHere = tools.listings?.has(tools.repositories.path(app)) ?? false;
   if (!isKnownHere && !noCache) remote?.prefetch();
   const identity = {
-    tree: await treeOf(tools, app, commit),
+    // With the whole commit: attributes above the directory count for its files.
+    tree: [await treeOf(tools, app, commit), ...(path === undefined ? [] : [path])].join(':'),
     dockerfile,
     buildArgs,
     platform,

@@ -5,6 +5,7 @@ import { fastPaths } from '../fast-paths.js';
 import { AppRepositories } from '../git/app-repository.js';
 import { Git } from '../git/git.js';
 import { ObjectPool } from '../git/object-pool.js';
+import { openOutside } from '../git/outside/open.js';
 import { startChores } from '../housekeeping/chores.js';
 import { Ledger } from '../ledger/ledger.js';
 import { PlatformLedger } from '../ledger/platform.js';
@@ -104,7 +105,8 @@ export async function openBuilder(config: Config, log: Logger): Promise<Builder>
   const held = await openBuildTools(config, log);
   const queues = new Queues(config.redisUrl, { log });
   const hostBook = new PlatformLedger(homePaths(config.home), held.tools.git).hosts;
-  const tools: BuilderTools = { ...held.tools, hostBook, queues, by: `builder ${process.pid}` };
+  const outside = openOutside(config, held.tools);
+  const tools: BuilderTools = { ...held.tools, hostBook, outside, queues, by: `builder ${process.pid}` };
   // What a running build uses stays anyway; an image that was built is pushed within the time of its build.
   const budget = { bytes: config.storeBudgetBytes, keepMs: config.limits.buildTimeoutMs };
   const cleaning = {

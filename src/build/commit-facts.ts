@@ -18,13 +18,14 @@ export interface CommitFacts {
   readonly declared: Declared;
 }
 
-/** Throws `procfile_invalid` or `app_json_invalid` with file and line. */
+/** `path`: the directory of the app. Throws `procfile_invalid` or `app_json_invalid` with file and line. */
 export async function commitFacts(
   objects: Pick<ObjectReader, 'read' | 'tree'>,
   commit: string,
+  path?: string,
 ): Promise<CommitFacts> {
   const text = await readUpTo(objects, commit, COMMIT_BYTES);
-  const root = await objects.tree(commit);
+  const root = path === undefined ? await objects.tree(commit) : await directoryOf(objects, commit, path);
   const [procfile, appJson] = await Promise.all([
     readFile(objects, root, { name: PROCFILE, code: 'procfile_invalid', maxBytes: PROCFILE_BYTES }),
     readFile(objects, root, { name: APP_JSON, code: 'app_json_invalid', maxBytes: APP_JSON_BYTES }),
@@ -34,6 +35,21 @@ export async function commitFacts(
     ...(appJson === undefined ? {} : { appJson }),
   });
   return { ...describeCommit(text?.toString('utf8') ?? ''), declared };
+}
+
+/** Nothing where the commit has no such directory: what is built from it says so. */
+async function directoryOf(
+  objects: Pick<ObjectReader, 'tree'>,
+  commit: string,
+  path: string,
+): Promise<readonly TreeEntry[]> {
+  let entries: readonly TreeEntry[] = await objects.tree(commit);
+  for (const name of path.split('/')) {
+    const found = entries.find((entry) => entry.name === name);
+    if (found?.type !== 'tree') return [];
+    entries = await objects.tree(found.oid);
+  }
+  return entries;
 }
 
 /** gitformat-pack(5): headers, an empty line, the message. */

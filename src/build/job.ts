@@ -9,6 +9,7 @@ import { excerpt } from '../dockerfile/excerpt.js';
 import { supersededBy, supersedeOlder } from '../endings.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import { checkFastForward } from '../git/fast-forward.js';
+import type { OutsideRepositories } from '../git/outside/outside.js';
 import { ImageGate } from '../housekeeping/retention/image-gate.js';
 import type { AppState } from '../ledger/app-documents.js';
 import type { HostBook } from '../ledger/hosts.js';
@@ -16,7 +17,7 @@ import type { ReleaseDraft } from '../ledger/ledger.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { seconds } from '../logs/seconds.js';
 import { buildScope } from '../model/app.js';
-import type { Deployment, DeploymentEvent } from '../model/deployment.js';
+import type { CommitSource, Deployment, DeploymentEvent } from '../model/deployment.js';
 import { imageRepository } from '../model/image-repository.js';
 import { checkContainers, formed } from '../model/process.js';
 import type { ReleaseProcess } from '../model/release.js';
@@ -25,17 +26,27 @@ import { appendNewest, placement } from '../next-release.js';
 import type { Queues } from '../queue/queues.js';
 import type { Claim } from '../records/deployments.js';
 import { stopWhenCancelled } from '../records/stop-when-cancelled.js';
-import { type AppBuildTools, appContext, appRemoteCache, buildApp, DOCKERFILE } from './app-build.js';
+import {
+  type AppBuildTools,
+  type AppFiles,
+  appContext,
+  appRemoteCache,
+  buildApp,
+  DOCKERFILE,
+} from './app-build.js';
 import { shareCacheMounts } from './app-run-settings.js';
 import type { BuildResult } from './build-request.js';
 import type { CacheExports } from './cache/cache-exports.js';
 import type { RemoteCache } from './cache/remote-cache.js';
 import { type CommitFacts, commitFacts } from './commit-facts.js';
+import { shownRemote } from './context/git-address.js';
 import { EarlyUploads } from './early-uploads.js';
 import { pushBuiltImage } from './push-image.js';
 
 export interface BuilderTools extends AppBuildTools {
   readonly hostBook: Pick<HostBook, 'list'>;
+  /** Where apps are deployed from that are not pushed here. */
+  readonly outside: Pick<OutsideRepositories, 'fetch'>;
   readonly queues: Pick<Queues, 'enqueueBuild' | 'enqueueRollout'>;
   /** Without it nothing is shared with other builders. */
   readonly exports?: CacheExports;
@@ -118,6 +129,7 @@ class BuildJob {
     const { store, queues, config, registry } = this.#tools;
     const { app, id, push } = this.#deployment;
     if (push === undefined) throw new SlipwayError('internal', `build ${id} has no commit`);
+    if (push.from !== undefined) await this.#fetch(log, push.newOid, push.from, signal);
     // A push that cannot go live is not worth a build.
     await checkFastForward(this.#tools.repositories, app, push);
     await checkRoom({
@@ -126,15 +138,14 @@ class BuildJob {
       doing: 'build',
       hint: 'free some space or give SLIPWAY_HOME a larger disk (or lower SLIPWAY_BUILD_FREE_BYTES), then push again; see: slipway retention:run --dry-run',
     });
-    const facts = await commitFacts(
-      this.#tools.objects.reader(this.#tools.repositories.path(app)),
-      push.newOid,
-    );
+    const state = await this.#tools.ledger.read(app);
+    const path = state.source?.path;
+    const objects = this.#tools.objects.reader(this.#tools.repositories.path(app));
+    const facts = await commitFacts(objects, push.newOid, path);
     // Until the image is pushed nobody cleans away what it is made of.
     await using _using = await this.#tools.builderStore.running.begin();
-    await log.headline(`Building ${push.newOid.slice(0, 7)}`);
+    await log.headline(`Building ${push.newOid.slice(0, 7)}${path === undefined ? '' : `, ${path}`}`);
     const remote = this.#remoteCache(log, signal);
-    const state = await this.#tools.ledger.read(app);
     await placement(this.#tools.hostBook, state, formed(facts.declared.processes, state.formation));
     const scope = buildScope(state.settings);
     const { noCache } = push.options;
@@ -143,7 +154,7 @@ class BuildJob {
     const build = await this.#phase('build', signal, async () => {
       return buildApp(
         this.#tools,
-        { app, scope, id, commit: push.newOid, noCache, remote, log, ...onLayer },
+        { app, scope, id, commit: push.newOid, ...under(path), noCache, remote, log, ...onLayer },
         signal,
       );
     });
@@ -190,6 +201,22 @@ class BuildJob {
     await queues.enqueueRollout(app);
     await this.#nameLater(built, [...tags, `v${release}`]);
     this.#export(remote, scope);
+  }
+
+  /** A commit from elsewhere. What its branch is not any more is not deployed: a message that is repeated later takes nothing back. */
+  async #fetch(log: BuildLog, commit: string, from: CommitSource, signal: AbortSignal): Promise<void> {
+    const { outside, repositories } = this.#tools;
+    const { app, id } = this.#deployment;
+    const shown = shownRemote(from.remote);
+    await log.headline(`Fetching ${from.ref} of ${shown}`);
+    const found = await outside.fetch(app, from, signal);
+    if (found !== commit)
+      throw new SlipwayError(
+        'superseded',
+        `${from.ref} of ${shown} is at ${found.slice(0, 7)} by now, not at ${commit.slice(0, 7)}`,
+        { hint: `to deploy what it is now: slipway git:sync ${shown} -a ${app}` },
+      );
+    await repositories.pin(app, id, commit);
   }
 
   #earlyUploads(signal: AbortSignal): EarlyUploads | undefined {
@@ -248,20 +275,20 @@ class BuildJob {
     const draft = async (state: AppState): Promise<ReleaseDraft> => {
       const as = checkContainers(app, formed(processes, state.formation), config.limits.appContainers);
       return {
-      kind: 'deploy',
-      image: { repository: imageRepository(app), digest: built.image.digest },
-      source,
-      ...(message === '' ? {} : { message }),
-      ...(author === '' ? {} : { author }),
-      config: state.config,
+        kind: 'deploy',
+        image: { repository: imageRepository(app), digest: built.image.digest },
+        source,
+        ...(message === '' ? {} : { message }),
+        ...(author === '' ? {} : { author }),
+        config: state.config,
         processes: as,
         ...(releasePhase === undefined ? {} : { releasePhase }),
         ...(cron === undefined ? {} : { cron }),
         ...strategyOf(state, as),
         ...(declaredStrategy === undefined ? {} : { declaredStrategy }),
         ...(await placement(hostBook, state, as)),
-      deploymentId: id,
-      description: `deploy ${source.slice(0, 7)}`,
+        deploymentId: id,
+        description: `deploy ${source.slice(0, 7)}`,
       };
     };
     return (await appendNewest(ledger, app, draft, who)).number;
@@ -284,7 +311,12 @@ class BuildJob {
   async #excerpt({ where }: SlipwayError): Promise<string[]> {
     const { app, push } = this.#deployment;
     if (where === undefined || push === undefined) return [];
-    const text = await appContext(this.#tools, app, push.newOid, AbortSignal.timeout(EXCERPT_MS))
+    const path = await this.#tools.ledger.read(app).then(
+      ({ source }) => source?.path,
+      () => undefined,
+    );
+    const files = { app, commit: push.newOid, ...under(path) };
+    const text = await appContext(this.#tools, files, AbortSignal.timeout(EXCERPT_MS))
       .then((context) => context.read(DOCKERFILE))
       .catch(() => undefined);
     return text === undefined ? [] : excerpt(where, { name: DOCKERFILE, text }, this.#tools.config.limits);
@@ -312,7 +344,7 @@ class BuildJob {
         this.#tools.log.warn({ err: lost, build: id }, 'the reason could not be written to the log'),
       );
     const end = {
-      state: error.code === 'cancelled' ? 'cancelled' : 'failed',
+      state: error.code === 'cancelled' || error.code === 'superseded' ? error.code : 'failed',
       reason: lines[0] ?? error.message,
       code: error.code,
       claim: this.#claim.token,
@@ -322,6 +354,10 @@ class BuildJob {
       if (toSlipwayError(gone).code !== 'not_found') throw gone;
     });
   }
+}
+
+function under(path: string | undefined): Pick<AppFiles, 'path'> {
+  return path === undefined ? {} : { path };
 }
 
 function takenOver(): SlipwayError {

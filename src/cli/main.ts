@@ -9,21 +9,25 @@ import { buildCommands } from './commands/builds.js';
 import { checkCommands } from './commands/checks.js';
 import { configCommands } from './commands/config.js';
 import { cronCommands } from './commands/cron.js';
+import { deployCommands } from './commands/deploys.js';
 import { domainCommands } from './commands/domains.js';
 import { eventCommands } from './commands/events.js';
 import { formationCommands } from './commands/formation.js';
 import { hostCommands } from './commands/hosts.js';
 import { imageCommands } from './commands/images.js';
 import { gitCommands, loginCommands } from './commands/login.js';
+import { notificationCommands } from './commands/notifications.js';
 import { oneOffCommands } from './commands/one-offs.js';
 import { peopleCommands } from './commands/people.js';
 import { releaseCommands } from './commands/releases.js';
 import { restoreCommands } from './commands/restore.js';
 import { retentionCommands } from './commands/retention.js';
 import { runtimeCommands } from './commands/runtime.js';
+import { sourceCommands } from './commands/source.js';
 import { strategyCommands } from './commands/strategy.js';
 import { tokenCommands } from './commands/tokens.js';
 import { volumeCommands } from './commands/volumes.js';
+import { webhookCommands } from './commands/webhooks.js';
 import { loadCredentials } from './credentials.js';
 import { appOfRemote } from './git-remote.js';
 import { type CommandGroup, commandHelp, generalHelp, nearest } from './help.js';
@@ -41,7 +45,9 @@ import {
 const GROUPS: readonly CommandGroup[] = [
   { title: 'to begin', commands: loginCommands },
   { title: 'here, without a platform', commands: [...localBuildCommands, ...imageCommands] },
-  { title: 'apps', commands: appCommands },
+  { title: 'apps', commands: [...appCommands, ...sourceCommands] },
+  { title: 'deploys without a push', commands: [...deployCommands, ...webhookCommands] },
+  { title: 'notifications', commands: notificationCommands },
   { title: 'builds', commands: buildCommands },
   { title: 'releases', commands: releaseCommands },
   { title: 'what is kept', commands: retentionCommands },

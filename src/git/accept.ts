@@ -1,5 +1,6 @@
 /**
- * Steps 2 and 3 of the way of a push: decides on what the hook was given, and accepts it.
+ * Steps 2 and 3 of the way of a push: decides on what the hook was given, and accepts it. So it does with a commit that is
+ * to be deployed without a push (src/deploys.ts).
  * Accepted means kept (invariant 1): the deployment is in its journal and its commit is pinned, both synced to disk. What
  * comes after (older pushes superseded, the job on the queue) only makes it faster: the reconciler finds an open deployment
  * by itself.
@@ -10,7 +11,7 @@ import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { BuildLog } from '../logs/log-writer.js';
 import { refuseLocked } from '../model/app.js';
-import type { Deployment, PushOptions } from '../model/deployment.js';
+import type { CommitSource, Deployment, PushedCommit, PushOptions } from '../model/deployment.js';
 import { refuseFrozen } from '../model/freeze.js';
 import type { DeploymentStore } from '../records/deployments.js';
 import { Turns } from '../turns.js';
@@ -18,7 +19,9 @@ import { type AppRepositories, NO_OID } from './app-repository.js';
 import { followPush } from './follow.js';
 import type { Git } from './git.js';
 import { judge, parsePushOptions } from './proposal.js';
-import type { AppDirectory, ProposedPush, PushViewer } from './push.js';
+import type { AppDirectory, MemberDirectory, ProposedPush, PushViewer, ReviewDirectory } from './push.js';
+import { deployMembers } from './receive-members.js';
+import { isReviewPush, receiveReviews } from './receive-reviews.js';
 import { type RefUpdate, refuse, type Verdict } from './verdict.js';
 
 /** The queue of builds, as far as a push needs it. Both answer within seconds, also while Redis is gone. */
@@ -35,12 +38,26 @@ export interface AcceptanceParts {
   readonly git: Git;
   readonly apps: AppDirectory;
   readonly queues: BuildQueue;
+  /** Without it no app comes from the repository of another one. */
+  readonly members?: MemberDirectory;
+  /** Without it branches `review/…` are refused. */
+  readonly reviews?: ReviewDirectory;
   /** For an app that its first push creates. */
   readonly defaultDeployBranch: string;
   readonly limits: Pick<Limits, 'refsPerPush' | 'logBytes' | 'logLineBytes'>;
   readonly log: Logger;
   /** A pusher is told at least every so many ms that the work goes on. Default 15,000. */
   readonly signOfLifeMs?: number;
+}
+
+/** A commit to be deployed that nobody pushes now. */
+export interface DeployWish {
+  readonly app: string;
+  readonly who: string;
+  readonly commit: string;
+  readonly options: PushOptions;
+  /** Where the builder fetches it; without, the app's repository has it. */
+  readonly from?: CommitSource;
 }
 
 export class Acceptance {
@@ -64,10 +81,47 @@ export class Acceptance {
     }
   }
 
+  /** Accepts a commit as if it were pushed to the deploy branch, whatever that is at now. Throws `not_found` and `locked`. */
+  async deploy({ app, who, commit, options, from }: DeployWish): Promise<Deployment> {
+    const { apps, repositories } = this.#parts;
+    const branch = await apps.deployBranch(app);
+    if (branch === undefined) throw new SlipwayError('not_found', `there is no app ${JSON.stringify(app)}`);
+    refuseLocked(app, await apps.lock(app));
+    const deployment = await this.#turns.take(app, async () => {
+      const oldOid = (await repositories.branch(app, branch)) ?? NO_OID;
+      const ref = `refs/heads/${branch}`;
+      return this.#record(app, who, {
+        ref,
+        oldOid,
+        newOid: commit,
+        options,
+        ...(from === undefined ? {} : { from }),
+      });
+    });
+    await this.#enqueue(deployment);
+    return deployment;
+  }
+
   async #receive(push: ProposedPush, viewer: PushViewer): Promise<readonly Verdict[]> {
     const { apps, limits, defaultDeployBranch } = this.#parts;
     const options = parsePushOptions(push.options);
-    const deployBranch = (await apps.deployBranch(push.app)) ?? defaultDeployBranch;
+    const branch = await apps.deployBranch(push.app);
+    const steps = {
+      deploy: (app: string, commit: string) => this.deploy({ app, who: push.who.name, commit, options }),
+      follow: (deployment: Deployment) => this.#follow(deployment, viewer),
+    };
+    if (isReviewPush(push, branch))
+      return receiveReviews(push, viewer, {
+        ...steps,
+        reviews: this.#parts.reviews,
+        refsPerPush: limits.refsPerPush,
+        check: (update) => this.#checkCommit(push, update),
+        follow: (deployment) => {
+          viewer.accepted(deployment.id);
+          return steps.follow(deployment);
+        },
+      });
+    const deployBranch = branch ?? defaultDeployBranch;
     const { deploy, refused } = judge(push, deployBranch, limits.refsPerPush);
     if (deploy === undefined) {
       await viewer.write(problem([...new Set(refused.map(({ reason }) => reason))].slice(0, 10)));
@@ -81,8 +135,18 @@ export class Acceptance {
     );
     viewer.accepted(deployment.id);
     await this.#enqueue(deployment);
-    const verdict = await followPush(this.#parts, deployment, viewer, this.#parts.signOfLifeMs ?? 15_000);
-    return [verdict, ...refused];
+    const { members, log } = this.#parts;
+    const others = await deployMembers(push.app, deploy.newOid, viewer, { ...steps, members, log });
+    const verdict = await this.#follow(deployment, viewer);
+    const failed = await others();
+    if (!verdict.ok || failed.length === 0) return [verdict, ...refused];
+    const again = failed.map((app) => `again: slipway deploy ${deploy.newOid.slice(0, 12)} -a ${app}`);
+    await viewer.write(problem([`${push.app} is deployed, ${failed.join(', ')} failed`, ...again]));
+    return [refuse(deploy.ref, `${failed.join(', ')} failed; ${push.app} is deployed`), ...refused];
+  }
+
+  async #follow(deployment: Deployment, viewer: PushViewer): Promise<Verdict> {
+    return followPush(this.#parts, deployment, viewer, this.#parts.signOfLifeMs ?? 15_000);
   }
 
   async #refuseFrozen({ app, who }: ProposedPush, { force = false }: PushOptions): Promise<void> {
@@ -114,16 +178,23 @@ export class Acceptance {
     options: PushOptions,
   ): Promise<Deployment> {
     const { app, who } = push;
-    const { repositories, store } = this.#parts;
+    const { repositories } = this.#parts;
     await this.#makeApp(push, deployBranch);
     const current = (await repositories.branch(app, deployBranch)) ?? NO_OID;
     if (current !== deploy.oldOid) {
       const message = `${deployBranch} moved to ${current.slice(0, 7)} while this push was on its way`;
       throw new SlipwayError('not_fast_forward', message, { hint: 'git fetch, then push again' });
     }
-    const deployment = await store.create(app, { kind: 'push', who: who.name, push: { ...deploy, options } });
+    return this.#record(app, who.name, { ...deploy, options });
+  }
+
+  /** From here on it is kept. Older pushes that wait are told. */
+  async #record(app: string, who: string, push: PushedCommit): Promise<Deployment> {
+    const { repositories, store } = this.#parts;
+    const deployment = await store.create(app, { kind: 'push', who, push });
     try {
-      await repositories.pin(app, deployment.id, deploy.newOid);
+      // Its builder pins what it has to fetch first.
+      if (push.from === undefined) await repositories.pin(app, deployment.id, push.newOid);
     } catch (thrown) {
       const error = toSlipwayError(thrown);
       await store.end(app, deployment.id, {
@@ -133,10 +204,7 @@ export class Acceptance {
       });
       throw error;
     }
-    this.#parts.log.info(
-      { app, build: deployment.id, commit: deploy.newOid, who: who.name },
-      'push accepted',
-    );
+    this.#parts.log.info({ app, build: deployment.id, commit: push.newOid, who }, 'push accepted');
     const older = (await store.open(app)).filter(({ kind, id }) => kind === 'push' && id < deployment.id);
     await this.#announce(deployment, older);
     await this.#supersedeOlder(deployment);

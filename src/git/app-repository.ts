@@ -182,6 +182,13 @@ export class AppRepositories {
     );
   }
 
+  /** Removes a branch, wherever it is. Does nothing when there is none. */
+  async removeBranch(app: string, branch: string): Promise<void> {
+    await this.#git.run(['update-ref', '--no-deref', '-d', `refs/heads/${checkBranch(branch)}`], {
+      gitDir: this.path(app),
+    });
+  }
+
   /** Keeps a commit and all it needs for as long as the pin exists. On return it survives a loss of power. */
   async pin(app: string, deploymentId: string, oid: string): Promise<void> {
     const gitDir = this.path(app);

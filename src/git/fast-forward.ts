@@ -10,8 +10,10 @@ import type { AppRepositories } from './app-repository.js';
 export async function checkFastForward(
   repositories: Pick<AppRepositories, 'branch' | 'isAncestor'>,
   app: string,
-  { ref, oldOid, newOid }: PushedCommit,
+  { ref, oldOid, newOid, from }: PushedCommit,
 ): Promise<void> {
+  // There, whoever may has decided what the branch is: also that it has left something behind.
+  if (from !== undefined) return;
   const branch = branchOfRef(ref);
   const current = await repositories.branch(app, branch);
   if (current === undefined || current === oldOid || current === newOid) return;

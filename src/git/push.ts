@@ -47,3 +47,27 @@ export interface AppDirectory {
   /** Makes the app known. Its repository exists. Throws `conflict` when the app exists. */
   create(app: string, deployBranch: string, who: Pusher): Promise<void>;
 }
+
+/** The apps of review branches, as far as a push needs them. */
+export interface ReviewDirectory {
+  /** The app of a branch of `app`, made when there is none, with the commit in its repository. */
+  open(app: string, branch: string, commit: string, who: string): Promise<string>;
+  /** The branch of `app` names what its review app runs. */
+  settle(app: string, branch: string, commit: string): Promise<void>;
+  /** Destroys the branch's app, and the branch. Undefined when there was no such app. */
+  close(app: string, branch: string, who: string): Promise<string | undefined>;
+}
+
+/** An app that comes from the repository of another one. */
+export interface Member {
+  readonly app: string;
+  /** The commit has other files of it than its newest one. */
+  readonly isChanged: boolean;
+}
+
+export interface MemberDirectory {
+  /** Those of the repository of `repo`, by name. */
+  of(repo: string, commit: string): Promise<readonly Member[]>;
+  /** The commit into the repository of `app`. */
+  bring(repo: string, app: string, commit: string): Promise<void>;
+}

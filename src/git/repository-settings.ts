@@ -53,3 +53,12 @@ export function repositorySettings(): string {
 export function receiveSettings(hooksDirectory: string, limits: Pick<Limits, 'packBytes'>): string[] {
   return ['-c', `core.hooksPath=${hooksDirectory}`, '-c', `receive.maxInputSize=${limits.packBytes}`];
 }
+
+/** What comes from elsewhere is checked as what is pushed, and kept as the pack that it comes in. */
+export const FETCH_SETTINGS: readonly string[] = [
+  'fetch.fsckObjects=true',
+  ...['missingSpaceBeforeDate', 'badTimezone', 'zeroPaddedFilemode'].map(
+    (mark) => `fetch.fsck.${mark}=ignore`,
+  ),
+  'fetch.unpackLimit=1',
+];

@@ -17,7 +17,10 @@
  *   pins/<n>.json        who wants a release to stay
  *   gone                 numbers of the releases that were let go
  *
- * and those of edge-documents.ts.
+ *   source.json          what of a repository is the app's; absent: all of its own
+ *   members.json         apps that come from this one's repository
+ *
+ * and those of edge-documents.ts and outside-documents.ts.
  */
 import { z } from 'zod';
 import { SlipwayError } from '../errors.js';
@@ -27,16 +30,21 @@ import type { Freeze } from '../model/freeze.js';
 import type { Placement } from '../model/host.js';
 import { type Formation, NO_FORMATION, type ResourceSettings } from '../model/process.js';
 import type { Mark, Outcome, Pin, ProcessResources, Release, ReleaseWithOutcome } from '../model/release.js';
+import type { AppSource } from '../model/source.js';
 import type { Strategy } from '../model/strategy.js';
 import type { MountSetting, VolumeMount, Volumes } from '../model/volume.js';
 import { check } from './check-documents.js';
 import type { Documents } from './documents.js';
 import { type EdgeDocuments, readEdge } from './edge-documents.js';
 import { parseNumbers } from './number-ranges.js';
+import { type OutsideDocuments, readOutside } from './outside-documents.js';
 import { readVolumes } from './volume-documents.js';
 
-export interface AppState extends EdgeDocuments {
+export interface AppState extends EdgeDocuments, OutsideDocuments {
   readonly settings: AppSettings;
+  readonly source?: AppSource;
+  /** Apps whose source is this one's repository, as far as they still say so. */
+  readonly members: readonly string[];
   /** Config var → ciphertext. */
   readonly config: Readonly<Record<string, string>>;
   readonly formation: Formation;
@@ -60,6 +68,7 @@ export interface AppState extends EdgeDocuments {
 const text = z.string();
 const settings: z.ZodType<AppSettings> = z.object({
   name: text,
+  review: z.object({ of: text, branch: text }).exactOptional(),
   deployBranch: text,
   createdAt: text,
   createdBy: text,
@@ -173,11 +182,19 @@ const outcome: z.ZodType<Outcome> = z.object({
   adopted: z.record(text, text).exactOptional(),
   warm: z.object({ release: z.int().positive(), until: text }).exactOptional(),
 });
+const source: z.ZodType<AppSource> = z.object({
+  repo: text.exactOptional(),
+  path: text.exactOptional(),
+  watch: z.array(text),
+});
+const members = z.array(text);
 const live = z.coerce.number().int().positive();
 const retention: z.ZodType<{ readonly keep: number }> = z.object({ keep: z.int().positive() });
 const pin: z.ZodType<Pin> = z.object({ at: text, by: text });
 
 export const SETTINGS_PATH = 'app.json';
+export const SOURCE_PATH = 'source.json';
+export const MEMBERS_PATH = 'members.json';
 export const CONFIG_PATH = 'config.json';
 export const FORMATION_PATH = 'formation.json';
 export const PLACEMENT_PATH = 'placement.json';
@@ -242,6 +259,7 @@ export function parseApp(documents: Documents): AppState {
   const chosen = read(STRATEGY_PATH, strategy);
   const liveNumber = read(LIVE_PATH, live);
   const placed = read(PLACEMENT_PATH, placement);
+  const from = read(SOURCE_PATH, source);
   const found = read(SETTINGS_PATH, settings);
   if (found === undefined) {
     throw new SlipwayError('unavailable', 'the ledger has no settings', {
@@ -250,6 +268,8 @@ export function parseApp(documents: Documents): AppState {
   }
   return {
     settings: found,
+    ...(from === undefined ? {} : { source: from }),
+    members: read(MEMBERS_PATH, members) ?? [],
     config: read(CONFIG_PATH, config) ?? {},
     formation: read(FORMATION_PATH, formation) ?? NO_FORMATION,
     ...(placed === undefined ? {} : { placement: placed }),
@@ -258,6 +278,7 @@ export function parseApp(documents: Documents): AppState {
     freezes: read(FREEZES_PATH, freezes) ?? [],
     volumes: readVolumes(read),
     ...readEdge(read),
+    ...readOutside(read),
     releases,
     ...(liveNumber === undefined ? {} : { live: liveNumber }),
     ...(keep === undefined ? {} : { keep }),

@@ -27,7 +27,10 @@ interface Shown {
 type Rule = readonly [path: RegExp, shown: (match: readonly string[]) => Shown];
 
 const RULES: readonly Rule[] = [
-  [/^(app|formation|placement|lock|maintenance|retention|domains)\.json$/, ([, name = '']) => ({ name })],
+  [
+    /^(app|formation|placement|strategy|freezes|volumes|source|lock|maintenance|retention|domains)\.json$/,
+    ([, name = '']) => ({ name }),
+  ],
   // Sealed in the ledger, and nobody's to read in an event.
   [/^config\.json$/, () => ({ name: 'config', secret: /^/ })],
   [/^certificates\.json$/, () => ({ name: 'certificates', only: /^automatic$/ })],

@@ -121,7 +121,11 @@ export class Ledger {
   }
 
   /** Throws `invalid_name`, or `conflict` when the app exists. */
-  async createApp(name: string, settings: Pick<AppSettings, 'deployBranch'>, who: string): Promise<AppState> {
+  async createApp(
+    name: string,
+    settings: Pick<AppSettings, 'deployBranch' | 'review'>,
+    who: string,
+  ): Promise<AppState> {
     checkAppName(name);
     const taken = (): SlipwayError =>
       new SlipwayError('conflict', `the app ${name} exists already`, { hint: 'choose another name' });

@@ -1,5 +1,6 @@
 /** An app: its name, and the rules that names keep. Pure. */
 import { SlipwayError } from '../errors.js';
+import type { ReviewOf } from './review.js';
 
 /** A DNS label, since it becomes a host name; never starts with `-`, so it can never be read as an option. */
 const APP_NAME = /^[a-z][a-z0-9-]{0,38}[a-z0-9]$|^[a-z]$/;
@@ -24,6 +25,8 @@ export function checkAppName(name: string): string {
 
 export interface AppSettings {
   readonly name: string;
+  /** Of a review app: whose it is. */
+  readonly review?: ReviewOf;
   /** The only branch that deploys, without `refs/heads/`. */
   readonly deployBranch: string;
   readonly createdAt: string;

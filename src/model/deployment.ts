@@ -42,6 +42,17 @@ export interface PushedCommit {
   readonly oldOid: string;
   readonly newOid: string;
   readonly options: PushOptions;
+  /** Where its builder fetches it; without, it was pushed here. */
+  readonly from?: CommitSource;
+}
+
+/** A commit of a repository elsewhere. */
+export interface CommitSource {
+  readonly remote: string;
+  /** `refs/heads/main`: deployed only while the commit is what this names; or the commit's own id. */
+  readonly ref: string;
+  /** The webhook that told of it. */
+  readonly webhook?: string;
 }
 
 export interface StepCounts {

@@ -1,9 +1,11 @@
 /**
  * `app.json`, as Heroku and Dokku have it: of its fields `formation` is used, how many containers of each process type there are and what
  * each may use, until somebody says otherwise with ps:scale and ps:resources; `healthchecks`, see healthchecks.ts; `cron`, see
- * cron.ts; `strategy`, how releases are rolled out; and `volumes`, which is ours: what is mounted where. `scripts` are only checked. Pure.
+ * cron.ts; `strategy`, how releases are rolled out; `volumes`, which is ours: what is mounted where; and `review`, what review apps
+ * have otherwise. `scripts` are only checked. Pure.
  */
-import { SlipwayError } from '../errors.js';
+import { SlipwayError, toSlipwayError } from '../errors.js';
+import { checkConfigName, checkConfigValue } from '../model/app.js';
 import type { CronEntry } from '../model/cron.js';
 import { SCALE_LIMIT, typeFault } from '../model/process.js';
 import type { ProcessResources } from '../model/release.js';
@@ -36,6 +38,14 @@ export interface AppJson {
   readonly cron: readonly CronEntry[];
   readonly strategy?: Strategy;
   readonly mounts: readonly DeclaredMount[];
+  readonly review: DeclaredReview;
+}
+
+/** What a review app has otherwise than its app: `"review": {"env": {"NAME": "value"}, "formation": {…}}`. */
+export interface DeclaredReview {
+  /** Null: the variable of the app is left out. */
+  readonly env: ReadonlyMap<string, string | null>;
+  readonly formation: ReadonlyMap<string, DeclaredFormation>;
 }
 
 /** Throws `app_json_invalid` with file and line. Fields that are not ours are other platforms' and mean nothing here. */
@@ -43,21 +53,15 @@ export function parseAppJson(text: string): AppJson {
   try {
     const root = objectOf(parseJsonLines(text.replace(/^\ufeff/, '')), 'it');
     checkScripts(root.get('scripts'));
-    const formation = new Map<string, DeclaredFormation>();
-    const declared = root.get('formation');
-    for (const [type, entry] of declared === undefined ? [] : objectOf(declared, 'formation')) {
-      const fault = typeFault(type);
-      if (fault !== undefined) throw new JsonFault(entry.line, `formation: ${fault}`);
-      formation.set(type, formationOf(type, entry));
-    }
     const healthchecks = root.get('healthchecks');
     const strategy = strategyOf(root.get('strategy'));
     return {
-      formation,
+      formation: formationsOf(root.get('formation'), 'formation'),
       healthchecks: healthchecks === undefined ? new Map() : parseHealthchecks(healthchecks),
       cron: cronOf(root.get('cron')),
       ...(strategy === undefined ? {} : { strategy }),
       mounts: mountsOf(root.get('volumes')),
+      review: reviewOf(root.get('review')),
     };
   } catch (thrown) {
     if (thrown instanceof JsonFault) throw appJsonInvalid(thrown.line, thrown.message);
@@ -70,6 +74,33 @@ export function appJsonInvalid(line: number, message: string): SlipwayError {
     where: `${APP_JSON}:${line}`,
     hint: 'correct the line, commit and push again',
   });
+}
+
+function formationsOf(declared: Located | undefined, name: string): ReadonlyMap<string, DeclaredFormation> {
+  const formation = new Map<string, DeclaredFormation>();
+  for (const [type, entry] of declared === undefined ? [] : objectOf(declared, name)) {
+    const fault = typeFault(type);
+    if (fault !== undefined) throw new JsonFault(entry.line, `${name}: ${fault}`);
+    formation.set(type, formationOf(type, entry));
+  }
+  return formation;
+}
+
+function reviewOf(review: Located | undefined): DeclaredReview {
+  const fields = review === undefined ? new Map<string, Located>() : objectOf(review, 'review');
+  const env = new Map<string, string | null>();
+  const declared = fields.get('env');
+  for (const [name, { value, line }] of declared === undefined ? [] : objectOf(declared, 'review.env')) {
+    if (value !== null && typeof value !== 'string')
+      throw new JsonFault(line, `review.env.${name} must be a string, or null to leave it out`);
+    try {
+      checkConfigValue(checkConfigName(name), value);
+    } catch (thrown) {
+      throw new JsonFault(line, `review.env: ${toSlipwayError(thrown).message}`);
+    }
+    env.set(name, value);
+  }
+  return { env, formation: formationsOf(fields.get('formation'), 'review.formation') };
 }
 
 function formationOf(type: string, entry: Located): DeclaredFormation {

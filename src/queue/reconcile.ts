@@ -3,7 +3,7 @@
  * and ends what a killed process left without a way on. Everything it does may be done twice and by several processes
  * at once.
  *
- *   push accepted, building           → enqueue a build
+ *   push accepted, building           → enqueue a build (of a commit from elsewhere also before it is pinned)
  *   any  ready, releasing             → enqueue a rollout (also when the ledger says live: the deployer finishes it)
  *   push accepted, never pinned       → failed, after a minute
  *   rollback or config accepted       → ready if the ledger has its release; else failed, after a minute
@@ -57,14 +57,15 @@ async function settle(
   deployment: Deployment,
   work: { readonly builds: Set<string>; readonly rollouts: Set<string> },
 ): Promise<void> {
-  const { app, id, kind, state } = deployment;
+  const { app, id, kind, state, push } = deployment;
   if (!(await parts.ledger.appExists(app))) return endOfGoneApp(parts, deployment);
   if (state === 'ready' || state === 'releasing') {
     work.rollouts.add(app);
   } else if (state === 'building') {
     work.builds.add(app);
   } else if (kind === 'push') {
-    if ((await parts.repositories.pins(app)).has(id)) work.builds.add(app);
+    const isKept = push?.from !== undefined || (await parts.repositories.pins(app)).has(id);
+    if (isKept) work.builds.add(app);
     else await endInterrupted(parts, deployment, 'push again');
   } else if (state === 'accepted') {
     const { releases } = await parts.ledger.read(app);

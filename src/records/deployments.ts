@@ -65,6 +65,7 @@ export class DeploymentStore {
   readonly #clock: Clock;
   readonly #ids: DeploymentIds;
   readonly #markers: OpenMarkers;
+  readonly #ended: OpenMarkers;
 
   constructor(home: string, clock: Clock = systemClock) {
     const paths = homePaths(home);
@@ -72,6 +73,7 @@ export class DeploymentStore {
     this.#clock = clock;
     this.#ids = new DeploymentIds(clock);
     this.#markers = new OpenMarkers(paths.openDeployments);
+    this.#ended = new OpenMarkers(paths.endedDeployments);
   }
 
   newId(): string {
@@ -138,7 +140,7 @@ export class DeploymentStore {
       throw thrown;
     }
     const deployment = await this.#require(app, id);
-    if (isFinal(deployment.state)) await this.#markers.remove({ app, id });
+    if (isFinal(deployment.state)) await this.#markers.moveTo(this.#ended, { app, id });
     return deployment;
   }
 
@@ -184,10 +186,22 @@ export class DeploymentStore {
       if (app !== undefined && marker.app !== app) continue;
       const deployment = await this.get(marker.app, marker.id);
       if (deployment !== undefined && !isFinal(deployment.state)) found.push(deployment);
-      else if (deployment !== undefined || (await this.#isOrphaned(marker)))
-        await this.#markers.remove(marker);
+      else if (deployment !== undefined) await this.#markers.moveTo(this.#ended, marker);
+      else if (await this.#isOrphaned(marker)) await this.#markers.remove(marker);
     }
     return found.sort((a, b) => a.acceptedAt - b.acceptedAt || (a.id < b.id ? -1 : 1));
+  }
+
+  /** Which deployments are open, and which have ended and are not forgotten as such yet. No journal is read. */
+  async marked(): Promise<{ readonly open: OpenMarker[]; readonly ended: OpenMarker[] }> {
+    // In this order one that ends meanwhile is among the ended.
+    const open = await this.#markers.list();
+    return { open, ended: await this.#ended.list() };
+  }
+
+  /** Whoever tells of ends has told of this one. */
+  async forgetEnd(marker: OpenMarker): Promise<void> {
+    await this.#ended.remove(marker);
   }
 
   /**
@@ -227,6 +241,12 @@ export class DeploymentStore {
   /** Where the outcomes of a build's steps are, or will be. */
   stepsPath(app: string, id: string): string {
     return join(this.#deploymentDirectory(app, id), 'steps');
+  }
+
+  /** Where an app's other records are, or will be: they go with it. */
+  recordPath(app: string, name: 'webhooks' | 'deliveries'): string {
+    // No id begins with a dot.
+    return join(this.#directory, checkAppName(app), `.${name}`);
   }
 
   /** Bytes that the records of a deployment take on the disk. */

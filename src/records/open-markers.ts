@@ -1,8 +1,9 @@
 /**
  * The open markers: an empty file `<app>+<id>` for every deployment that has not ended, so that finding the work that
  * is left never reads the records of the past. A marker may outlive its deployment for a while, never the reverse.
+ * Those of deployments that have ended lie in a directory beside, until whoever tells of ends has seen them (src/notify).
  */
-import { open, readdir, stat, unlink } from 'node:fs/promises';
+import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory, syncDirectory } from '../durable.js';
 import { isErrno } from '../errors.js';
@@ -31,6 +32,16 @@ export class OpenMarkers {
   /** Not synced: a marker that comes back after a power cut is removed again by whoever reads it. */
   async remove(marker: OpenMarker): Promise<void> {
     await unlink(this.#path(marker)).catch(ignoreMissing);
+  }
+
+  /** Moves the marker among those of another directory. Nothing happens when it is gone. As little synced as `remove`. */
+  async moveTo(others: OpenMarkers, marker: OpenMarker): Promise<void> {
+    const move = (): Promise<void> => rename(this.#path(marker), others.#path(marker));
+    await move().catch(async (thrown: unknown) => {
+      ignoreMissing(thrown);
+      await makeDirectory(others.#directory);
+      await move().catch(ignoreMissing);
+    });
   }
 
   /** When it was placed, in ms since the epoch; undefined when it is gone. */

@@ -11,11 +11,13 @@ import { destroyApp, requestCancel } from '../../src/endings.js';
 import { ALL_FAST, NONE_FAST } from '../../src/fast-paths.js';
 import { AppRepositories, NO_OID } from '../../src/git/app-repository.js';
 import { ObjectPool } from '../../src/git/object-pool.js';
+import { openOutside } from '../../src/git/outside/open.js';
 import { ImageGate } from '../../src/housekeeping/retention/image-gate.js';
 import { Ledger } from '../../src/ledger/ledger.js';
+import { setSource } from '../../src/ledger/source-settings.js';
 import { Vault } from '../../src/ledger/vault.js';
 import { createLogger } from '../../src/log.js';
-import type { Deployment, PushOptions } from '../../src/model/deployment.js';
+import type { CommitSource, Deployment, PushOptions } from '../../src/model/deployment.js';
 import { DeploymentStore } from '../../src/records/deployments.js';
 import { readOutcomes } from '../../src/records/step-outcomes.js';
 import { RegistryClient } from '../../src/registry/client.js';
@@ -23,6 +25,8 @@ import { asDigest } from '../../src/registry/image.js';
 import { parseReference } from '../../src/registry/reference.js';
 import { TestBuilder } from '../support/builder.js';
 import { temporaryDirectory } from '../support/directories.js';
+import { GitServer } from '../support/git-server.js';
+import { commitFiles as commitElsewhere, newRepository, plainGit } from '../support/remote-repository.js';
 import { commitFile, commitFiles, git } from '../support/repository.js';
 import { until } from '../support/until.js';
 
@@ -73,6 +77,7 @@ beforeEach(async () => {
     remotes: new GitRemotes({ git, directory: join(paths.store, 'git'), rules: {} }),
     ledger,
     hostBook: { list: async () => [] },
+    outside: openOutside({ ...config, outboundAllow: ['127.0.0.0/8'] }, { git, repositories, ledger }),
     repositories,
     registry,
     rollouts,
@@ -275,6 +280,102 @@ describe('a push that is built', () => {
   it('is nothing to do when nobody pushed', async () => {
     await buildNext(tools, APP, never);
     expect(tools.rollouts).toEqual([]);
+  });
+});
+
+describe('a commit from elsewhere', () => {
+  const elsewhere = async (): Promise<{ work: string; remote: string }> => {
+    const work = await newRepository(await temporaryDirectory(), { Dockerfile: QUICK });
+    const server = await GitServer.start(work);
+    onTestFinished(() => server.stop());
+    return { work, remote: server.url };
+  };
+  const accept = (from: CommitSource, newOid: string): Promise<Deployment> =>
+    tools.store.create(APP, {
+      kind: 'push',
+      who: 'alice',
+      push: { ref: 'refs/heads/main', oldOid: NO_OID, newOid, options: NO_OPTIONS, from },
+    });
+
+  it('is fetched, pinned, and built like one that was pushed', async () => {
+    const { work, remote } = await elsewhere();
+    const commit = plainGit(['rev-parse', 'HEAD'], work);
+    const deployment = await accept({ remote, ref: 'refs/heads/main' }, commit);
+    await buildNext(tools, APP, never);
+    expect(await nowOf(deployment)).toMatchObject({ state: 'ready', release: 1 });
+    expect(await logOf(deployment)).toContain(`-----> Fetching refs/heads/main of ${remote}\n`);
+    expect(await tools.repositories.pins(APP)).toEqual(new Map([[deployment.id, commit]]));
+    expect((await tools.ledger.read(APP)).releases[0]?.source).toBe(commit);
+  });
+
+  it('is deployed also when the branch here has moved meanwhile: there it was decided what it is', async () => {
+    const { work, remote } = await elsewhere();
+    const commit = plainGit(['rev-parse', 'HEAD'], work);
+    const deployment = await accept({ remote, ref: 'refs/heads/main' }, commit);
+    const other = await commitFile(tools.repositories.path(APP), 'Dockerfile', SLOW);
+    await tools.repositories.moveBranch(APP, 'main', undefined, other);
+    await buildNext(tools, APP, never);
+    expect((await nowOf(deployment)).state).toBe('ready');
+  });
+
+  it('that its branch has left behind is superseded, so that an old message takes nothing back', async () => {
+    const { work, remote } = await elsewhere();
+    const old = plainGit(['rev-parse', 'HEAD'], work);
+    const now = await commitElsewhere(work, { Dockerfile: `${QUICK}ENV A=b\n` });
+    plainGit(['update-server-info'], work);
+    const deployment = await accept({ remote, ref: 'refs/heads/main' }, old);
+    await buildNext(tools, APP, never);
+    expect(await nowOf(deployment)).toMatchObject({
+      state: 'superseded',
+      reason: `refs/heads/main of ${remote} is at ${now.slice(0, 7)} by now, not at ${old.slice(0, 7)}`,
+    });
+    expect(await releases()).toEqual([]);
+  });
+
+  it('that cannot be fetched fails with the reason', async () => {
+    const { remote } = await elsewhere();
+    const deployment = await accept({ remote, ref: 'refs/heads/absent' }, 'a'.repeat(40));
+    await buildNext(tools, APP, never);
+    expect(await nowOf(deployment)).toMatchObject({ state: 'failed', code: 'context_invalid' });
+    expect(await logOf(deployment)).toContain('refs/heads/absent cannot be fetched');
+  });
+});
+
+describe('an app that is a directory of its repository', () => {
+  it('is built from that alone, with its own Procfile, and what changes elsewhere builds nothing', async () => {
+    const files = {
+      Dockerfile: 'FROM nothing-of-this\n',
+      'services/api/Dockerfile':
+        'FROM busybox\nCOPY . /app\nRUN test -f /app/file && test ! -e /app/services\n',
+      'services/api/file': 'x\n',
+      'services/api/Procfile': 'worker: sleep 1\n',
+    };
+    await setSource(tools.ledger, APP, { path: 'services/api', watch: [] }, 'alice');
+    const work = await newRepository(await temporaryDirectory(), files);
+    const server = await GitServer.start(work);
+    onTestFinished(() => server.stop());
+    const build = async (): Promise<Deployment> => {
+      plainGit(['update-server-info'], work);
+      const newOid = plainGit(['rev-parse', 'HEAD'], work);
+      const from = { remote: server.url, ref: 'refs/heads/main' };
+      const push = { ref: 'refs/heads/main', oldOid: NO_OID, newOid, options: NO_OPTIONS, from };
+      const deployment = await tools.store.create(APP, { kind: 'push', who: 'alice', push });
+      await buildNext(tools, APP, never);
+      return nowOf(deployment);
+    };
+    const first = await build();
+    expect(first).toMatchObject({ state: 'ready' });
+    expect(await logOf(first)).toContain(', services/api\n');
+    const [release] = (await tools.ledger.read(APP)).releases;
+    expect(release?.processes.map(({ type }) => type)).toEqual(['web', 'worker']);
+    await commitElsewhere(work, { README: 'x\n' });
+    expect(await build()).toMatchObject({ digest: first.digest, steps: { cached: 2, total: 2 } });
+    await commitElsewhere(work, { 'services/api/Dockerfile': 'FROM busybox\nRUN false\n' });
+    const failed = await build();
+    expect([failed.state, await logOf(failed)]).toEqual(['failed', expect.stringContaining('Dockerfile:2')]);
+    expect(await logOf(failed)).toContain('2 | >>> RUN false');
+    await setSource(tools.ledger, APP, { path: 'absent', watch: [] }, 'alice');
+    expect(await build()).toMatchObject({ state: 'failed', reason: expect.stringContaining('absent') });
   });
 });
 

@@ -1,16 +1,19 @@
 /** How commands are found, what their help says, and what happens to those that are written wrong. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { nearest } from '../../src/cli/help.js';
 import { printable, table } from '../../src/cli/output.js';
 import { messageFrame } from '../../src/frames.js';
 import { checkPair } from '../../src/model/certificate.js';
 import { CronRuns } from '../../src/records/cron-runs.js';
 import { Platform } from '../api/support/platform.js';
+import { Receiver } from '../notify/support/receiver.js';
 import { importsOf, readSources } from '../rules/sources.js';
 import { makeCertificate } from '../support/certificates.js';
+import { GitServer } from '../support/git-server.js';
 import { startRegistry, type TestRegistry } from '../support/registry.js';
+import { newRepository } from '../support/remote-repository.js';
 import { makeSshKey } from '../support/ssh-keys.js';
 import { Terminal } from './support/terminal.js';
 
@@ -19,8 +22,9 @@ let terminal: Terminal;
 let registry: TestRegistry;
 
 beforeAll(async () => {
-  platform = await Platform.start();
   registry = await startRegistry();
+  const env = { SLIPWAY_OUTBOUND_ALLOW: '127.0.0.0/8' };
+  platform = await Platform.start({ registry: registry.host, env });
   for (const app of ['hello', 'gone']) await platform.createApp(app);
   await platform.live('hello', 'FROM a');
   await platform.live('hello', 'FROM b');
@@ -48,6 +52,22 @@ const COMMANDS = [
   'apps:freeze',
   'apps:unfreeze',
   'apps:destroy',
+  'source',
+  'source:set',
+  'source:clear',
+  'deploy',
+  'git:sync',
+  'git:from-image',
+  'git:auth',
+  'webhooks',
+  'webhooks:add',
+  'webhooks:remove',
+  'webhooks:received',
+  'notifications',
+  'notifications:add',
+  'notifications:remove',
+  'notifications:test',
+  'notifications:deliveries',
   'builds',
   'builds:output',
   'builds:why',
@@ -260,7 +280,7 @@ describe('finding the command', () => {
       [['release'], 'did you mean: slipway releases'],
       [['conifg:set', 'A=b'], 'did you mean: slipway config:set'],
       [['aps'], 'did you mean: slipway apps'],
-      [['deploy'], 'see: slipway help'],
+      [['publish'], 'see: slipway help'],
       [['x'.repeat(5000)], 'see: slipway help'],
       [['help', 'rolback'], 'did you mean: slipway rollback'],
       [['__proto__'], 'see: slipway help'],
@@ -376,9 +396,18 @@ describe('with --json', () => {
     const sshKey = await makeSshKey();
     await writeFile(join(terminal.directory, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n');
     const image = `${registry.host}/made:1`;
+    const work = await newRepository(join(terminal.home, 'elsewhere'), { Dockerfile: 'FROM scratch\n' });
+    const server = await GitServer.start(work);
+    onTestFinished(() => server.stop());
+    const { url } = await Receiver.start();
+    const webhook = await terminal.run(['webhooks:add', 'gitea', server.url, '-a', 'hello', '--json']);
+    const notification = await terminal.run(['notifications:add', url, '-a', 'hello', '--json']);
     terminal.env = { ...terminal.env, SLIPWAY_HOME: join(terminal.home, 'restored') };
     const runs: string[][] = [
       ['apps:create', 'made'],
+      ['source', '-a', 'hello'],
+      ['source:set', '--path', 'services/api', '-a', 'made'],
+      ['source:clear', '-a', 'made'],
       ['apps:list'],
       ['apps:info', 'hello'],
       ['apps:lock', '--reason', 'x', '-a', 'gone'],
@@ -391,6 +420,18 @@ describe('with --json', () => {
       ['builds:output', id, '-a', 'hello'],
       ['builds:output', id, '-f', '-a', 'hello'],
       ['builds:cancel', waiting.id, '-a', 'hello'],
+      ['git:auth', '-a', 'hello'],
+      ['webhooks:add', 'github', 'https://github.com/acme/shop.git', '-a', 'hello'],
+      ['webhooks', '-a', 'hello'],
+      ['webhooks:received', webhook.json.id, '-a', 'hello'],
+      ['webhooks:remove', webhook.json.id, '-a', 'hello'],
+      ['notifications:add', 'https://hooks.example.com/x', '-a', 'hello'],
+      ['notifications', '-a', 'hello'],
+      ['notifications:test', notification.json.id, '-a', 'hello'],
+      ['notifications:deliveries', '-a', 'hello'],
+      ['notifications:remove', notification.json.id, '-a', 'hello'],
+      ['deploy', '--detach', '-a', 'hello'],
+      ['git:sync', server.url, '--detach', '-a', 'hello'],
       ['releases', '-a', 'hello'],
       ['releases:info', 'v1', '-a', 'hello'],
       ['releases:diff', 'v2', '-a', 'hello'],
@@ -478,6 +519,7 @@ describe('with --json', () => {
       ['image:history', 'made.tar'],
       ['image:load', 'made.tar', image],
       ['image:save', image, 'saved.tar'],
+      ['git:from-image', image, '--detach', '-a', 'hello'],
     ];
     expect([...new Set(runs.map(([name]) => name))].sort()).toEqual([...COMMANDS].sort());
     const [cron, nightly] = [new CronRuns(platform.home), '20260101T030000Z'];

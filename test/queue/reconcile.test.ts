@@ -107,6 +107,16 @@ describe('an accepted push', () => {
     expect(await store.open()).toEqual([]);
   });
 
+  it('whose commit its builder has yet to fetch is kept without a pin', async () => {
+    const from = { remote: 'https://git.example.com/shop.git', ref: 'refs/heads/main' };
+    const options = { detach: true, noCache: false, buildOnly: false };
+    const push = { ref: 'refs/heads/main', oldOid: '0'.repeat(40), newOid: source, options, from };
+    const { id } = await store.create('hello', { kind: 'push', who: 'alice', push });
+    clock.advance(3600_000);
+    await reconcile(parts);
+    expect([(await store.get('hello', id))?.state, enqueued]).toEqual(['accepted', ['build hello']]);
+  });
+
   it('that is pinned is kept, however old it is', async () => {
     const { id } = await pushed();
     await pin(id);

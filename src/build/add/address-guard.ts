@@ -1,6 +1,6 @@
 /**
- * Which addresses the builder itself may fetch from for a Dockerfile: public ones. Its own machine, its neighbours and the
- * clouds' metadata services stay out of reach, by whatever name or redirect they are asked for.
+ * Which addresses Slipway itself may connect to for its users (a Dockerfile's ADD, a repository, a webhook): public ones. Its own
+ * machine, its neighbours and the clouds' metadata services stay out of reach, by whatever name or redirect they are asked for.
  */
 import { lookup as resolveName } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
@@ -27,14 +27,25 @@ const NOT_GLOBAL: readonly string[] = [
   '224.0.0.0/3',
 ];
 
+/** Who asks, for the error's text, and the setting that allows more. */
+export interface Asker {
+  readonly name: string;
+  readonly setting: string;
+}
+
+const BUILDS: Asker = { name: 'builds', setting: 'SLIPWAY_BUILD_NETWORK_ALLOW' };
+
 export class AddressGuard {
   readonly #blocked = new BlockList();
+  readonly #asker: Asker;
 
-  private constructor() {}
+  private constructor(asker: Asker) {
+    this.#asker = asker;
+  }
 
   /** `allowed` are networks that may be reached although they are not public. Throws `unavailable`. */
-  static async open(allowed: readonly Cidr[]): Promise<AddressGuard> {
-    const guard = new AddressGuard();
+  static async open(allowed: readonly Cidr[], asker: Asker = BUILDS): Promise<AddressGuard> {
+    const guard = new AddressGuard(asker);
     const host = blockedNetworks(await readHostNetwork(), allowed);
     const open = NOT_GLOBAL.flatMap((text) => subtract(parseCidr(text) as Cidr, allowed)).map(formatCidr);
     for (const cidr of [...host, ...open]) {
@@ -45,6 +56,16 @@ export class AddressGuard {
       for (const { family, address } of addresses ?? [])
         if (family === 'IPv6') guard.#blocked.addAddress(address.replace(/%.*$/, ''), 'ipv6');
     }
+    return guard;
+  }
+
+  /** Lets nobody reach any other network than these, public or not. */
+  static only(allowed: readonly Cidr[], asker: Asker): AddressGuard {
+    const guard = new AddressGuard(asker);
+    for (const { start, bits } of subtract({ start: 0, bits: 0 }, allowed))
+      guard.#blocked.addSubnet(formatAddress(start), bits, 'ipv4');
+    // All that is global unicast; the rest is refused anyway.
+    guard.#blocked.addSubnet('2000::', 3, 'ipv6');
     return guard;
   }
 
@@ -63,7 +84,7 @@ export class AddressGuard {
       if (error !== null) return callback(error, '', 0);
       const usable = addresses.filter(({ address }) => this.allows(address));
       const [first] = usable;
-      if (first === undefined) return callback(refused(hostname), '', 0);
+      if (first === undefined) return callback(refused(hostname, this.#asker), '', 0);
       if (options.all) callback(null, usable);
       else callback(null, first.address, first.family);
     });
@@ -72,13 +93,13 @@ export class AddressGuard {
   /** A host that is an address already is never looked up. Throws `forbidden`. */
   check(hostname: string): void {
     const address = hostname.replace(/^\[|\]$/g, '');
-    if (isIP(address) !== 0 && !this.allows(address)) throw refused(address);
+    if (isIP(address) !== 0 && !this.allows(address)) throw refused(address, this.#asker);
   }
 }
 
-function refused(host: string): SlipwayError {
-  return new SlipwayError('forbidden', `${host} is an address that builds must not reach`, {
-    hint: 'only public addresses may be fetched from; SLIPWAY_BUILD_NETWORK_ALLOW lists others that may',
+function refused(host: string, { name, setting }: Asker): SlipwayError {
+  return new SlipwayError('forbidden', `${host} is an address that ${name} must not reach`, {
+    hint: `only public addresses may be asked; ${setting} lists others that may`,
   });
 }
 

@@ -11,12 +11,15 @@ import type { AddressGuard } from '../add/address-guard.js';
 export interface RemoteRules {
   /** Which addresses may be reached. Without one all are, by all protocols: the command line, never the service. */
   readonly guard?: () => Promise<AddressGuard>;
+  /** By default `https` and `http` with a guard, and all without. */
+  readonly protocols?: readonly string[];
 }
 
 /** Settings (`-c`) for a fetch from `remote`. Throws `context_invalid` or `forbidden` for what must not be fetched from. */
 export async function remoteSettings(remote: string, rules: RemoteRules): Promise<readonly string[]> {
   const protocol = protocolOf(remote);
-  const allowed = rules.guard === undefined ? ['https', 'http', 'ssh', 'git', 'file'] : ['https', 'http'];
+  const anyhow = rules.guard === undefined ? ['https', 'http', 'ssh', 'git', 'file'] : ['https', 'http'];
+  const allowed = rules.protocols ?? anyhow;
   if (protocol === undefined || !allowed.includes(protocol)) {
     throw new SlipwayError(
       'context_invalid',

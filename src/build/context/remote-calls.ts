@@ -102,6 +102,27 @@ export class RemoteCalls {
     throw this.#failure(`the commit ${commit} cannot be fetched`, problem);
   }
 
+  /** The commit that `ref`, a whole name or an id, is now, with all of its history, as `refs/slipway/commit`. */
+  async fetchHistory(gitDir: string, ref: string): Promise<string> {
+    const own = 'refs/slipway/commit';
+    const tries = isCommit(ref) ? [[`${ref}:${own}`], EVERYTHING] : [[`${ref}:${own}`]];
+    let problem = '';
+    for (const refs of tries) {
+      const { exitCode, stderr } = await this.#fetchInto(gitDir, refs);
+      const name = isCommit(ref) ? ref : own;
+      const found = await this.#git.result(['rev-parse', '--verify', '--quiet', `${name}^{commit}`], {
+        gitDir,
+      });
+      if (exitCode === 0 && found.exitCode === 0) {
+        const commit = found.stdout.toString('latin1').trim();
+        await this.#git.run(['update-ref', own, commit], { gitDir });
+        return commit;
+      }
+      problem = stderr || problem;
+    }
+    throw this.#failure(`${ref} cannot be fetched`, problem);
+  }
+
   #fetchInto(gitDir: string, refs: readonly string[], ...options: readonly string[]): Promise<GitResult> {
     const command = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', ...options];
     const args = [...this.#settings, ...command, '--', this.#remote, ...refs];

@@ -51,22 +51,31 @@ export function subtract(from: Cidr, taken: readonly Cidr[]): Cidr[] {
 
 const LOOPBACK: Cidr = { start: 0x7f000000, bits: 8 };
 
-/** The networks of SLIPWAY_BUILD_NETWORK_ALLOW. Throws `invalid_config` for what is no IPv4 network, or the loopback. */
-export function parseAllowList(list: readonly string[]): Cidr[] {
+/** The networks of a setting. Throws `invalid_config` for what is no IPv4 network. */
+export function parseNetworks(list: readonly string[], where: string): Cidr[] {
   return list.map((text) => {
     const cidr = parseCidr(text);
-    const where = 'SLIPWAY_BUILD_NETWORK_ALLOW';
-    if (cidr === undefined) {
-      throw new SlipwayError('invalid_config', `"${text}" is not an IPv4 network`, {
-        where,
-        hint: 'write networks as 10.0.0.0/8 or addresses as 10.1.2.3, with commas between them',
-      });
-    }
+    if (cidr !== undefined) return cidr;
+    throw new SlipwayError('invalid_config', `"${text}" is not an IPv4 network`, {
+      where,
+      hint: 'write networks as 10.0.0.0/8 or addresses as 10.1.2.3, with commas between them',
+    });
+  });
+}
+
+/** The networks of SLIPWAY_BUILD_NETWORK_ALLOW. Throws `invalid_config` for what is no IPv4 network, or the loopback. */
+export function parseAllowList(list: readonly string[]): Cidr[] {
+  const where = 'SLIPWAY_BUILD_NETWORK_ALLOW';
+  return parseNetworks(list, where).map((cidr) => {
     if (overlaps(cidr, LOOPBACK)) {
-      throw new SlipwayError('invalid_config', `"${text}" includes the loopback, which no step may reach`, {
-        where,
-        hint: 'let the service listen on another address of the host, and allow that one',
-      });
+      throw new SlipwayError(
+        'invalid_config',
+        `"${formatCidr(cidr)}" includes the loopback, which no step may reach`,
+        {
+          where,
+          hint: 'let the service listen on another address of the host, and allow that one',
+        },
+      );
     }
     return cidr;
   });

@@ -5,6 +5,7 @@ import { projectRoot } from '../../root.js';
 import { addRemote } from '../git-remote.js';
 import { printable, shortTime, table } from '../output.js';
 import { type Command, EXIT, UsageError } from '../usage.js';
+import { SOURCE_OPTIONS, sourceOf } from './source.js';
 
 const LAUNCHER = join(projectRoot(), 'bin/slipway');
 const CREDENTIAL_HELPER = join(projectRoot(), 'native/build/git-credential');
@@ -13,14 +14,21 @@ const create: Command = {
   name: 'apps:create',
   usage: 'NAME',
   help: 'Create an app, and add the git remote `slipway` to the repository here.',
-  examples: ['slipway apps:create hello'],
+  examples: ['slipway apps:create hello', 'slipway apps:create backend --repo shop --path services/api'],
   ofApp: false,
   args: { min: 1, max: 1 },
-  options: { 'no-remote': { type: 'boolean', help: 'leave the git repository here as it is' } },
+  options: {
+    'no-remote': { type: 'boolean', help: 'leave the git repository here as it is' },
+    ...SOURCE_OPTIONS,
+  },
   async run(invocation) {
     const client = await invocation.client();
     const app = await client.post<AppView>('/v1/apps', { name: invocation.args[0] });
+    const source = sourceOf(invocation);
+    if (source !== undefined) await client.put(`/v1/apps/${app.name}/source`, source);
+    const { repo } = invocation.options;
     const added =
+      repo === undefined &&
       !invocation.options['no-remote'] &&
       (await addRemote(invocation, app.gitUrl, client.url, LAUNCHER, CREDENTIAL_HELPER));
     invocation.output.result(app, [
@@ -28,9 +36,11 @@ const create: Command = {
       `  address   ${app.url}`,
       `  git       ${app.gitUrl}`,
       ...(app.sshUrl === undefined ? [] : [`  by SSH    ${app.sshUrl}`]),
-      added
-        ? `  the git remote "slipway" is set; deploy with: git push slipway HEAD:${app.deployBranch}`
-        : `  deploy with: git push ${app.gitUrl} HEAD:${app.deployBranch}`,
+      repo !== undefined
+        ? `  pushes to ${repo} deploy it`
+        : added
+          ? `  the git remote "slipway" is set; deploy with: git push slipway HEAD:${app.deployBranch}`
+          : `  deploy with: git push ${app.gitUrl} HEAD:${app.deployBranch}`,
     ]);
     return EXIT.done;
   },
@@ -71,6 +81,7 @@ const info: Command = {
       `address   ${app.url}`,
       `git       ${app.gitUrl}`,
       ...(app.sshUrl === undefined ? [] : [`by SSH    ${app.sshUrl}`]),
+      ...(app.review === undefined ? [] : [`review    ${app.review.branch} of ${app.review.of}`]),
       `branch    ${app.deployBranch}`,
       `live      ${app.release === undefined ? 'nothing yet' : `${app.release.version}, ${app.release.description}`}`,
       ...(app.release === undefined

@@ -42,11 +42,13 @@ async function followBuild(invocation: Invocation, build: BuildView, offset = 0)
   return code;
 }
 
-/** For a command that starts a rollout and has the option `detach`. */
+/** For a command that starts a build or a rollout and has the option `detach`. */
 export async function followUnlessDetached(invocation: Invocation, build: BuildView): Promise<ExitCode> {
   if (!invocation.options.detach) return followBuild(invocation, build);
+  const what =
+    build.release === undefined ? `build ${build.id} is accepted` : `v${build.release} is being rolled out`;
   invocation.output.result(build, [
-    `v${build.release} is being rolled out; follow it with: slipway builds:output ${build.id} -f -a ${build.app}`,
+    `${what}; follow it with: slipway builds:output ${build.id} -f -a ${build.app}`,
   ]);
   return EXIT.done;
 }

@@ -9,14 +9,18 @@ import { DeployerClient } from '../../../src/api/deployer-client.js';
 import { PROBLEM_TYPE, type Problem } from '../../../src/api/errors.js';
 import type { RouteDescription } from '../../../src/api/route.js';
 import { type Config, homePaths, type Limits, loadConfig } from '../../../src/config.js';
+import type { DeployTools } from '../../../src/deploys.js';
+import { Acceptance } from '../../../src/git/accept.js';
 import { AppRepositories } from '../../../src/git/app-repository.js';
 import { Git } from '../../../src/git/git.js';
+import { openOutside } from '../../../src/git/outside/open.js';
 import { retentionParts } from '../../../src/housekeeping/retention/open.js';
+import { appDirectory } from '../../../src/ledger/app-directory.js';
 import { EventLog } from '../../../src/ledger/event-log.js';
 import { Ledger } from '../../../src/ledger/ledger.js';
 import { PlatformLedger } from '../../../src/ledger/platform.js';
 import { Vault } from '../../../src/ledger/vault.js';
-import { createLogger } from '../../../src/log.js';
+import { createLogger, type Logger } from '../../../src/log.js';
 import { BuildLog } from '../../../src/logs/log-writer.js';
 import type { Deployment, FinalState } from '../../../src/model/deployment.js';
 import type { Release } from '../../../src/model/release.js';
@@ -24,6 +28,7 @@ import type { Page } from '../../../src/page.js';
 import { Queues } from '../../../src/queue/queues.js';
 import { DeploymentStore } from '../../../src/records/deployments.js';
 import { RegistryClient } from '../../../src/registry/client.js';
+import { ReviewApps } from '../../../src/reviews/review-apps.js';
 import { buildServer, type ServerTimes } from '../../../src/server.js';
 import { temporaryDirectory } from '../../support/directories.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
@@ -50,6 +55,8 @@ export interface PlatformOptions {
   readonly registry?: string;
   /** By default there is only the API. */
   readonly page?: Page;
+  /** More settings. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Call {
@@ -88,6 +95,7 @@ export class Platform {
       SLIPWAY_URL: 'http://slipway.test:7070',
       ...options.settings,
       ...(options.registry === undefined ? {} : { SLIPWAY_REGISTRY: options.registry }),
+      ...options.env,
     });
     this.home = home;
     // Tests ask more often than people.
@@ -118,6 +126,8 @@ export class Platform {
         queues: this.queues,
         limits: this.config.limits,
         deployer: new DeployerClient(this.paths.deployerSocket),
+        deploys: this.#deploys(log),
+        reviews: new ReviewApps({ ...this, people: this.platform.people }),
         retention: retentionParts(this.config, {
           ledger: this.ledger,
           store: this.store,
@@ -134,6 +144,18 @@ export class Platform {
       for (const each of [method].flat()) this.routes.push(`${each} ${url}`);
       if (config?.described !== undefined && method !== 'HEAD') this.described.push(config.described);
     });
+  }
+
+  #deploys(log: Logger): DeployTools {
+    const { config, git, ledger, queues, registry, repositories, store } = this;
+    const apps = appDirectory(ledger, this.platform.people);
+    const acceptance = new Acceptance({
+      ...{ store, repositories, git, apps, queues, log },
+      defaultDeployBranch: 'main',
+      limits: config.limits,
+    });
+    const outside = openOutside(config, { git, repositories, ledger });
+    return { config, ledger, repositories, git, outside, registry, acceptance };
   }
 
   static async start(options: PlatformOptions = {}): Promise<Platform> {

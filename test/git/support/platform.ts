@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import fastify, { type FastifyInstance } from 'fastify';
 import { onTestFinished } from 'vitest';
 import { DEFAULT_LIMITS, homePaths, type Limits } from '../../../src/config.js';
-import { Acceptance } from '../../../src/git/accept.js';
+import { Acceptance, type AcceptanceParts } from '../../../src/git/accept.js';
 import { AppRepositories } from '../../../src/git/app-repository.js';
 import { Git } from '../../../src/git/git.js';
 import { hookProgram, installHook } from '../../../src/git/hook-program.js';
@@ -51,6 +51,8 @@ export interface PlatformOptions {
   readonly script?: BuildScript;
   readonly signOfLifeMs?: number;
   readonly uploadIdleMs?: number;
+  /** A real ledger in place of the list of names, for who needs it. */
+  readonly around?: (platform: Platform) => Pick<AcceptanceParts, 'apps'> & Partial<AcceptanceParts>;
 }
 
 /** Goes live as the builder and the deployer do, in their order. */
@@ -113,21 +115,23 @@ export class Platform {
     this.script = options.script ?? goLive;
     this.store = new DeploymentStore(home);
     this.repositories = new AppRepositories(paths, this.git);
-    const directory: AppDirectory = {
+    const names: AppDirectory = {
       deployBranch: async (app) => this.apps.get(app),
       lock: async (app) => this.locks.get(app),
       freeze: async (app) => this.freezes.get(app),
       create: async (app, branch) => void this.apps.set(app, branch),
     };
+    const around = options.around?.(this) ?? { apps: names };
+    const directory = around.apps;
     const acceptance = new Acceptance({
       store: this.store,
       repositories: this.repositories,
       git: this.git,
-      apps: directory,
       queues: { enqueueBuild: (app) => this.take(app), buildsWaiting: () => this.waiting() },
       defaultDeployBranch: 'main',
       limits: this.limits,
       log,
+      ...around,
       ...(options.signOfLifeMs === undefined ? {} : { signOfLifeMs: options.signOfLifeMs }),
     });
     this.hooks = new HookServer({

@@ -85,6 +85,16 @@ export class LivePlatform {
     await until(() => this.platform.pid(name) !== pid);
   }
 
+  /** What a browser gets of any app; what went wrong when nothing answers. */
+  async pageOf(app: string): Promise<string> {
+    const { edge, appDomain } = this.platform.config;
+    const target = { host: '127.0.0.1', port: Number(edge.bind.split(':')[1]), name: `${app}.${appDomain}` };
+    return fetchPage(target).then(
+      ({ body }) => body,
+      (error: Error) => error.message,
+    );
+  }
+
   /** A new app with a repository of its own. */
   async app(name: string, files: Readonly<Record<string, string>>): Promise<LiveApp> {
     const directory = join(this.home, 'people', name);
