@@ -1,10 +1,12 @@
 /** How commands are found, what their help says, and what happens to those that are written wrong. */
+import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { nearest } from '../../src/cli/help.js';
 import { printable, table } from '../../src/cli/output.js';
 import { messageFrame } from '../../src/frames.js';
+import { changeVolumes } from '../../src/ledger/volume-settings.js';
 import { checkPair } from '../../src/model/certificate.js';
 import { CronRuns } from '../../src/records/cron-runs.js';
 import { Platform } from '../api/support/platform.js';
@@ -123,6 +125,15 @@ const COMMANDS = [
   'cron:runs',
   'cron:run',
   'cron:logs',
+  'volumes',
+  'volumes:create',
+  'volumes:mount',
+  'volumes:unmount',
+  'volumes:remove',
+  'volumes:backup',
+  'volumes:restore',
+  'volumes:exchange',
+  'volumes:backups',
   'hosts',
   'hosts:add',
   'hosts:info',
@@ -375,6 +386,7 @@ describe('with --json', () => {
       'POST /hosts/alpha/remove': { name: 'alpha', containers: 0 },
       'POST /host-preparations': { done: true },
       'POST /image-sweeps?dry-run=1&app=hello': { hosts: [] },
+      'GET /apps/hello/volumes/data/backups': { backups: [] },
     };
     platform.deployer.script = ({ method, url }, response) => {
       const answer = answers[`${method} ${url}`];
@@ -383,8 +395,17 @@ describe('with --json', () => {
     };
     platform.deployer.converse = (connection) => {
       connection.resume();
-      connection.end(messageFrame({ exit: { code: 0, outOfMemory: false } }));
+      const sha256 = createHash('sha256').digest('hex');
+      const copy = { bytes: 0, sha256, stopped: [] };
+      connection.end(messageFrame({ exit: { code: 0, outOfMemory: false, copy } }));
     };
+    const at = { at: 'now', by: 'alice' };
+    const other = { content: 'ab12ab12ab12', is: 'restored', ...at } as const;
+    await changeVolumes(platform.ledger, 'hello', 'alice', 'restore old', ({ volumes, removed }) => ({
+      volumes: { ...volumes, old: { host: 'local', content: '12ab12ab12ab', other, ...at } },
+      removed,
+    }));
+    const backup = join(terminal.directory, 'data.tar.gz');
     await platform.platform.hosts.add({ name: 'alpha', address: 'tcp://alpha.test:1', labels: {} }, 'alice');
     const { certificate, key } = await makeCertificate(['a.test']);
     await writeFile(join(terminal.directory, 'cert.pem'), certificate);
@@ -487,6 +508,15 @@ describe('with --json', () => {
       ['cron:runs', 'nightly', '-a', 'hello'],
       ['cron:run', 'nightly', '-a', 'hello'],
       ['cron:logs', 'nightly', '-a', 'hello'],
+      ['volumes:create', 'data', '-a', 'hello'],
+      ['volumes:mount', 'data', 'web:/data', '--detach', '-a', 'hello'],
+      ['volumes', '-a', 'hello'],
+      ['volumes:unmount', 'data', '--detach', '-a', 'hello'],
+      ['volumes:backup', 'data', backup, '-a', 'hello'],
+      ['volumes:backups', 'data', '-a', 'hello'],
+      ['volumes:restore', 'data', backup, '--no-exchange', '-a', 'hello'],
+      ['volumes:exchange', 'old', '-a', 'hello'],
+      ['volumes:remove', 'data', '-a', 'hello'],
       ['hosts'],
       ['hosts:add', 'beta', 'tcp://beta.test:1'],
       ['hosts:info', 'alpha'],

@@ -114,8 +114,8 @@ first. Backups in the registry stay.`,
 const backup: Command = {
   name: 'volumes:backup',
   usage: 'NAME [FILE]',
-  help: `Copy what is in a volume into a file, a tar packed by gzip, or with --registry into the registry of the
-platform. The processes go on meanwhile, so that files that they write may be caught half written; with --stop
+  help: `Copy what is in a volume into a file, or with --registry into the registry. The file is a tar packed by gzip. The
+processes go on meanwhile, so that files that they write may be caught half written; with --stop
 those that may write it are stopped until the copy is done.`,
   examples: [
     'slipway volumes:backup data data.tar.gz --stop -a hello',
@@ -184,7 +184,8 @@ there is kept until the next restore: volumes:exchange puts it back.`,
     };
     const stdin = file === undefined ? Readable.from([]) : await fileToRead(file);
     const copy = await copied(invocation, name, wish, { stdin, out: nowhere() });
-    invocation.output.note(`restored ${formatBytes(copy.bytes)}, sha256 ${copy.sha256}`);
+    const said = `restored ${formatBytes(copy.bytes)}, sha256 ${copy.sha256}`;
+    if (!invocation.output.json) invocation.output.note(said);
     const app = await invocation.app();
     if (keep) {
       invocation.output.result(copy, [`to put it in use: slipway volumes:exchange ${name} -a ${app}`]);
@@ -197,8 +198,8 @@ there is kept until the next restore: volumes:exchange puts it back.`,
 const exchange: Command = {
   name: 'volumes:exchange',
   usage: 'NAME',
-  help: `Put the other content of a volume in use: what was restored and left beside it, or what was there before the
-last exchange. The processes that have the volume start anew.`,
+  help: `Put the other content of a volume in use. That is what was restored and left beside it, or what was there before
+the last exchange. The processes that have the volume start anew.`,
   examples: ['slipway volumes:exchange data -a hello'],
   args: { min: 1, max: 1 },
   options: { detach: DETACH },
@@ -349,15 +350,15 @@ export const volumeCommands: readonly Command[] = [
   list,
   create,
   change('mount', {
-    usage: 'NAME TYPE:/path[:ro]...',
-    help: `Mount a volume in the containers of a process type. It is a part of the release, and holds over the volumes of
-app.json; a rollback brings mounts back, and never what was in a volume. run, run:detached and the release phase
-have all that the app's processes have.`,
+    usage: 'NAME PLACE...',
+    help: `Mount a volume in the containers of a process type. A place is web:/data or
+worker:/data:ro. It is a part of the release, and holds over the volumes of app.json; a rollback brings mounts back,
+and never what was in a volume. run, run:detached and the release phase have all that the app's processes have.`,
     examples: ['slipway volumes:mount data web:/data worker:/data:ro -a hello'],
     args: { min: 2, max: 51 },
   }),
   change('unmount', {
-    usage: 'NAME [TYPE:/path...]',
+    usage: 'NAME [PLACE...]',
     help: 'Unmount a volume, from the places that are named or from all. What is in it stays.',
     examples: ['slipway volumes:unmount data -a hello', 'slipway volumes:unmount data worker:/data -a hello'],
     args: { min: 1, max: 51 },
