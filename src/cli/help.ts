@@ -30,7 +30,7 @@ export function generalHelp(groups: readonly CommandGroup[]): string[] {
 }
 
 /** The first sentence. */
-function summary({ help }: Command): string {
+export function summary({ help }: Command): string {
   return (help.split('. ')[0] ?? '').replace(/\.$/, '');
 }
 

@@ -7,6 +7,7 @@ import { appCommands } from './commands/apps.js';
 import { localBuildCommands } from './commands/build.js';
 import { buildCommands } from './commands/builds.js';
 import { checkCommands } from './commands/checks.js';
+import { completionCommands } from './commands/completion.js';
 import { configCommands } from './commands/config.js';
 import { cronCommands } from './commands/cron.js';
 import { deployCommands } from './commands/deploys.js';
@@ -32,6 +33,7 @@ import { loadCredentials } from './credentials.js';
 import { appOfRemote } from './git-remote.js';
 import { type CommandGroup, commandHelp, generalHelp, nearest } from './help.js';
 import { Output, type OutputStreams } from './output.js';
+import { commandReference } from './reference.js';
 import {
   type Command,
   EXIT,
@@ -63,7 +65,16 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'hosts', commands: hostCommands },
   { title: 'people and rights', commands: [...peopleCommands, ...tokenCommands, ...eventCommands] },
   { title: 'the platform itself', commands: restoreCommands },
-  { title: 'for git', commands: gitCommands },
+  {
+    title: 'for git and shells',
+    commands: [
+      ...gitCommands,
+      ...completionCommands(
+        () => GROUPS,
+        (command) => optionsOf(command),
+      ),
+    ],
+  },
 ];
 
 const COMMANDS: readonly Command[] = GROUPS.flatMap((group) => group.commands);
@@ -100,6 +111,10 @@ export async function main(argv: readonly string[], surroundings: Surroundings):
   try {
     const found = findCommand(argv);
     if (found === undefined) {
+      if (argv[0] === 'help' && argv[1] === '--markdown') {
+        output.result({}, commandReference(GROUPS, optionsOf, COMMON));
+        return EXIT.done;
+      }
       output.result({ commands: COMMANDS.map((command) => command.name) }, generalHelp(GROUPS));
       return argv.length === 0 ? EXIT.usage : EXIT.done;
     }
