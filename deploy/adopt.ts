@@ -8,8 +8,10 @@ import type { Ledger } from '../src/ledger/ledger.js';
 import { WEB_TYPE } from '../src/model/process.js';
 import type { Release } from '../src/model/release.js';
 import { withTargetOf } from './answering.js';
+import { passStill } from './checks.js';
 import { withApp } from './edge/state.js';
 import { lookAround } from './everywhere.js';
+import { checksOf } from './instances.js';
 import { hostOf } from './names.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import { hostsOf } from './placement.js';
@@ -50,7 +52,9 @@ export async function findAdoption(
   const host = hostOf(app, config.appDomain);
   const routed = await edge.state();
   if (withApp(routed, { app, host, servers: serversOfContainers(keep) }) !== routed) return undefined;
-  const well = await Promise.all(keep.map((container) => doesItsWork(parts, container, host, signal)));
+  const well = await Promise.all(
+    keep.map((container) => doesItsWork(parts, release, container, host, signal)),
+  );
   if (well.includes(false)) return undefined;
   return {
     containersOf: [...new Set(keep.map(({ deployment }) => deployment))],
@@ -79,14 +83,18 @@ function runsTheSame(
 /** It passed its checks when it was started; this is one look at whether it still would. */
 async function doesItsWork(
   { hosts }: Pick<DeployerParts, 'hosts'>,
+  release: Release,
   container: Container,
   host: string,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { id, instance, address } = container;
+  const checks = checksOf(release, container);
   return withTargetOf(hosts, container, signal, async (target, end) => {
     const { state, healthcheck, health } = await target.inspect(id, { signal: end });
     if (state !== 'running') return false;
+    if (checks.length > 0)
+      return passStill(target, container, { checks, host, timeoutMs: ANSWER_MS, signal: end });
     if (healthcheck !== undefined) {
       if (health?.status !== 'starting') return health?.status === 'healthy';
       // The engine itself checks first after a whole interval.

@@ -2,11 +2,13 @@
  * The containers of one release on one host: started, and found healthy. Used by the rollout and by the reconciler alike. Those of a
  * Swarm are started in swarm/services.ts.
  */
+import type { Check } from '../src/model/check.js';
 import type { Release } from '../src/model/release.js';
 import { checkContainer } from './checks.js';
 import type { Host } from './hosts.js';
 import { hostOf, type Instance } from './names.js';
 import type { DeployerParts } from './parts.js';
+import { redactor, withoutSecrets } from './redact.js';
 import { settle, throwIfFailed } from './swarm/converge.js';
 import { isSwarm } from './swarm/target.js';
 import type { Container } from './targets/container.js';
@@ -46,33 +48,44 @@ export async function startInstances(
   );
 }
 
-/** Resolves with how each was seen to be healthy. Throws `unhealthy` for the first that is not. */
+/** Resolves with how each was seen to be healthy. Throws `unhealthy` for the first that is not, without the app's secrets. */
 export async function checkInstances(
-  { config }: Pick<DeployerParts, 'config'>,
+  { config, ledger }: Pick<DeployerParts, 'config' | 'ledger'>,
   { target }: Host,
+  release: Release,
   containers: readonly Container[],
   signal: AbortSignal,
 ): Promise<string[]> {
+  const [first] = containers;
+  const redact = redactor(first === undefined ? {} : ledger.revealConfig(first.app, release.config));
   const startedAt = performance.now();
   const failed = new AbortController();
   const end = AbortSignal.any([signal, failed.signal]);
   const checks = containers.map((container) => {
     const host = hostOf(container.app, config.appDomain);
     const timeoutMs = config.limits.healthTimeoutMs;
-    return checkContainer(target, container, { host, timeoutMs, signal: end });
+    const checks = checksOf(release, container);
+    return checkContainer(target, container, { checks, host, timeoutMs, redact, signal: end });
   });
   for (const check of checks) check.catch((error: unknown) => failed.abort(error));
-  if (!isSwarm(target)) return allOrFirstError(checks);
   try {
     const seen = await allOrFirstError(checks);
-    await settle(target, containers, startedAt, signal);
+    if (isSwarm(target)) await settle(target, containers, startedAt, signal);
     return seen;
   } catch (error) {
     signal.throwIfAborted();
     // The Swarm knows more of a task that died: its node, and whether it could be started at all.
-    await throwIfFailed(target, containers, signal);
-    throw error;
+    if (isSwarm(target)) await throwIfFailed(target, containers, signal);
+    throw withoutSecrets(error, redact);
   }
+}
+
+/** What the release defines for a container of it. */
+export function checksOf(
+  { processes }: Pick<Release, 'processes'>,
+  { instance }: Pick<Container, 'instance'>,
+): readonly Check[] {
+  return processes.find(({ type }) => type === instance.process)?.checks ?? [];
 }
 
 /** From here on the engine restarts them. */

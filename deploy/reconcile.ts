@@ -3,7 +3,7 @@
  * for apps that were destroyed. Apps with a rollout under way are left to it. Everything here may be done twice.
  */
 import { stat } from 'node:fs/promises';
-import { SlipwayError, toSlipwayError } from '../src/errors.js';
+import { SlipwayError } from '../src/errors.js';
 import { LOCAL_HOST } from '../src/model/host.js';
 import type { ReleaseWithOutcome } from '../src/model/release.js';
 import { whileItAnswers } from './answering.js';
@@ -15,7 +15,6 @@ import { sweepOneOffs } from './one-offs.js';
 import { type DeployerParts, serversOfContainers } from './parts.js';
 import { hostsOf } from './placement.js';
 import { type Plan, plan } from './plan.js';
-import { redactor } from './redact.js';
 import { retire } from './retire.js';
 import { routeApp } from './routes.js';
 import { mendServices } from './swarm/mend.js';
@@ -167,25 +166,11 @@ async function mend(
       await target.pull(live.image, { signal: until });
       const options = { signal: until, isKept: true };
       const started = await startInstances(parts, target, app, live, gone, options);
-      await checkInstances(parts, host, started, until).catch((thrown: unknown) => {
-        throw withoutSecrets(parts, app, live, thrown);
-      });
+      await checkInstances(parts, host, live, started, until);
       started.forEach(onServing);
     }
     await Promise.all(discard.map(({ id }) => target.remove(id, { signal: until })));
   });
-}
-
-/** What the app's own check said goes into our log. */
-function withoutSecrets(
-  { ledger }: Pick<ReconcileParts, 'ledger'>,
-  app: string,
-  { config }: ReleaseWithOutcome,
-  thrown: unknown,
-): SlipwayError {
-  const error = toSlipwayError(thrown);
-  if (error.code !== 'unhealthy') return error;
-  return new SlipwayError(error.code, redactor(ledger.revealConfig(app, config))(error.message));
 }
 
 /** What the plan says of one host. */

@@ -252,7 +252,7 @@ class Rollout {
     await this.#phase('check', async () => {
       const seen = await this.#everywhere(release, async (host, signal) => {
         const here = containers.filter((container) => container.host === host.name);
-        const how = await checkInstances(this.#parts, host, here, signal);
+        const how = await checkInstances(this.#parts, host, release, here, signal);
         this.#onHosts.note(host.name, 'healthy');
         return how;
       });

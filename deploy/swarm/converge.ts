@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../src/errors.js';
+import { allowedSeconds } from '../../src/model/check.js';
 import type { ReleaseWithOutcome } from '../../src/model/release.js';
 import { placeInstances } from '../placement.js';
 import type { Container } from '../targets/container.js';
@@ -96,13 +97,13 @@ export async function awaitRunning(
     const starting = tasks.find(({ Status }) => Status.State === 'starting');
     const isBusy = tasks.some(({ Status }) => !['starting', 'running'].includes(Status.State));
     startingSince = starting === undefined || isBusy ? undefined : (startingSince ?? now);
-    const allowedMs = config.limits.healthTimeoutMs + startPeriodMs(services);
+    const allowedMs = allowedMsOf(config.limits.healthTimeoutMs, release, services);
     if (starting !== undefined && now - (startingSince ?? now) >= allowedMs)
       throw failed(
         starting,
         services,
         seen,
-        `has not passed the HEALTHCHECK of its image after ${allowedMs / 1000} s`,
+        `has not passed ${hasOwnCheck(starting, services) ? 'its check by command' : 'the HEALTHCHECK of its image'} after ${allowedMs / 1000} s`,
       );
     if (now >= endsAt) throw target.engine.unavailable('has not started all tasks of a service in time');
     await sleep(POLL_MS, undefined, { signal });
@@ -209,6 +210,23 @@ function nameOf(task: Task, services: readonly Service[]): string {
   const placed = service === undefined ? undefined : placedBy(service);
   if (placed === undefined) return `task ${task.ID}`;
   return placed.count === 1 ? `${placed.process}.${placed.first}` : `a task of ${placed.process}`;
+}
+
+function allowedMsOf(
+  usualMs: number,
+  { processes }: ReleaseWithOutcome,
+  services: readonly Service[],
+): number {
+  const defined = processes
+    .flatMap(({ checks = [] }) => checks)
+    .flatMap((check) => ('command' in check ? allowedSeconds(check, usualMs / 1000) * 1000 : []));
+  return Math.max(usualMs + startPeriodMs(services), ...defined);
+}
+
+/** And not its image's. */
+function hasOwnCheck({ ServiceID }: Task, services: readonly Service[]): boolean {
+  const service = services.find(({ ID }) => ID === ServiceID);
+  return service?.Spec.TaskTemplate.ContainerSpec?.Healthcheck?.Test != null;
 }
 
 function startPeriodMs(services: readonly Service[]): number {

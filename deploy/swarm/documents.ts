@@ -22,7 +22,7 @@ export interface ServiceSpec {
       readonly Image: string;
       readonly Args?: readonly string[] | null;
       readonly Env?: readonly string[] | null;
-      readonly Healthcheck?: { readonly Interval?: number; readonly StartPeriod?: number } | null;
+      readonly Healthcheck?: { readonly Test?: readonly string[]; readonly StartPeriod?: number } | null;
     } & Readonly<Record<string, unknown>>;
   } & Readonly<Record<string, unknown>>;
   readonly Mode?: { readonly Replicated?: { readonly Replicas?: number } };
@@ -95,8 +95,18 @@ export interface ServiceWish {
   readonly secrets?: readonly SecretReference[];
   readonly network: string;
   readonly graceMs: number;
-  /** Of the image's HEALTHCHECK, when it has one. */
-  readonly healthcheck?: { readonly intervalMs: number };
+  /** Of the image's HEALTHCHECK, when it has one, or a check of the release. */
+  readonly healthcheck?: ServiceHealthcheck;
+}
+
+/** What is absent is as the image says. */
+export interface ServiceHealthcheck {
+  readonly argv?: readonly string[];
+  readonly intervalMs: number;
+  readonly timeoutMs?: number;
+  readonly startPeriodMs?: number;
+  /** So many looks in a row may fail. */
+  readonly retries?: number;
 }
 
 /** The same for the same instances, so that two deployers at once cannot make it twice. */
@@ -120,7 +130,6 @@ export function serviceSpec(wish: ServiceWish): ServiceSpec {
     ...(cpus === undefined ? {} : { NanoCPUs: Math.round(cpus * 1e9) }),
     ...(processes === undefined ? {} : { Pids: processes }),
   };
-  const intervalMs = healthcheck?.intervalMs || HEALTH_INTERVAL_MS;
   return {
     Name: serviceName(wish),
     Labels: {
@@ -144,7 +153,7 @@ export function serviceSpec(wish: ServiceWish): ServiceSpec {
         ),
         ...(wish.secrets === undefined || wish.secrets.length === 0 ? {} : { Secrets: wish.secrets }),
         StopGracePeriod: wish.graceMs * NANOSECONDS_PER_MS,
-        ...(healthcheck === undefined ? {} : { Healthcheck: { Interval: intervalMs * NANOSECONDS_PER_MS } }),
+        ...(healthcheck === undefined ? {} : { Healthcheck: healthcheckOf(healthcheck) }),
       },
       Resources: {
         ...(Object.keys(limits).length === 0 ? {} : { Limits: limits }),
@@ -171,6 +180,17 @@ export function serviceSpec(wish: ServiceWish): ServiceSpec {
               } as object,
             ],
     },
+  };
+}
+
+function healthcheckOf(check: ServiceHealthcheck): Readonly<Record<string, unknown>> {
+  const { argv, intervalMs, timeoutMs, startPeriodMs, retries } = check;
+  return {
+    ...(argv === undefined ? {} : { Test: ['CMD', ...argv] }),
+    Interval: (intervalMs || HEALTH_INTERVAL_MS) * NANOSECONDS_PER_MS,
+    ...(timeoutMs === undefined ? {} : { Timeout: timeoutMs * NANOSECONDS_PER_MS }),
+    ...(startPeriodMs === undefined ? {} : { StartPeriod: startPeriodMs * NANOSECONDS_PER_MS }),
+    ...(retries === undefined ? {} : { Retries: retries }),
   };
 }
 

@@ -55,7 +55,7 @@ export async function mendServices(
     (container) => isOf(container, live) && container.state === 'running' && !trusted.has(container.id),
   );
   const checks = fresh.map(async (container) => {
-    await checkInstances(parts, { name: target.host, target }, [container], signal);
+    await checkInstances(parts, { name: target.host, target }, live, [container], signal);
     trust(container);
   });
   for (const check of await Promise.allSettled(checks)) {

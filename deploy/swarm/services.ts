@@ -20,6 +20,7 @@ import {
   type ServiceWish,
   serviceSpec,
 } from './documents.js';
+import { serviceHealthcheck } from './healthcheck.js';
 import { type SecretReference, secretName, secretReference, surroundingsOf } from './secrets.js';
 import type { SwarmTarget } from './target.js';
 
@@ -45,7 +46,11 @@ export async function putServices(
     missing.length === 0 ? [] : await putSecrets(target, app, release.deploymentId, files, signal);
   const network = await target.ensureNetwork(app, options);
   const wishOf = (run: Run, published: number | undefined): ServiceWish => {
-    const { command, resources } = processOf(release, run.process);
+    const { command, resources, checks } = processOf(release, run.process);
+    const usual = hasCheck(image)
+      ? { intervalMs: (image.Healthcheck?.Interval ?? 0) / NANOSECONDS_PER_MS }
+      : undefined;
+    const healthcheck = serviceHealthcheck(run.process, checks, config.limits.healthTimeoutMs) ?? usual;
     return {
       ...run,
       platform: target.platform,
@@ -61,9 +66,7 @@ export async function putServices(
       ...(published === undefined ? {} : { published }),
       ...(command === undefined ? {} : { command }),
       ...(resources === undefined ? {} : { resources }),
-      ...(hasCheck(image)
-        ? { healthcheck: { intervalMs: (image.Healthcheck?.Interval ?? 0) / NANOSECONDS_PER_MS } }
-        : {}),
+      ...(healthcheck === undefined ? {} : { healthcheck }),
     };
   };
   let changed = misfits.length > 0;

@@ -35,6 +35,7 @@ export class SwarmTarget implements Target {
   readonly engine: Engine;
   /** On each node, by that node's engine. */
   readonly publishes = true;
+  readonly executes = false;
   readonly platform: string;
   /** The manager's own engine: it has the image, so that we know what it exposes and how it is checked. */
   readonly #manager: DockerTarget;

@@ -44,6 +44,8 @@ import type { Target } from './target.js';
 const ADDRESS_ATTEMPTS = 5;
 const TAKEN = /address already in use|port is already allocated/i;
 const EVENTS_TIMEOUT_MS = 10_000;
+/** Kept of what a check by command writes: far more than is shown, so that no secret in it is cut in half. */
+const OUTPUT_BYTES = 64 * 1024;
 /** Layers of many gigabytes are removed file by file. */
 const REMOVE_IMAGE_MS = 5 * 60_000;
 /** What a stop takes beyond the grace: the kill and the clean-up after it. */
@@ -64,6 +66,7 @@ export interface TargetOptions {
 export class DockerTarget implements Target {
   readonly host: string;
   readonly engine: Engine;
+  readonly executes = true;
   readonly #platform: string;
   readonly #registry: RegistryConfig;
   readonly #memoryBytes: number | undefined;
@@ -343,7 +346,7 @@ export class DockerTarget implements Target {
         const chunks: Buffer[] = [];
         let sizeBytes = 0;
         for await (const chunk of stream as AsyncIterable<Buffer>) {
-          if (sizeBytes < 4096) chunks.push(chunk);
+          if (sizeBytes < OUTPUT_BYTES) chunks.push(chunk);
           sizeBytes += chunk.length;
         }
         const { ExitCode } = await api.json<Docker.ExecInspectInfo>({ path: `/exec/${Id}/json`, signal });

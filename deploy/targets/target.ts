@@ -15,6 +15,8 @@ export interface Target {
   readonly engine: Engine;
   /** Its containers are reached on published ports, which take connections whether the app listens or not. */
   readonly publishes: boolean;
+  /** Whether `execute` can be called; where not, it runs the command checks of a release itself. */
+  readonly executes: boolean;
 
   /** Throws `engine_unavailable` when it does not answer. */
   ping(options: CallOptions): Promise<void>;

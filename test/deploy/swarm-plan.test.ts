@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Node, Seen, Service, ServiceWish, Task } from '../../deploy/swarm/documents.js';
 import { containersOf, serviceName, serviceSpec } from '../../deploy/swarm/documents.js';
+import { serviceHealthcheck } from '../../deploy/swarm/healthcheck.js';
 import { secretName, surroundingsOf } from '../../deploy/swarm/secrets.js';
 import { planServices, putBack } from '../../deploy/swarm/services.js';
 import { differences } from '../../deploy/swarm/watch.js';
 import type { ReleaseWithOutcome } from '../../src/model/release.js';
 
+/** What the platform gives any app. */
+const USUAL_MS = 30_000;
 const WISH: ServiceWish = {
   platform: 'testtest',
   app: 'shop',
@@ -173,5 +176,39 @@ describe('config vars in a Swarm', () => {
     const names = [secretName('p', 'd1', 'A'), secretName('p', 'd1', 'B'), secretName('p', 'd2', 'A')];
     expect(new Set(names).size).toBe(3);
     for (const name of names) expect(name).toMatch(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/);
+  });
+});
+
+describe('a check by command in a Swarm', () => {
+  const healthOf = (wish: Partial<ServiceWish>): unknown =>
+    serviceSpec({ ...WISH, ...wish }).TaskTemplate.ContainerSpec?.Healthcheck;
+
+  it('is the health check of the service, instead of that of its image', () => {
+    const check = { command: ['bin/ready', '$x'], timeout: 2, wait: 4, attempts: 6, initialDelay: 1 };
+    const healthcheck = serviceHealthcheck('web', [{ path: '/' }, check], USUAL_MS)!;
+    expect(healthOf({ healthcheck })).toEqual({
+      Test: ['CMD', 'bin/ready', '$x'],
+      Interval: 4e9,
+      Timeout: 2e9,
+      StartPeriod: 1e9,
+      Retries: 6,
+    });
+  });
+
+  it('is not given up by the Swarm before the rollout gives it up', () => {
+    const { intervalMs, retries } = serviceHealthcheck('web', [{ command: ['a'] }], USUAL_MS)!;
+    expect(intervalMs * retries!).toBeGreaterThan(USUAL_MS);
+  });
+
+  it('leaves the check of the image alone where there is none, and can be only one', () => {
+    expect(serviceHealthcheck('web', [{ path: '/' }], USUAL_MS)).toBeUndefined();
+    expect(healthOf({ healthcheck: { intervalMs: 0 } })).toEqual({ Interval: 3e9 });
+    const two = [{ command: ['a'] }, { command: ['b'] }];
+    expect(() => serviceHealthcheck('web', two, USUAL_MS)).toThrow(
+      expect.objectContaining({
+        code: 'release_unusable',
+        message: expect.stringContaining('web has several'),
+      }),
+    );
   });
 });

@@ -8,6 +8,7 @@ import { type Machine, type Machines, startMachines } from '../../platform/demo/
 import { joinSwarm } from '../../platform/demo/swarm.js';
 import { DeployerClient } from '../../src/api/deployer-client.js';
 import type { HostWish } from '../../src/api/host-views.js';
+import type { Deployment } from '../../src/model/deployment.js';
 import type { ReleaseImage } from '../../src/model/release.js';
 import { temporaryDirectory } from '../support/directories.js';
 import { dockerMissing, TURN_TIMEOUT_MS } from '../support/docker.js';
@@ -169,6 +170,24 @@ describe.skipIf(missing !== undefined)('a Swarm of three nodes as one host', () 
     expect(ended.reason).toMatch(/on the node .* has not passed the HEALTHCHECK of its image after 6 s/);
     await serves('checked', 'well');
     expect(await services()).toEqual(['checked_v1_web_1_testtest 2/2']);
+  });
+
+  it('runs a command that the app defines as its check, and reverts what does not pass it', async () => {
+    await world.createApp('defined');
+    const release = (command: readonly string[]): Promise<Deployment> =>
+      world.image({ script: server('defined') }).then((image) =>
+        world.release('defined', image, {
+          processes: [{ type: 'web', scale: 2, checks: [{ command }, { path: '/', content: 'defined' }] }],
+          hosts: PROD,
+        }),
+      );
+    const good = await release(['test', '-f', '/www/index.html']);
+    expect(await world.rollOut(good), await world.log(good)).toMatchObject({ state: 'live' });
+    expect(await world.log(good)).toContain('command test -f /www/index.html passed, GET / answered 200');
+    const ended = await world.rollOut(await release(['test', '-f', '/absent']));
+    expect(ended).toMatchObject({ state: 'failed', code: 'unhealthy' });
+    expect(ended.reason).toMatch(/on the node .* has not passed its check by command after 6 s/);
+    await serves('defined', 'defined');
   });
 
   it('takes another port where a foreign process has the one that was drawn', async () => {

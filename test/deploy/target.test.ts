@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkContainer } from '../../deploy/checks.js';
+import { redactor } from '../../deploy/redact.js';
 import type { Container } from '../../deploy/targets/container.js';
 import { DockerTarget } from '../../deploy/targets/docker.js';
 import { Engine } from '../../deploy/targets/engine.js';
 import { toSlipwayError } from '../../src/errors.js';
+import type { Check } from '../../src/model/check.js';
 import type { ReleaseImage } from '../../src/model/release.js';
 import { dockerMissing, startDocker, type TestDocker, TURN_TIMEOUT_MS } from '../support/docker.js';
 import { type ImageWish, pushImage, server } from './support/images.js';
@@ -17,6 +19,7 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
   let registry: TestRegistry;
   let target: DockerTarget;
   const signal = new AbortController().signal;
+  const redact = redactor({ TOKEN: 'correct horse' });
   let releases = 0;
 
   beforeAll(async () => {
@@ -54,8 +57,13 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
       env,
     });
   };
-  const check = (container: Container, timeoutMs = 10_000, on = target): Promise<string> =>
-    checkContainer(on, container, { host: 'hello.localhost', timeoutMs, signal });
+  const check = (
+    container: Container,
+    timeoutMs = 10_000,
+    on = target,
+    checks: readonly Check[] = [],
+  ): Promise<string> =>
+    checkContainer(on, container, { checks, host: 'hello.localhost', timeoutMs, redact, signal });
   const failure = (
     promise: Promise<unknown>,
   ): Promise<{ code: string; message: string; hint: string | undefined }> =>
@@ -254,6 +262,41 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
     expect((await failure(check(container, 1500))).message).toContain('not yet');
   });
 
+  it('runs a command of the app as its check, and shows nothing of its secrets', async () => {
+    const ready = {
+      command: ['/bin/sh', '-c', 'test -f /tmp/ready || { echo "$TOKEN is not ready"; exit 9; }'],
+    };
+    const well = await start({ script: 'sleep 1; touch /tmp/ready; exec sleep 1000' });
+    expect(await check(well, 10_000, target, [ready])).toMatch(/^command .* passed$/);
+    const ill = await start({ script: 'exec sleep 1000' }, { env: { TOKEN: 'correct horse' } });
+    const { message } = await failure(check(ill, 1500, target, [ready]));
+    expect(message).toMatch(/of web\.1 did not pass: exit code 9: \*\*\* is not ready; \d+ looks/);
+    const slow = { command: ['sleep', '20'], timeout: 0.5, attempts: 2, wait: 0 };
+    expect((await failure(check(ill, 60_000, target, [slow]))).message).toMatch(
+      /took longer than 0\.5 s; 2 looks/,
+    );
+    const absent = { command: ['/no/such/program'], attempts: 1 };
+    expect((await failure(check(ill, 60_000, target, [absent]))).message).toContain('/no/such/program');
+  });
+
+  it('waits for a line of the log, beside other checks, and fails at once when the container dies', async () => {
+    const script = `echo warming up; sleep 1; echo "v7: Listening on $PORT"; ${server('lines')}`;
+    const container = await start({ script });
+    const lines = [{ log: 'Listening on 8080' }, { path: '/index.html', content: 'lines' }, { uptime: 2 }];
+    expect(await check(container, 10_000, target, lines)).toBe(
+      'log line "Listening on 8080", GET /index.html answered 200, web has lived 2 s',
+    );
+    const token = { TOKEN: 'correct horse' };
+    const silent = await start({ script: 'echo "$TOKEN"; exec sleep 1000' }, { env: token });
+    expect((await failure(check(silent, 1000, target, [{ log: 'Ready' }]))).message).toBe(
+      'the check log line "Ready" of web.1 did not pass: it has not written it; last: ***, after 1 s',
+    );
+    const dying = await start({ script: 'sleep 1; exit 4' });
+    expect(
+      (await failure(check(dying, 60_000, target, [{ log: 'Ready' }, { uptime: 30 }]))).message,
+    ).toContain('code 4');
+  });
+
   it('is reached on a published port when its engine is reached over TCP', async () => {
     const remote = targetOf(docker.tcpHost!, { platform: 'faraway2' });
     const container = await start({ script: server('published') }, { on: remote });
@@ -264,6 +307,11 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
     const deaf = await start({ script: 'exec sleep 1000' }, { on: remote });
     // The engine's own proxy takes the connection; that proves nothing.
     expect((await failure(check(deaf, 1500, remote))).message).toContain('nothing');
+    const listening = [{ listening: true as const }];
+    expect((await failure(check(deaf, 1500, remote, listening))).message).toContain(
+      'closes connections at once',
+    );
+    expect(await check(container, 10_000, remote, listening)).toBe('connection to the port passed');
     await remote.stop(deaf.id, 100);
   });
 
