@@ -6,6 +6,7 @@ import { ApiClient } from './client.js';
 import { appCommands } from './commands/apps.js';
 import { localBuildCommands } from './commands/build.js';
 import { buildCommands } from './commands/builds.js';
+import { checkCommands } from './commands/checks.js';
 import { configCommands } from './commands/config.js';
 import { domainCommands } from './commands/domains.js';
 import { formationCommands } from './commands/formation.js';
@@ -41,7 +42,7 @@ const GROUPS: readonly CommandGroup[] = [
   { title: 'what is kept', commands: retentionCommands },
   { title: 'config', commands: configCommands },
   { title: 'domains', commands: domainCommands },
-  { title: 'what runs', commands: [...runtimeCommands, ...formationCommands] },
+  { title: 'what runs', commands: [...runtimeCommands, ...formationCommands, ...checkCommands] },
   { title: 'one-off commands', commands: oneOffCommands },
   { title: 'hosts', commands: hostCommands },
   { title: 'tokens', commands: tokenCommands },

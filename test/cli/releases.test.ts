@@ -36,6 +36,45 @@ async function rolledOut(
   return running;
 }
 
+describe('checks', () => {
+  test('are those of the live release, or of another, and part of info and diff', async () => {
+    await platform.createApp('checks');
+    expect((await terminal.run(['checks', '-a', 'checks'])).out).toBe('checks has no live release yet\n');
+    const web = { type: 'web', scale: 1 };
+    const check = { name: 'ready', path: '/health', status: [204], successes: 5 };
+    await platform.live('checks', 'FROM a');
+    await platform.live('checks', 'FROM b', [
+      { ...web, checks: [check, { log: 'Listening' }] },
+      { type: 'worker', scale: 0 },
+    ]);
+    const { out } = await terminal.run(['checks', '-a', 'checks']);
+    expect(out.split('\n')).toEqual([
+      'v2 of checks',
+      'PROCESS  CHECK',
+      'web      ready: GET /health, status 204, 5 in a row',
+      'web      log line "Listening"',
+      'worker   default: the HEALTHCHECK of its image; else it lives 5 s',
+      '',
+    ]);
+    expect((await terminal.run(['checks', 'v1', '-a', 'checks'])).out).toMatch(
+      /^v1 of checks\n.*\nweb +default: /,
+    );
+    expect((await terminal.run(['checks', '--json', '-a', 'checks'])).json).toEqual({
+      release: 'v2',
+      processes: [
+        { type: 'web', checks: [check, { log: 'Listening' }] },
+        { type: 'worker', checks: [] },
+      ],
+    });
+    expect((await terminal.run(['releases:info', 'v2', '-a', 'checks'])).out).toContain(
+      'checks    web: ready: GET /health, status 204, 5 in a row; log line "Listening"\n',
+    );
+    expect((await terminal.run(['releases:diff', 'v2', '-a', 'checks'])).out).toContain(
+      '~ process  web: checks default → ready: GET /health, status 204, 5 in a row; log line "Listening"\n',
+    );
+  });
+});
+
 describe('releases', () => {
   test('are listed, and shown one by one', async () => {
     await platform.createApp('list');

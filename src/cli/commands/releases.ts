@@ -1,6 +1,12 @@
 /** Releases and rollback. */
 import type { BuildView, ReleaseView } from '../../api/views.js';
-import { commandText, describeDiff, describeOne, type ReleaseDiff } from '../../model/release-diff.js';
+import {
+  commandText,
+  describeChecks,
+  describeDiff,
+  describeOne,
+  type ReleaseDiff,
+} from '../../model/release-diff.js';
 import { printable, shortTime, table } from '../output.js';
 import { type Command, EXIT, UsageError } from '../usage.js';
 import { followUnlessDetached } from './builds.js';
@@ -65,6 +71,9 @@ const info: Command = {
       `image     ${release.image.repository}@${release.image.digest}`,
       `commit    ${release.commit}${release.author === undefined ? '' : ` by ${printable(release.author)}`}`,
       ...release.processes.map((process) => `process   ${process.type}: ${printable(describeOne(process))}`),
+      ...release.processes
+        .filter(({ checks }) => checks !== undefined)
+        .map((process) => `checks    ${process.type}: ${printable(describeChecks(process))}`),
       ...(release.releasePhase === undefined
         ? []
         : [`phase     ${printable(commandText(release.releasePhase))}`]),
@@ -81,7 +90,7 @@ const diff: Command = {
   name: 'releases:diff',
   usage: 'vN [vM]',
   help: `Show what a release changed against the one before it, failed or not. That is image, commits,
-names of config vars (never values), processes, scale, limits and hosts. With two releases: what the second
+names of config vars (never values), processes, scale, limits, checks and hosts. With two releases: what the second
 has otherwise than the first.`,
   examples: ['slipway releases:diff v7', 'slipway releases:diff v3 v7 -a hello'],
   args: { min: 1, max: 2 },
