@@ -12,6 +12,8 @@ import { startReconciler } from '../../deploy/reconciler.js';
 import { type Machine, type Machines, startMachines } from '../../platform/demo/machines.js';
 import type { Deployment } from '../../src/model/deployment.js';
 import type { ReleaseImage, ReleaseWithOutcome } from '../../src/model/release.js';
+import { RegistryClient } from '../../src/registry/client.js';
+import type { Digest } from '../../src/registry/image.js';
 import { dockerMissing, TURN_TIMEOUT_MS } from '../support/docker.js';
 import { until } from '../support/until.js';
 import { HAPROXY_MISSING } from './support/edge.js';
@@ -236,6 +238,70 @@ describe.skipIf(missing !== undefined)('on three hosts', () => {
     const rollback = await rollBackTo(back!);
     expect(endOf(await world.rollOut(rollback))).toBe('live');
     expect(await world.log(rollback)).toMatch(/b: pulled, /);
+    await allIsWell();
+  });
+
+  it('a rollback without its image in the registry changes nothing anywhere, and says so', async () => {
+    const serving = async (): Promise<ReleaseWithOutcome> =>
+      (await world.ledger.read(APP)).releases.findLast(({ outcome }) => outcome?.state === 'live')!;
+    const kept = await serving();
+    await world.rollOut(await release(await world.image({ script: server('lost') })));
+    const lost = await serving();
+    expect(endOf(await world.rollOut(await rollBackTo(kept)))).toBe('live');
+    const number = await live();
+    const place = { registry: world.registry.host, repository: lost.image.repository };
+    await RegistryClient.fromConfig(world.config).deleteManifest(place, lost.image.digest as Digest);
+    const ended = await world.rollOut(await rollBackTo(lost));
+    expect(ended).toMatchObject({
+      state: 'failed',
+      code: 'release_unusable',
+      reason: expect.stringContaining('is not in the registry any more'),
+    });
+    expect(await live()).toBe(number);
+    await allIsWell();
+  });
+
+  it('an app that is well only now and then on one of them is reverted on all', async () => {
+    const health = `#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+if test -f /tmp/ill; then /bin/busybox rm /tmp/ill; echo ill
+else test ! -f /tmp/flaps || touch /tmp/ill; echo well; fi`;
+    const script = `mkdir -p /www/cgi-bin; cat > /www/cgi-bin/health <<'END'
+${health}
+END
+/bin/busybox chmod +x /www/cgi-bin/health; ${server('flapping')}`;
+    const flapping = await world.image({ script });
+    const number = await live();
+    const checks = [{ path: '/cgi-bin/health', content: 'well' }];
+    const deployment = await world.release(APP, flapping, {
+      processes: [{ type: 'web', scale: 3, checks }],
+      hosts: HOSTS,
+    });
+    let fault: Promise<string> | undefined;
+    const flap = async (): Promise<string> => {
+      const label = `label=slipway.release=${deployment.release}`;
+      return b().docker(['exec', await b().docker(['ps', '-q', '--filter', label]), 'touch', '/tmp/flaps']);
+    };
+    const step: Step = async (name, run) => {
+      // The checks are about to begin.
+      if (name === 'engine: send its events') {
+        fault ??= flap();
+        await fault;
+      }
+      return run();
+    };
+    const ended = await world.rollOut(deployment, world.deployer({ step }));
+    expect(ended).toMatchObject({
+      state: 'failed',
+      code: 'unhealthy',
+      reason: expect.stringMatching(
+        /^on b: the check GET \/cgi-bin\/health of web\.2 did not pass: it answered 200 without "well" in its body: ill; \d+ looks in .*, \d+ of them good but never 3 in a row$/,
+      ),
+    });
+    expect(await world.log(deployment)).toMatch(
+      /a: [^\n]*reverted\n[^\n]*b: [^\n]*reverted\n[^\n]*c: [^\n]*reverted\n/,
+    );
+    expect(await live()).toBe(number);
     await allIsWell();
   });
 
