@@ -135,6 +135,20 @@ describe.skipIf(missing !== undefined)('a release that is what runs already', ()
     expect(await world.states('stopped')).toEqual(['v2 running']);
   });
 
+  it('gets new containers where those that are there would not pass the checks of the app any more', async () => {
+    await world.createApp('defined');
+    const processes = [{ type: 'web', scale: 1, checks: [{ path: '/', content: 'one' }] }];
+    const again = async (): Promise<string[]> => {
+      const ended = await world.rollOut(await world.release('defined', one, { processes }));
+      expect(ended.state, await world.log(ended)).toBe('live');
+      return ids('defined');
+    };
+    const before = await again();
+    expect(await again()).toEqual(before);
+    await world.docker.docker(['exec', before[0] ?? '', 'sh', '-c', 'echo two > /www/index.html']);
+    expect(await again()).not.toEqual(before);
+  });
+
   it('gets new containers where the short way is switched off', async () => {
     await deployed('off');
     const release = await world.release('off', one);
