@@ -8,6 +8,17 @@ export type App = {
   readonly deployBranch: string;
   readonly createdAt: string;
   readonly createdBy: string;
+  readonly freezes?: readonly {
+    readonly week: string;
+    readonly timeZone: string;
+    readonly reason: string;
+    readonly at: string;
+    readonly by: string;
+  }[];
+  readonly review?: {
+    readonly of: string;
+    readonly branch: string;
+  };
   readonly lock?: {
     readonly reason: string;
     readonly at: string;
@@ -49,6 +60,11 @@ export type Build = {
   readonly who: string;
   readonly commit?: string;
   readonly ref?: string;
+  readonly from?: {
+    readonly remote: string;
+    readonly ref: string;
+    readonly webhook?: string;
+  };
   readonly release?: number;
   readonly digest?: string;
   readonly steps?: {
@@ -76,6 +92,51 @@ export type Certificate = {
   readonly addedBy: string;
 };
 
+export type Check = {
+  readonly name?: string;
+  readonly attempts?: number;
+  readonly successes?: number;
+  readonly timeout?: number;
+  readonly wait?: number;
+  readonly initialDelay?: number;
+  readonly path: string;
+  readonly port?: number;
+  readonly status?: readonly (number | string)[];
+  readonly content?: string;
+  readonly httpHeaders?: readonly {
+    readonly name: string;
+    readonly value: string;
+  }[];
+  readonly expectedHeaders?: readonly {
+    readonly name: string;
+    readonly value?: string;
+  }[];
+} | {
+  readonly name?: string;
+  readonly attempts?: number;
+  readonly successes?: number;
+  readonly timeout?: number;
+  readonly wait?: number;
+  readonly initialDelay?: number;
+  readonly listening: true;
+  readonly port?: number;
+} | {
+  readonly name?: string;
+  readonly attempts?: number;
+  readonly successes?: number;
+  readonly timeout?: number;
+  readonly wait?: number;
+  readonly initialDelay?: number;
+  readonly command: readonly string[];
+} | {
+  readonly name?: string;
+  readonly log: string;
+  readonly timeout?: number;
+} | {
+  readonly name?: string;
+  readonly uptime: number;
+};
+
 export type Container = {
   readonly process: string;
   readonly release: number;
@@ -98,6 +159,65 @@ export type Container = {
   readonly address?: string;
   readonly resources: Resources;
   readonly volumes: readonly string[];
+};
+
+export type CronDefinition = {
+  readonly name: string;
+  readonly schedule: string;
+  readonly command: readonly string[];
+  readonly timeZone?: string;
+  readonly timeoutMs?: number;
+  readonly overlaps?: boolean;
+};
+
+export type CronEntries = {
+  readonly entries: readonly CronEntry[];
+  readonly stopped: boolean;
+};
+
+export type CronEntry = {
+  readonly name: string;
+  readonly schedule: string;
+  readonly timeZone: string;
+  readonly command: readonly string[];
+  readonly timeoutMs: number;
+  readonly overlaps: boolean;
+  readonly next?: string;
+  readonly last?: CronRun;
+};
+
+export type CronRun = {
+  readonly run: string;
+  readonly outcome: "ok" | "failed" | "timeout" | "missed" | "skipped" | "lost" | "running";
+  readonly due?: string;
+  readonly by?: string;
+  readonly host?: string;
+  readonly release?: number;
+  readonly beganAt: string;
+  readonly endedAt?: string;
+  readonly exitCode?: number;
+  readonly reason?: string;
+};
+
+export type CronStarted = {
+  readonly entry: string;
+  readonly run: string;
+  readonly name: string;
+  readonly host: string;
+};
+
+export type Delivery = {
+  readonly id: string;
+  readonly target: string;
+  readonly event: string;
+  readonly state: "waiting" | "delivered" | "given up";
+  readonly attempts: number;
+  readonly error?: string;
+  readonly deployment?: string;
+  readonly at: string;
+  readonly status?: number;
+  readonly ms?: number;
+  readonly nextAt?: string;
 };
 
 export type Event = {
@@ -129,6 +249,7 @@ export type Host = {
   readonly pullPort?: number;
   readonly tls?: true;
   readonly labels: { readonly [name: string]: string };
+  readonly unchecked?: true;
   readonly cordoned?: {
     readonly at: string;
     readonly by: string;
@@ -144,6 +265,7 @@ export type HostNow = {
   readonly pullPort?: number;
   readonly tls?: true;
   readonly labels: { readonly [name: string]: string };
+  readonly unchecked?: true;
   readonly cordoned?: {
     readonly at: string;
     readonly by: string;
@@ -189,6 +311,15 @@ export type HostsSweep = {
 export type Member = {
   readonly user: string;
   readonly role: "viewer" | "developer" | "admin";
+};
+
+export type Notification = {
+  readonly id: string;
+  readonly to: string;
+  readonly events: readonly ("deploy.accepted" | "deploy.live" | "deploy.built" | "deploy.failed" | "deploy.cancelled" | "deploy.superseded")[];
+  readonly format: "json" | "slack";
+  readonly createdAt: string;
+  readonly createdBy: string;
 };
 
 export type OneOff = {
@@ -244,6 +375,8 @@ export type Release = {
   readonly config: readonly string[];
   readonly processes: readonly ReleaseProcess[];
   readonly releasePhase?: readonly string[];
+  readonly cron?: readonly CronDefinition[];
+  readonly strategy: string;
   readonly hosts: readonly string[];
   readonly domains?: readonly string[];
   readonly build: string;
@@ -297,9 +430,17 @@ export type ReleaseDiff = {
     readonly from: readonly string[] | null;
     readonly to: readonly string[] | null;
   };
+  readonly cron?: {
+    readonly from: readonly CronDefinition[];
+    readonly to: readonly CronDefinition[];
+  };
   readonly hosts?: {
     readonly from: readonly string[];
     readonly to: readonly string[];
+  };
+  readonly strategy?: {
+    readonly from: string;
+    readonly to: string;
   };
 };
 
@@ -309,6 +450,12 @@ export type ReleaseProcess = {
   readonly scale: number;
   readonly whenStarted?: number;
   readonly resources?: Resources;
+  readonly checks?: readonly Check[];
+  readonly mounts?: readonly {
+    readonly volume: string;
+    readonly path: string;
+    readonly readOnly?: true;
+  }[];
 };
 
 export type Resources = {
@@ -334,6 +481,10 @@ export type Retention = {
     readonly deployments: number;
     readonly bytes: number;
   };
+  readonly compressed: {
+    readonly logs: number;
+    readonly bytes: number;
+  };
   readonly isOwn: boolean;
   readonly keepRecordsMs: number;
 };
@@ -354,6 +505,13 @@ export type Running = {
     readonly host: string;
     readonly reason: string;
   }[];
+};
+
+export type Source = {
+  readonly repo?: string;
+  readonly path?: string;
+  readonly watch: readonly string[];
+  readonly members: readonly string[];
 };
 
 export type SshKey = {
@@ -379,6 +537,11 @@ export type Step = {
   readonly from?: "registry";
 };
 
+export type Strategy = {
+  readonly strategy: string;
+  readonly from: "set" | "commit" | "default";
+};
+
 export type Sweep = {
   readonly app: string;
   readonly keep: number;
@@ -394,6 +557,10 @@ export type Sweep = {
   };
   readonly records: {
     readonly deployments: number;
+    readonly bytes: number;
+  };
+  readonly compressed: {
+    readonly logs: number;
     readonly bytes: number;
   };
 };
@@ -448,6 +615,17 @@ export type User = {
   readonly addedBy: string;
 };
 
+export type Webhook = {
+  readonly id: string;
+  readonly forge: "github" | "gitlab" | "gitea";
+  readonly repository: string;
+  readonly branch: string;
+  readonly reports: boolean;
+  readonly url: string;
+  readonly createdAt: string;
+  readonly createdBy: string;
+};
+
 /** What each route takes and answers. */
 export interface Routes {
   /** Create an app */
@@ -486,10 +664,17 @@ export interface Routes {
     readonly query?: {
       /** The name of the app, once more */
       readonly confirm: string;
+      /** Its volumes go with it */
+      readonly volumes: "remove";
     };
     readonly answer: {
       readonly name: string;
       readonly destroyed: true;
+      readonly volumesLeft: readonly {
+        readonly name: string;
+        readonly host: string;
+        readonly content: string;
+      }[];
     };
   };
   /** Lock an app: what runs stays as it is */
@@ -504,6 +689,25 @@ export interface Routes {
   };
   /** Unlock an app */
   'DELETE /v1/apps/{app}/lock': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: App;
+  };
+  /** Refuse deploys in a part of each week */
+  'POST /v1/apps/{app}/freezes': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly week: string;
+      readonly timeZone?: string;
+      readonly reason: string;
+    };
+    readonly answer: App;
+  };
+  /** Take deploys at any time again */
+  'DELETE /v1/apps/{app}/freezes': {
     readonly params: {
       readonly app: string;
     };
@@ -581,6 +785,228 @@ export interface Routes {
       readonly id: string;
     };
     readonly answer: Build;
+  };
+  /** Deploy a commit that is here, without a push */
+  'POST /v1/apps/{app}/deploy': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body?: {
+      /** A branch, or a commit by at least 7 digits; else what is live */
+      readonly commit?: string;
+      readonly noCache?: boolean;
+      readonly buildOnly?: boolean;
+    };
+    readonly answer: Build;
+  };
+  /** Fetch a branch of a repository elsewhere and deploy it */
+  'POST /v1/apps/{app}/sync': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly url: string;
+      /** A branch, tag or whole commit id; else the main branch */
+      readonly ref?: string;
+      readonly noCache?: boolean;
+      readonly buildOnly?: boolean;
+    };
+    readonly answer: Build;
+  };
+  /** Deploy a finished image of a registry */
+  'POST /v1/apps/{app}/from-image': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly image: string;
+    };
+    readonly answer: Build;
+  };
+  /** The hosts that there are tokens for */
+  'GET /v1/apps/{app}/git-access': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly hosts: readonly string[];
+    };
+  };
+  /** Give a token for the repositories of a host */
+  'PUT /v1/apps/{app}/git-access/{host}': {
+    readonly params: {
+      readonly app: string;
+      readonly host: string;
+    };
+    readonly body: {
+      readonly token: string;
+    };
+    readonly answer: {
+      readonly host: string;
+    };
+  };
+  /** Take a token away */
+  'DELETE /v1/apps/{app}/git-access/{host}': {
+    readonly params: {
+      readonly app: string;
+      readonly host: string;
+    };
+    readonly answer: {
+      readonly host: string;
+      readonly removed: true;
+    };
+  };
+  /** Which repository an app comes from, and what of it */
+  'GET /v1/apps/{app}/source': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: Source;
+  };
+  /** Say which repository an app comes from, and what of it */
+  'PUT /v1/apps/{app}/source': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body?: {
+      /** The app whose pushes deploy this one as well */
+      readonly repo?: string;
+      /** The directory that is built */
+      readonly path?: string;
+      /** Further paths whose changes deploy it */
+      readonly watch?: readonly string[];
+    };
+    readonly answer: Source;
+  };
+  /** Have an app be all of its own repository */
+  'DELETE /v1/apps/{app}/source': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: Source;
+  };
+  /** The repositories elsewhere whose pushes deploy an app */
+  'GET /v1/apps/{app}/webhooks': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly webhooks: readonly Webhook[];
+    };
+  };
+  /** Deploy whenever a branch at a forge is pushed */
+  'POST /v1/apps/{app}/webhooks': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly forge: string;
+      readonly url: string;
+      readonly branch?: string;
+      readonly reports?: boolean;
+    };
+    readonly answer: {
+      readonly id: string;
+      readonly forge: "github" | "gitlab" | "gitea";
+      readonly repository: string;
+      readonly branch: string;
+      readonly reports: boolean;
+      readonly url: string;
+      readonly createdAt: string;
+      readonly createdBy: string;
+      readonly secret: string;
+    };
+  };
+  /** Remove a webhook */
+  'DELETE /v1/apps/{app}/webhooks/{id}': {
+    readonly params: {
+      readonly app: string;
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly id: string;
+      readonly removed: true;
+    };
+  };
+  /** What came to a webhook last, the newest first */
+  'GET /v1/apps/{app}/webhooks/{id}/received': {
+    readonly params: {
+      readonly app: string;
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly received: readonly {
+        readonly at: string;
+        readonly delivery?: string;
+        readonly result: string;
+        readonly build?: string;
+      }[];
+    };
+  };
+  /** The addresses that are told what becomes of deployments */
+  'GET /v1/apps/{app}/notifications': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly notifications: readonly Notification[];
+    };
+  };
+  /** Tell an address what becomes of deployments */
+  'POST /v1/apps/{app}/notifications': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly url: string;
+      readonly events?: readonly string[];
+      readonly format?: "json" | "slack";
+    };
+    readonly answer: {
+      readonly id: string;
+      readonly to: string;
+      readonly events: readonly ("deploy.accepted" | "deploy.live" | "deploy.built" | "deploy.failed" | "deploy.cancelled" | "deploy.superseded")[];
+      readonly format: "json" | "slack";
+      readonly createdAt: string;
+      readonly createdBy: string;
+      readonly secret: string;
+    };
+  };
+  /** Tell an address nothing any more */
+  'DELETE /v1/apps/{app}/notifications/{id}': {
+    readonly params: {
+      readonly app: string;
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly id: string;
+      readonly removed: true;
+    };
+  };
+  /** Send a test, and say what came of it */
+  'POST /v1/apps/{app}/notifications/{id}/test': {
+    readonly params: {
+      readonly app: string;
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly delivered: boolean;
+      readonly status?: number;
+      readonly error?: string;
+      readonly ms: number;
+    };
+  };
+  /** What was sent to notifications and forges, the newest first */
+  'GET /v1/apps/{app}/deliveries': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly query?: {
+      readonly limit?: number;
+    };
+    readonly answer: {
+      readonly deliveries: readonly Delivery[];
+    };
   };
   /** The releases of an app, the newest first */
   'GET /v1/apps/{app}/releases': {
@@ -921,11 +1347,196 @@ export interface Routes {
     readonly params: {
       readonly app: string;
     };
+    readonly body?: {
+      readonly types?: readonly string[];
+    };
     readonly answer: {
       readonly stored: true;
       readonly formation: Formation;
     } | {
       readonly build: Build;
+    };
+  };
+  /** How the releases of an app are rolled out */
+  'GET /v1/apps/{app}/strategy': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: Strategy;
+  };
+  /** Set how releases are rolled out, over what the commits say */
+  'PUT /v1/apps/{app}/strategy': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly strategy: string | null;
+    };
+    readonly answer: Strategy;
+  };
+  /** The volumes of an app, and where they are mounted */
+  'GET /v1/apps/{app}/volumes': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: {
+      readonly volumes: readonly {
+        readonly name: string;
+        readonly host: string;
+        readonly content: string;
+        readonly other?: {
+          readonly content: string;
+          readonly is: "restored" | "replaced";
+          readonly at: string;
+          readonly by: string;
+        };
+        readonly mounts: readonly string[];
+        readonly createdAt: string;
+        readonly createdBy: string;
+      }[];
+    };
+  };
+  /** Make a volume */
+  'POST /v1/apps/{app}/volumes': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly body: {
+      readonly name: string;
+      readonly host?: string;
+    };
+    readonly answer: {
+      readonly volumes: readonly {
+        readonly name: string;
+        readonly host: string;
+        readonly content: string;
+        readonly other?: {
+          readonly content: string;
+          readonly is: "restored" | "replaced";
+          readonly at: string;
+          readonly by: string;
+        };
+        readonly mounts: readonly string[];
+        readonly createdAt: string;
+        readonly createdBy: string;
+      }[];
+    };
+  };
+  /** Remove a volume with all that is in it */
+  'DELETE /v1/apps/{app}/volumes/{name}': {
+    readonly params: {
+      readonly app: string;
+      /** The name of a volume */
+      readonly name: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly removed: true;
+    };
+  };
+  /** Mount a volume in process types */
+  'POST /v1/apps/{app}/volumes/{name}/mount': {
+    readonly params: {
+      readonly app: string;
+      /** The name of a volume */
+      readonly name: string;
+    };
+    readonly body: {
+      readonly mounts: readonly string[];
+    };
+    readonly answer: {
+      readonly stored: true;
+      readonly volumes: readonly {
+        readonly name: string;
+        readonly host: string;
+        readonly content: string;
+        readonly other?: {
+          readonly content: string;
+          readonly is: "restored" | "replaced";
+          readonly at: string;
+          readonly by: string;
+        };
+        readonly mounts: readonly string[];
+        readonly createdAt: string;
+        readonly createdBy: string;
+      }[];
+    } | {
+      readonly build: Build;
+    };
+  };
+  /** Unmount a volume */
+  'POST /v1/apps/{app}/volumes/{name}/unmount': {
+    readonly params: {
+      readonly app: string;
+      /** The name of a volume */
+      readonly name: string;
+    };
+    readonly body: {
+      readonly mounts: readonly string[];
+    };
+    readonly answer: {
+      readonly stored: true;
+      readonly volumes: readonly {
+        readonly name: string;
+        readonly host: string;
+        readonly content: string;
+        readonly other?: {
+          readonly content: string;
+          readonly is: "restored" | "replaced";
+          readonly at: string;
+          readonly by: string;
+        };
+        readonly mounts: readonly string[];
+        readonly createdAt: string;
+        readonly createdBy: string;
+      }[];
+    } | {
+      readonly build: Build;
+    };
+  };
+  /** Use what a volume held before, or what was restored */
+  'POST /v1/apps/{app}/volumes/{name}/exchange': {
+    readonly params: {
+      readonly app: string;
+      /** The name of a volume */
+      readonly name: string;
+    };
+    readonly answer: {
+      readonly stored: true;
+      readonly volumes: readonly {
+        readonly name: string;
+        readonly host: string;
+        readonly content: string;
+        readonly other?: {
+          readonly content: string;
+          readonly is: "restored" | "replaced";
+          readonly at: string;
+          readonly by: string;
+        };
+        readonly mounts: readonly string[];
+        readonly createdAt: string;
+        readonly createdBy: string;
+      }[];
+    } | {
+      readonly build: Build;
+    };
+  };
+  /** The backups of a volume in the registry */
+  'GET /v1/apps/{app}/volumes/{name}/backups': {
+    readonly params: {
+      readonly app: string;
+      /** The name of a volume */
+      readonly name: string;
+    };
+    readonly answer: {
+      readonly backups: readonly {
+        readonly tag: string;
+        readonly at: string;
+        readonly by: string;
+        readonly bytes: number;
+        readonly reference: string;
+        readonly stopped: readonly string[];
+      }[];
     };
   };
   /** What the next sweep would keep and let go */
@@ -1116,6 +1727,44 @@ export interface Routes {
       }[];
     };
   };
+  /** What an app runs by the clock, with the next and the last run of each */
+  'GET /v1/apps/{app}/cron': {
+    readonly params: {
+      readonly app: string;
+    };
+    readonly answer: CronEntries;
+  };
+  /** The runs of a cron entry, the newest first */
+  'GET /v1/apps/{app}/cron/{name}/runs': {
+    readonly params: {
+      readonly app: string;
+      readonly name: string;
+    };
+    readonly answer: {
+      readonly runs: readonly CronRun[];
+    };
+  };
+  /** Run a cron entry now */
+  'POST /v1/apps/{app}/cron/{name}/runs': {
+    readonly params: {
+      readonly app: string;
+      readonly name: string;
+    };
+    readonly answer: CronStarted;
+  };
+  /** The output of a run; `last` is the newest that began */
+  'GET /v1/apps/{app}/cron/{name}/runs/{run}/logs': {
+    readonly params: {
+      readonly app: string;
+      readonly name: string;
+      readonly run: string;
+    };
+    readonly query?: {
+      readonly lines?: number;
+      readonly follow?: 0 | 1;
+    };
+    readonly answer: string;
+  };
   /** The hosts, and how each is now */
   'GET /v1/hosts': {
     readonly answer: {
@@ -1152,6 +1801,7 @@ export interface Routes {
       readonly pullPort?: number;
       readonly tls?: true;
       readonly labels: { readonly [name: string]: string };
+      readonly unchecked?: true;
       readonly cordoned?: {
         readonly at: string;
         readonly by: string;
