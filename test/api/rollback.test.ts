@@ -45,6 +45,7 @@ describe('releases', () => {
         config: ['A', 'SECRET'],
         processes: [{ type: 'web', scale: 1 }],
         hosts: ['local'],
+        strategy: 'blue-green',
         build: release.deploymentId,
         createdAt: expect.any(String),
         createdBy: 'alice',

@@ -63,7 +63,7 @@ describe('what is set for an app', () => {
 
   it('is read as HAProxy shows it', () => {
     const text =
-      '# id (file) description\n0 (domains.map) …\n\n0x54 x.localhost APP_1\n\n0x55 a.test x.localhost\n0x56 b.test y.localhost\n\n\n0x57 x.localhost Zm9v\n\n\n# certificates.list\nc/x.pem:1 a.test *.b.test\nc/y.pem:3\n';
+      '# id (file) description\n0 (domains.map) …\n\n0x54 x.localhost APP_1\n\n0x55 a.test x.localhost\n0x56 b.test y.localhost\n\n\n0x57 x.localhost Zm9v\n\n\n0x58 x.localhost/0 v2-a\n\n# certificates.list\nc/x.pem:1 a.test *.b.test\nc/y.pem:3\n';
     const { maps, certificates } = parseTables(text);
     expect(maps).toEqual({
       'apps.map': [{ key: 'x.localhost', value: 'APP_1', handle: '#0x54' }],
@@ -74,6 +74,7 @@ describe('what is set for an app', () => {
       'secured.map': [],
       'maintenance.map': [{ key: 'x.localhost', value: 'Zm9v', handle: '#0x57' }],
       'challenges.map': [],
+      'canaries.map': [{ key: 'x.localhost/0', value: 'v2-a', handle: '#0x58' }],
     });
     expect(certificates).toEqual([
       { entry: 'c/x.pem a.test *.b.test', file: 'c/x.pem', handle: 'c/x.pem:1' },

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { whileItAnswers } from '../../deploy/answering.js';
+import { Drift } from '../../deploy/drift.js';
 import type { Host } from '../../deploy/hosts.js';
 import type { ReconcileParts } from '../../deploy/reconcile.js';
 import { startReconciler } from '../../deploy/reconciler.js';
@@ -68,6 +69,7 @@ it('reconciles again and again without a trace in the signals that last', async 
         return [];
       },
     },
+    drift: new Drift(),
     log: createLogger('test', 'silent'),
   } as unknown as ReconcileParts;
   const reconciler = startReconciler(parts, 1);
