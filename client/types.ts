@@ -663,9 +663,9 @@ export interface Routes {
     };
     readonly query?: {
       /** The name of the app, once more */
-      readonly confirm: string;
+      readonly confirm?: string;
       /** Its volumes go with it */
-      readonly volumes: "remove";
+      readonly volumes?: "remove";
     };
     readonly answer: {
       readonly name: string;

@@ -149,8 +149,11 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
     tag: 'Apps',
     access: 'admin',
     query: z.object({
-      confirm: z.unknown().meta({ type: 'string', description: 'The name of the app, once more' }),
-      volumes: z.unknown().meta({ enum: ['remove'], description: 'Its volumes go with it' }),
+      confirm: z.unknown().optional().meta({ type: 'string', description: 'The name of the app, once more' }),
+      volumes: z
+        .unknown()
+        .optional()
+        .meta({ enum: ['remove'], description: 'Its volumes go with it' }),
     }),
     answers: { 200: Destroyed },
     handle: async ({ who, params: { app }, query: { confirm, volumes: wish } }) => {

@@ -162,6 +162,8 @@ const COMMANDS = [
   'events',
   'restore',
   'git:credential',
+  'completion',
+  'completion:words',
 ];
 
 const WITHOUT_APP = [
@@ -195,6 +197,8 @@ const WITHOUT_APP = [
   'tokens:revoke',
   'restore',
   'git:credential',
+  'completion',
+  'completion:words',
 ];
 
 describe('help', () => {
@@ -545,6 +549,8 @@ describe('with --json', () => {
       ['tokens:list'],
       ['tokens:revoke', token.json.id],
       ['git:credential', 'get'],
+      ['completion', 'bash'],
+      ['completion:words', 'apps:l'],
       ['build', '-q', '--store', join(terminal.home, 'store'), '-o', 'type=oci,dest=made.tar', '.'],
       ['image:history', 'made.tar'],
       ['image:load', 'made.tar', image],
@@ -609,6 +615,7 @@ test('starts without a heavy module: only builtins and small files of this proje
     'src/model/release-diff.ts',
     'src/model/resources.ts',
     'src/model/strategy.ts',
+    'src/model/volume.ts',
     'src/root.ts',
   ]);
 });

@@ -65,7 +65,7 @@ export function completionCommands(
   const words: Command = {
     name: 'completion:words',
     usage: '-- [WORD...]',
-    help: 'Print what the last word may become. One candidate a line, with a tab before what it means; for the scripts of completion.',
+    help: 'Print what the last word may become. One candidate a line, before a tab and what it means.',
     examples: ['slipway completion:words -- releases:i'],
     ofApp: false,
     takesCommand: true,
