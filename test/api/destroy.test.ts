@@ -41,7 +41,7 @@ test('the app is gone for everybody, and the deployer is told', async () => {
   await platform.createApp('shop');
   await platform.live('shop');
   const answer = await destroy('shop', 'shop', 'alice');
-  expect([answer.status, answer.body]).toEqual([200, { name: 'shop', destroyed: true }]);
+  expect([answer.status, answer.body]).toEqual([200, { name: 'shop', destroyed: true, volumesLeft: [] }]);
   expect((await platform.call('GET', '/v1/apps/shop')).status).toBe(404);
   expect((await platform.call('GET', '/v1/apps/shop/builds')).status).toBe(404);
   expect((await destroy('shop')).status).toBe(404);
