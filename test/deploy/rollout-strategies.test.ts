@@ -54,7 +54,7 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     const entry = (await world.edge.edge.state()).apps.find((one) => one.app === app);
     expect(entry?.servers).toHaveLength(scale);
     expect(entry?.share).toBeUndefined();
-    const running = (await world.edge.haproxy.backends()).get(`${app}.localhost`) ?? [];
+    const running = await world.edge.edge.running(`${app}.localhost`);
     expect(running.map(({ name }) => name).sort()).toEqual(entry?.servers.map(({ name }) => name));
     expect(await world.get(app)).toEqual({ status: 200, body });
   };

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { commandRoutes } from '../../deploy/command-routes.js';
-import { commandEngine } from '../../deploy/commands.js';
+import { commandEngine, commandSurroundings } from '../../deploy/commands.js';
 import { reportOf, statusOfHost } from '../../deploy/hosts/look.js';
 import { startReconciler } from '../../deploy/reconciler.js';
 import { serveRuntime } from '../../deploy/serve.js';
@@ -196,7 +196,13 @@ describe.skipIf(missing !== undefined)('a Swarm of three nodes as one host', () 
       command: releasePhase,
     };
     const host = await world.parts.hosts.get('prod');
-    await commandEngine(host).start({ ...spec, instance: { process: 'release', number: 1 } });
+    const { inSwarm } = await commandSurroundings(host, 'phase', {}, {});
+    expect(inSwarm).toBeDefined();
+    await commandEngine(host).start({
+      ...spec,
+      inSwarm: inSwarm!,
+      instance: { process: 'release', number: 1 },
+    });
     const left = (): Promise<string> =>
       manager.docker(['ps', '-aq', '--filter', 'label=slipway.process=release']);
     expect(await left()).not.toBe('');
