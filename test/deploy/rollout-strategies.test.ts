@@ -54,7 +54,7 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
     const entry = (await world.edge.edge.state()).apps.find((one) => one.app === app);
     expect(entry?.servers).toHaveLength(scale);
     expect(entry?.share).toBeUndefined();
-    const running = (await world.edge.haproxy.backends()).get(`${app}.localhost`) ?? [];
+    const running = await world.edge.edge.running(`${app}.localhost`);
     expect(running.map(({ name }) => name).sort()).toEqual(entry?.servers.map(({ name }) => name));
     expect(await world.get(app)).toEqual({ status: 200, body });
   };
@@ -326,6 +326,27 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
       await load.stop();
       expect(load.failures).toEqual([]);
       await isWhole('ended', 5, 1, 'odd');
+    });
+
+    it('has its share again after a restart of the edge', async () => {
+      const load = await deployed('back');
+      const deployment = await release('back', 'canary,percent=50,bake=10m');
+      const done = world.rollOut(deployment);
+      const canaryAnswers = async (): Promise<number> => {
+        const answers = await world.edge.edge.answers('back.localhost').catch(() => new Map());
+        return [...answers].find(([name]) => name.startsWith('v2-'))?.[1].answers ?? 0;
+      };
+      await until(async () => (await canaryAnswers()) > 0);
+      await load.stop();
+      await world.edge.kill();
+      await world.edge.start();
+      await until(async () => {
+        await world.get('back');
+        return (await canaryAnswers()) > 0;
+      });
+      await requestCancel(world, 'back', deployment.id, 'bob');
+      expect(await done).toMatchObject({ state: 'cancelled' });
+      await isWhole('back', 1, 1, 'even');
     });
 
     it('is ended right wherever its deployer was killed', async () => {
