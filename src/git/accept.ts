@@ -154,8 +154,9 @@ export class Acceptance {
   }
 
   async #refuseFrozen({ app, who }: ProposedPush, { force = false }: PushOptions): Promise<void> {
-    if (!force) return refuseFrozen(app, await this.#parts.apps.freeze(app));
-    if (who.may(app, 'admin')) return;
+    const freeze = await this.#parts.apps.freeze(app);
+    if (!force) return refuseFrozen(app, freeze);
+    if (freeze === undefined || who.may(app, 'admin')) return;
     throw new SlipwayError('forbidden', `deploying ${app} in a freeze needs the role admin`, {
       hint: 'push without -o force when the freeze is over, or ask an admin of the app',
     });
