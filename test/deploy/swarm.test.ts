@@ -208,6 +208,7 @@ describe.skipIf(missing !== undefined)('a Swarm of three nodes as one host', () 
       command: releasePhase,
     };
     const host = await world.parts.hosts.get('prod');
+    await host.target.pull(one);
     await commandEngine(host).start({ ...spec, instance: { process: 'release', number: 1 } });
     const left = (): Promise<string> =>
       manager.docker(['ps', '-aq', '--filter', 'label=slipway.process=release']);
