@@ -52,12 +52,20 @@ export function oneOffContainerName(platform: string, app: string, name: string)
   return `${app}.${name}.${platform}`;
 }
 
+/** Of the container that copies a volume, whose name is like that of a one-off command: `volume.482913`. */
+export const COPY_PREFIX = 'volume.';
+
 /** The network that all containers of the platform were on before each app had its own. Those of then stay there until they go. */
 export function networkName(platform: string): string {
   return `slipway-${platform}`;
 }
 
+/** On an engine. No app's name has a dot: so none is called as a network of a Swarm, whose manager may be a host of its own besides. */
 export function appNetworkName(platform: string, app: string): string {
+  return `${swarmNetworkName(platform, app)}.bridge`;
+}
+
+export function swarmNetworkName(platform: string, app: string): string {
   return `${networkName(platform)}-${app}`;
 }
 

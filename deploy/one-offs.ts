@@ -21,6 +21,7 @@ import { type Attached, converse } from './attached.js';
 import { commandEngine, commandSurroundings, withCommandEngine } from './commands.js';
 import { onHost } from './everywhere.js';
 import type { Host } from './hosts.js';
+import { COPY_PREFIX } from './names.js';
 import type { DeployerParts } from './parts.js';
 import { resize } from './targets/attach.js';
 import type { OneOff } from './targets/container.js';
@@ -183,7 +184,8 @@ export async function refuseMore(
     answer.status === 'fulfilled' ? answer.value : [],
   );
   const limit = config.limits.oneOffs;
-  if (found.filter(({ state }) => state !== 'exited' && state !== 'dead').length < limit) return;
+  const running = found.filter((one) => isCommand(one) && one.state !== 'exited' && one.state !== 'dead');
+  if (running.length < limit) return;
   throw new SlipwayError('conflict', `${app} runs ${limit} one-off commands, and no more at once`, {
     hint: `see slipway run:list -a ${app}, and run:stop; the operator raises it with SLIPWAY_LIMIT_ONE_OFFS`,
   });
@@ -313,8 +315,12 @@ async function findAll(
       );
     }),
   );
-  // What copies a volume is like a one-off, but nobody's command.
-  return { found: answers.flat().filter(({ name }) => name.startsWith('run.')), silent };
+  return { found: answers.flat().filter(isCommand), silent };
+}
+
+/** What copies a volume is like a one-off, but nobody's command. */
+function isCommand({ name }: OneOff): boolean {
+  return !name.startsWith(COPY_PREFIX);
 }
 
 async function viewOf({ hosts }: Pick<OneOffParts, 'hosts'>, one: OneOff): Promise<OneOffView> {

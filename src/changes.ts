@@ -138,8 +138,10 @@ function changesOf(
   if (only === undefined || now === undefined) return () => true;
   if (only === 'config')
     return ({ config }) => differingNames(configDifference(ledger, app, config, now.config)).length > 0;
-  const codeOf = ({ image, processes }: ReleaseWithOutcome): unknown => [
+  const codeOf = ({ image, releasePhase, cron, processes }: ReleaseWithOutcome): unknown => [
     image.digest,
+    releasePhase,
+    cron,
     processes.map(({ type, command, checks }) => [type, command, checks]),
   ];
   return (release) => !isDeepStrictEqual(codeOf(release), codeOf(now));

@@ -8,6 +8,7 @@ import type { Slots } from '../../src/build/slots.js';
 import type { Clock } from '../../src/clock.js';
 import { SlipwayError, toSlipwayError } from '../../src/errors.js';
 import type { CronEntry } from '../../src/model/cron.js';
+import { mountsOfAll, withContents } from '../../src/model/volume.js';
 import {
   type CronEnd,
   type CronPlace,
@@ -121,7 +122,7 @@ export async function beginRun(
   const known = (await runs.get(app, run.entry, run.id))?.place;
   if (known === undefined && isTooLate()) return undefined;
   const place = known ?? (await choosePlace(parts, run, signal));
-  const { releases } = await ledger.read(app);
+  const { releases, volumes } = await ledger.read(app);
   const release = releases.find(({ number }) => number === place.release);
   const entry = release?.cron?.find(({ name }) => name === run.entry);
   if (release === undefined || entry === undefined)
@@ -150,6 +151,7 @@ export async function beginRun(
       image,
       command: entry.command,
       hasTerminal: false,
+      mounts: withContents(volumes, app, mountsOfAll(release.processes)),
       by,
       isLookedFor: true,
     };

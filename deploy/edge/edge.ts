@@ -163,10 +163,10 @@ export class Edge {
     const { haproxy, file } = this.#parts;
     const { apps } = await file.read();
     if (apps.every(({ servers }) => servers.every(({ machine }) => machine === undefined))) return;
-    for (const [host, servers] of await haproxy.backends()) {
+    for (const [backend, servers] of await haproxy.backends()) {
       for (const { name, status, steadySeconds, sessions } of servers) {
         if (status.startsWith('DOWN') && steadySeconds >= CONNECTED_SECONDS && sessions > 0)
-          await haproxy.giveUp(host, name);
+          await haproxy.giveUp(backend, name);
       }
     }
   }

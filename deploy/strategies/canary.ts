@@ -57,7 +57,10 @@ async function bake(course: Course, started: readonly Container[], strategy: Can
       await sleep(Math.min(LOOK_MS, left), undefined, { signal });
       await stillOurs();
       await stillNewest();
-      answers.add(await parts.edge.answers(host));
+      const counted = await parts.edge.answers(host);
+      answers.add(counted);
+      // An edge that was restarted has the old release's servers only, until it is told.
+      if ([...names].some((name) => !counted.has(name))) await parts.edge.converge();
       if (isWorse(answers.canary, answers.stable, strategy.marginPercent))
         throw unhealthy(
           `the canary has ${answers.words}, which is more than ${strategy.marginPercent} % beyond`,

@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../../src/errors.js';
 import type { ReleaseImage } from '../../src/model/release.js';
-import { appNetworkName, LABELS, RELEASE_PHASE } from '../names.js';
+import { LABELS, RELEASE_PHASE, swarmNetworkName } from '../names.js';
 import type { Container, ContainerEvent, Inspection } from '../targets/container.js';
 import { DockerTarget, type TargetOptions } from '../targets/docker.js';
 import { type CallOptions, type Engine, statusOf } from '../targets/engine.js';
@@ -294,7 +294,7 @@ export class SwarmTarget implements Target {
   }
 
   #networkOf(app: string): string {
-    return appNetworkName(this.platform, app);
+    return swarmNetworkName(this.platform, app);
   }
 
   async #delete(doing: string, path: string, options: CallOptions): Promise<void> {

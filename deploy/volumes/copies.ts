@@ -18,6 +18,7 @@ import { whileItAnswers } from '../answering.js';
 import { type Attached, converse } from '../attached.js';
 import { onHost } from '../everywhere.js';
 import { type EngineHost, isEngine } from '../hosts.js';
+import { COPY_PREFIX } from '../names.js';
 import type { DeployerParts } from '../parts.js';
 import type { OpenContent } from '../targets/volume-archive.js';
 import { type BackupParts, fetchBackup, pushBackup, withScratch } from './backups.js';
@@ -211,7 +212,7 @@ async function openFor(
   { app, volume, who }: Asked,
   content: string,
 ): Promise<Opened> {
-  const name = `volume.${randomInt(100_000, 1_000_000)}`;
+  const name = `${COPY_PREFIX}${randomInt(100_000, 1_000_000)}`;
   const run = `${app}.${name}`;
   followed.add(run);
   try {

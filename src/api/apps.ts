@@ -164,7 +164,7 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
       }
       const { lock, volumes, settings } = await ledger.read(app);
       refuseLocked(app, lock);
-      const withVolumes = wish === 'remove';
+      const withVolumes = wish === 'remove' || settings.review !== undefined;
       await turns.take(app, async () => {
         const { review } = settings;
         // With its branch: else the same commit could not be pushed there again.

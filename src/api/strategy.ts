@@ -1,6 +1,7 @@
 /** How an app's releases are rolled out. What is set holds over what a commit declares, until it is unset. */
 import { z } from 'zod';
-import { BLUE_GREEN, checkStrategy, describeStrategy } from '../model/strategy.js';
+import { declaredBy, formed } from '../model/process.js';
+import { BLUE_GREEN, checkStrategy, describeStrategy, strategyFor } from '../model/strategy.js';
 import { newestStanding } from '../next-release.js';
 import type { Turns } from '../turns.js';
 import { described, text } from './described.js';
@@ -26,9 +27,12 @@ export function strategyRoutes(routes: Routes, tools: ApiTools, turns: Turns): v
   const { ledger, store } = tools;
   const view = async (app: string): Promise<StrategyView> => {
     const state = await ledger.read(app);
-    const declared = (await newestStanding(store, app, state))?.declaredStrategy;
+    const stands = await newestStanding(store, app, state);
+    const declared = stands?.declaredStrategy;
     const from = state.strategy !== undefined ? 'set' : declared !== undefined ? 'commit' : 'default';
-    return { strategy: describeStrategy(state.strategy ?? declared ?? BLUE_GREEN), from };
+    const processes = formed(declaredBy(stands?.processes ?? []), state.formation);
+    const next = strategyFor('deploy', state.strategy ?? declared, processes);
+    return { strategy: describeStrategy(next ?? BLUE_GREEN), from };
   };
 
   routes.add({

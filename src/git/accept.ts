@@ -81,12 +81,13 @@ export class Acceptance {
     }
   }
 
-  /** Accepts a commit as if it were pushed to the deploy branch, whatever that is at now. Throws `not_found` and `locked`. */
+  /** Accepts a commit as if it were pushed to the deploy branch, whatever that is at now. Throws `not_found` and `locked`, with `force` in no freeze. */
   async deploy({ app, who, commit, options, from }: DeployWish): Promise<Deployment> {
     const { apps, repositories } = this.#parts;
     const branch = await apps.deployBranch(app);
     if (branch === undefined) throw new SlipwayError('not_found', `there is no app ${JSON.stringify(app)}`);
     refuseLocked(app, await apps.lock(app));
+    if (options.force !== true) refuseFrozen(app, await apps.freeze(app));
     const deployment = await this.#turns.take(app, async () => {
       const oldOid = (await repositories.branch(app, branch)) ?? NO_OID;
       const ref = `refs/heads/${branch}`;
@@ -107,7 +108,10 @@ export class Acceptance {
     const options = parsePushOptions(push.options);
     const branch = await apps.deployBranch(push.app);
     const steps = {
-      deploy: (app: string, commit: string) => this.deploy({ app, who: push.who.name, commit, options }),
+      deploy: async (app: string, commit: string) => {
+        await this.#refuseFrozen({ ...push, app }, options);
+        return this.deploy({ app, who: push.who.name, commit, options });
+      },
       follow: (deployment: Deployment) => this.#follow(deployment, viewer),
     };
     if (isReviewPush(push, branch))
@@ -150,8 +154,9 @@ export class Acceptance {
   }
 
   async #refuseFrozen({ app, who }: ProposedPush, { force = false }: PushOptions): Promise<void> {
-    if (!force) return refuseFrozen(app, await this.#parts.apps.freeze(app));
-    if (who.may(app, 'admin')) return;
+    const freeze = await this.#parts.apps.freeze(app);
+    if (!force) return refuseFrozen(app, freeze);
+    if (freeze === undefined || who.may(app, 'admin')) return;
     throw new SlipwayError('forbidden', `deploying ${app} in a freeze needs the role admin`, {
       hint: 'push without -o force when the freeze is over, or ask an admin of the app',
     });

@@ -75,7 +75,8 @@ export class ReviewApps implements ReviewDirectory {
       const { ledger, repositories } = this.#parts;
       const app = reviewAppName({ of: parent, branch });
       const isOurs = (await ledger.appExists(app)) && isOf(parent, branch, await ledger.read(app));
-      if (isOurs) await destroyApp(this.#parts, app, who);
+      // Nobody would miss what is in its volumes, nor find it.
+      if (isOurs) await destroyApp(this.#parts, app, who, { withVolumes: true });
       if (await repositories.exists(parent)) await repositories.removeBranch(parent, branch);
       return isOurs ? app : undefined;
     });

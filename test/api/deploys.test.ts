@@ -63,6 +63,21 @@ describe('deploy', () => {
     expect(await platform.store.open('again')).toHaveLength(1);
   });
 
+  test('in a freeze is refused with the reason, as a push is', async () => {
+    await platform.createApp('frozen');
+    await platform.live('frozen');
+    // All of the week.
+    for (const week of ['Mon 00:00-Sun 12:00', 'Sun 06:00-Mon 06:00'])
+      await post('frozen', 'freezes', { week, reason: 'a sale' });
+    const { status, body } = await post('frozen', 'deploy');
+    expect([status, body.code, body.message]).toEqual([
+      423,
+      'locked',
+      expect.stringMatching(/^frozen is frozen until .* by admin: a sale$/),
+    ]);
+    expect(await platform.store.open('frozen')).toEqual([]);
+  });
+
   test('of an app that has nothing, of what is not there, and of a locked app is refused', async () => {
     await platform.createApp('empty');
     expect((await post('empty', 'deploy')).body).toMatchObject({ code: 'no_release' });

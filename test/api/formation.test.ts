@@ -325,6 +325,16 @@ describe('a strategy', () => {
     for (const wrong of ['yolo', 'rolling,batch=0', 7, undefined])
       expect((await put(wrong)).status, String(wrong)).toBe(400);
   });
+
+  test('of an app that writes a volume is recreate where nothing else was said', async () => {
+    await platform.createApp('kept');
+    const mounts = [{ volume: 'data', path: '/data' }];
+    await platform.live('kept', 'FROM a', [{ type: 'web', scale: 1, mounts }]);
+    const shown = await platform.call('GET', '/v1/apps/kept/strategy');
+    expect(shown.body).toEqual({ strategy: 'recreate', from: 'default' });
+    await call('POST', 'kept', 'restart');
+    expect(await newest('kept')).toMatchObject({ strategy: { name: 'recreate' } });
+  });
 });
 
 describe('where an app runs', () => {

@@ -330,6 +330,23 @@ describe('a rollback', () => {
     expect((await newest('past')).description).toBe('rollback to the config of v5');
   });
 
+  test('of only the code goes back to what ran by the clock, though the image is the same', async () => {
+    await platform.createApp('clock');
+    const cron = [{ name: 'nightly', schedule: '0 3 * * *', command: ['tidy'] }];
+    const { release } = await platform.live('clock', 'FROM a');
+    const { id, claim } = await platform.building('clock', 'FROM a');
+    const { number } = await platform.ledger.appendRelease(
+      'clock',
+      { ...release, cron, deploymentId: id },
+      'alice',
+    );
+    await platform.store.append('clock', id, { type: 'release', at: Date.now(), claim, number });
+    await platform.finish('clock', id, 'live');
+    await rollback('clock', { only: 'code' });
+    expect((await newest('clock')).description).toBe('rollback to the code of v1');
+    expect((await newest('clock')).cron).toBeUndefined();
+  });
+
   test('of only the config has the code and scale of today, and leaves pushes alone', async () => {
     const { now } = await changed('vars');
     const waiting = await platform.push('vars', 'FROM c');

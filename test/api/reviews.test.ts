@@ -35,7 +35,7 @@ test('destroying one removes its branch as well, so that the same commit can be 
   await platform.repositories.moveBranch('hello', 'review/x', undefined, commit);
   const path = '/v1/apps/hello-review-x?confirm=hello-review-x';
   const { status, body } = await platform.call('DELETE', path, { as: 'alice' });
-  expect([status, body]).toEqual([200, { name: 'hello-review-x', destroyed: true }]);
+  expect([status, body]).toEqual([200, { name: 'hello-review-x', destroyed: true, volumesLeft: [] }]);
   expect(await platform.ledger.appExists('hello-review-x')).toBe(false);
   expect(await platform.repositories.branch('hello', 'review/x')).toBeUndefined();
   expect(await platform.ledger.appExists('hello')).toBe(true);

@@ -7,8 +7,9 @@ import { CronClock } from '../../deploy/cron/clock.js';
 import type { CronParts } from '../../deploy/cron/run.js';
 import { Followed } from '../../deploy/followed.js';
 import { LABELS } from '../../deploy/names.js';
-import { stopOneOff, sweepOneOffs } from '../../deploy/one-offs.js';
+import { listOneOffs, stopOneOff, sweepOneOffs } from '../../deploy/one-offs.js';
 import type { CronEntry } from '../../src/model/cron.js';
+import type { ReleaseProcess } from '../../src/model/release.js';
 import { CronRuns, dueRunId } from '../../src/records/cron-runs.js';
 import { dockerMissing, TURN_TIMEOUT_MS } from '../support/docker.js';
 import { until } from '../support/until.js';
@@ -40,7 +41,6 @@ describe.skipIf(missing !== undefined)('cron', () => {
     apps += 1;
     app = `cron${String.fromCharCode(96 + apps)}`;
     await world.createApp(app);
-    now = Math.ceil(Date.now() / MINUTE) * MINUTE + 1000;
   });
   afterEach(async () => {
     for (const clock of opened.splice(0)) await clock.close();
@@ -77,10 +77,14 @@ describe.skipIf(missing !== undefined)('cron', () => {
     await once(process, 'exit');
     return `slipway-${process.pid}-1`;
   };
-  const live = async (cron: readonly CronEntry[]): Promise<void> => {
+  /** With the clock at the next full minute after that. */
+  const live = async (cron: readonly CronEntry[], processes?: ReleaseProcess[]): Promise<void> => {
     const image = await world.image({ script: server('one') });
-    const ended = await world.rollOut(await world.release(app, image, { cron }));
+    const wish = { cron, ...(processes === undefined ? {} : { processes }) };
+    const ended = await world.rollOut(await world.release(app, image, wish));
     expect(ended.state).toBe('live');
+    const { outcome } = (await world.ledger.read(app)).releases.at(-1)!;
+    now = (Math.floor(Date.parse(outcome!.at) / MINUTE) + 1) * MINUTE + 1000;
   };
   const outcomes = async (entry = 'job'): Promise<string[]> =>
     (await runs.list(app, entry)).map(({ id, end }) => `${id.slice(9, 13)} ${end?.outcome ?? 'running'}`);
@@ -129,6 +133,8 @@ describe.skipIf(missing !== undefined)('cron', () => {
       message: expect.stringContaining('job is still running'),
     });
     const { hosts, config } = world.parts;
+    const going = (await listOneOffs({ hosts }, app)).runs.map(({ name }) => name);
+    expect(going).toContain(`cron.job.${dueRunId(due() - MINUTE)}`);
     await stopOneOff({ hosts, config }, app, `cron.job.${dueRunId(due() - MINUTE)}`);
     await until(async () => (await outcomes()).includes(`${at(due() - MINUTE)} failed`));
   });
@@ -243,6 +249,17 @@ describe.skipIf(missing !== undefined)('cron', () => {
     ]);
     expect(await runs.log(app, 'job', run)).toBe('8080\n');
     await expect(clock.runNow(app, 'other', 'alice')).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it("has the app's volumes", async () => {
+    const mounts = [{ volume: 'data', path: '/data' }];
+    await live([minutely(sh('echo "by cron" > /data/note'))], [{ type: 'web', scale: 1, mounts }]);
+    const clock = deployer();
+    await clock.look();
+    await clock.idle();
+    expect(await outcomes()).toEqual([`${at(due())} ok`]);
+    const [web] = await world.containers(app);
+    expect((await world.target.execute(web?.id ?? '', ['cat', '/data/note'])).output).toBe('by cron');
   });
 
   it('says why it could not begin, and leaves nothing for the sweep', async () => {

@@ -328,6 +328,27 @@ describe.skipIf(missing !== undefined)('a rollout', () => {
       await isWhole('ended', 5, 1, 'odd');
     });
 
+    it('has its share again after a restart of the edge', async () => {
+      const load = await deployed('back');
+      const deployment = await release('back', 'canary,percent=50,bake=10m');
+      const done = world.rollOut(deployment);
+      const canaryAnswers = async (): Promise<number> => {
+        const answers = await world.edge.edge.answers('back.localhost').catch(() => new Map());
+        return [...answers].find(([name]) => name.startsWith('v2-'))?.[1].answers ?? 0;
+      };
+      await until(async () => (await canaryAnswers()) > 0);
+      await load.stop();
+      await world.edge.kill();
+      await world.edge.start();
+      await until(async () => {
+        await world.get('back');
+        return (await canaryAnswers()) > 0;
+      });
+      await requestCancel(world, 'back', deployment.id, 'bob');
+      expect(await done).toMatchObject({ state: 'cancelled' });
+      await isWhole('back', 1, 1, 'even');
+    });
+
     it('is ended right wherever its deployer was killed', async () => {
       const load = await deployed('flown');
       await killEverywhere('flown', 'canary,percent=30,bake=1s', 1, load);

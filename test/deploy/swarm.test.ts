@@ -8,6 +8,7 @@ import { commandEngine, commandSurroundings } from '../../deploy/commands.js';
 import { reportOf, statusOfHost } from '../../deploy/hosts/look.js';
 import { startReconciler } from '../../deploy/reconciler.js';
 import { serveRuntime } from '../../deploy/serve.js';
+import type { SwarmTarget } from '../../deploy/swarm/target.js';
 import { type Machine, type Machines, startMachines } from '../../platform/demo/machines.js';
 import { joinSwarm } from '../../platform/demo/swarm.js';
 import { DeployerClient } from '../../src/api/deployer-client.js';
@@ -183,6 +184,17 @@ describe.skipIf(missing !== undefined)('a Swarm of three nodes as one host', () 
     }
   });
 
+  it('has another network for an app than the engine of its manager has', async () => {
+    const { target } = await world.parts.hosts.get('prod');
+    const swarm = target as SwarmTarget;
+    const overlay = await swarm.ensureNetwork('both', {});
+    const { name: bridge } = await swarm.manager.ensureNetwork('both');
+    expect(await swarm.ensureNetwork('both', {})).toBe(overlay);
+    const drivers = await manager.docker(['network', 'inspect', '-f', '{{.Driver}}', overlay, bridge]);
+    expect(drivers.split('\n')).toEqual(['overlay', 'bridge']);
+    await manager.docker(['network', 'rm', overlay, bridge]);
+  });
+
   it('removes what a killed release phase has left on the manager', async () => {
     await world.createApp('phase');
     const releasePhase = ['/bin/sh', '-c', 'exec sleep 1000'];
@@ -196,6 +208,7 @@ describe.skipIf(missing !== undefined)('a Swarm of three nodes as one host', () 
       command: releasePhase,
     };
     const host = await world.parts.hosts.get('prod');
+    await host.target.pull(one);
     const { inSwarm } = await commandSurroundings(host, 'phase', {}, {});
     expect(inSwarm).toBeDefined();
     await commandEngine(host).start({

@@ -171,13 +171,13 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
     );
     const networks = (await target.networks()).map(({ name }) => name);
     for (const app of names)
-      expect(networks.filter((name) => name === `slipway-testtest-${app}`)).toHaveLength(1);
+      expect(networks.filter((name) => name === `slipway-testtest-${app}.bridge`)).toHaveLength(1);
     const blocks = await docker.docker([
       'network',
       'inspect',
       '-f',
       '{{index .Labels "slipway.block"}}',
-      ...names.map((app) => `slipway-testtest-${app}`),
+      ...names.map((app) => `slipway-testtest-${app}.bridge`),
     ]);
     // A block of the tests' engine has room for two.
     expect(new Set(blocks.split('\n')).size).toBeLessThan(names.length);
@@ -186,7 +186,7 @@ describe.skipIf(missing !== undefined)('a Docker Engine as a target', () => {
 
   it('removes a network only when no container is on it, not even one that has stopped', async () => {
     const only = await start({ script: 'exit 0' }, { app: 'leaving' });
-    const network = { name: 'slipway-testtest-leaving' };
+    const network = { name: 'slipway-testtest-leaving.bridge' };
     await target.wait(only.id, {});
     expect(await target.removeNetwork(network)).toBe(false);
     await target.remove(only.id);

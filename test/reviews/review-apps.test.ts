@@ -4,6 +4,7 @@ import { homePaths, loadConfig } from '../../src/config.js';
 import { appDirectory } from '../../src/ledger/app-directory.js';
 import { Ledger } from '../../src/ledger/ledger.js';
 import { Vault } from '../../src/ledger/vault.js';
+import { changeVolumes, withVolumes } from '../../src/ledger/volume-settings.js';
 import { createLogger } from '../../src/log.js';
 import { ReviewApps } from '../../src/reviews/review-apps.js';
 import { type Build, endAs, goLive, Platform } from '../git/support/platform.js';
@@ -158,13 +159,18 @@ describe('a push to review/…', () => {
 });
 
 describe('a review app ends', () => {
-  it('with its branch', async () => {
+  it('with its branch and its volumes', async () => {
     await tree.commit({ Dockerfile: 'FROM b\n' });
     await review('login');
+    const { volumes } = await changeVolumes(ledger, 'shop-review-login', 'ada', 'create data', (now) =>
+      withVolumes(now, ['data'], 'local', { at: '2026-01-01', by: 'ada' }),
+    );
     const { exitCode, text } = await platform.push(tree, 'shop', 'slipway', '--delete', 'review/login');
     expect([exitCode, text]).toEqual([0, expect.stringContaining('Destroyed shop-review-login')]);
     expect(await ledger.listApps()).toEqual(['shop']);
     expect(await branches()).toEqual(['main']);
+    const [ended] = await ledger.listDestroyed('shop-review-login');
+    expect(ended?.volumes).toEqual({ volumes: {}, removed: [volumes.volumes.data?.content] });
     // And may begin again, with a history of its own.
     expect((await review('login')).exitCode).toBe(0);
     expect((await ledger.read('shop-review-login')).releases).toHaveLength(1);
