@@ -81,12 +81,14 @@ export class Acceptance {
     }
   }
 
-  /** Accepts a commit as if it were pushed to the deploy branch, whatever that is at now. Throws `not_found` and `locked`. */
+  /** Accepts a commit as if it were pushed to the deploy branch, whatever that is at now. Throws `not_found` and `locked`, also in a freeze. */
   async deploy({ app, who, commit, options, from }: DeployWish): Promise<Deployment> {
     const { apps, repositories } = this.#parts;
     const branch = await apps.deployBranch(app);
     if (branch === undefined) throw new SlipwayError('not_found', `there is no app ${JSON.stringify(app)}`);
     refuseLocked(app, await apps.lock(app));
+    // Only a push forces it, whose pusher has been asked for the right: this app is one that comes from the same repository.
+    if (!options.force) refuseFrozen(app, await apps.freeze(app));
     const deployment = await this.#turns.take(app, async () => {
       const oldOid = (await repositories.branch(app, branch)) ?? NO_OID;
       const ref = `refs/heads/${branch}`;
