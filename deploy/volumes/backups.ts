@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { BackupView, VolumeCopy } from '../../src/api/volume-views.js';
 import { SlipwayError } from '../../src/errors.js';
 import { belongsToTheLiving, ownMark } from '../../src/living.js';
+import { backupRepository } from '../../src/model/image-repository.js';
 import { artifactManifest } from '../../src/registry/artifact.js';
 import type { RegistryClient } from '../../src/registry/client.js';
 import { asDigest, type Descriptor } from '../../src/registry/image.js';
@@ -144,7 +145,7 @@ async function backupAt(
 }
 
 function placeOf({ registry }: Pick<BackupParts['config'], 'registry'>, app: string, volume: string): Place {
-  return { registry: registry.host, repository: `volumes/${app}/${volume}` };
+  return { registry: registry.host, repository: backupRepository(app, volume) };
 }
 
 /** What a deployer that was killed has left of copies on their way. */

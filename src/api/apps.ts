@@ -145,7 +145,8 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
     method: 'DELETE',
     path: '/apps/:app',
     summary: 'Destroy an app',
-    description: 'Its containers stop, its images go. Repository and records stay for a week.',
+    description:
+      'Its containers stop, its images go, and so do its review apps. Repository and records stay for a week.',
     tag: 'Apps',
     access: 'admin',
     query: z.object({
@@ -168,8 +169,9 @@ export function appRoutes(routes: Routes, tools: ApiTools, turns: Turns): void {
       await turns.take(app, async () => {
         const { review } = settings;
         // With its branch: else the same commit could not be pushed there again.
-        if (review !== undefined) await tools.reviews.close(review.of, review.branch, who.name);
-        else await destroyApp(tools, app, who.name, { withVolumes });
+        if (review !== undefined) return tools.reviews.close(review.of, review.branch, who.name);
+        await tools.reviews.closeAll(app, who.name);
+        return destroyApp(tools, app, who.name, { withVolumes });
       });
       const left = Object.entries(withVolumes ? {} : volumes.volumes);
       return {

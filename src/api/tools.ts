@@ -29,7 +29,7 @@ export interface ApiTools extends ChangeTools {
   readonly deployer: DeployerClient;
   readonly retention: RetentionParts;
   readonly deploys: DeployTools;
-  readonly reviews: Pick<ReviewDirectory, 'close'>;
+  readonly reviews: Pick<ReviewDirectory, 'close' | 'closeAll'>;
 }
 
 const identities = new WeakMap<FastifyRequest, Identity>();

@@ -12,7 +12,7 @@ import { formatReference, type ImageReference } from '../registry/reference.js';
 /** Throws `registry_denied` for an image that the build may not read. */
 export type ImagePolicy = (reference: ImageReference) => void;
 
-/** An app reads what its operator's registries hold, but no other app's images and no other service of this machine. */
+/** An app reads what its operator's registries hold, but neither other apps' images nor what was in volumes, and no other service of this machine. */
 export function appImagePolicy(
   config: Pick<Config, 'registry' | 'mirrors' | 'insecureRegistries'>,
   app: string,

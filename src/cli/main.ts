@@ -127,7 +127,10 @@ export async function main(argv: readonly string[], surroundings: Surroundings):
       );
       return EXIT.done;
     }
-    if (command.onlyHere && surroundings.env.SLIPWAY_SSH)
+    const { onlyHere = false } = command;
+    const isHere =
+      typeof onlyHere === 'function' ? onlyHere({ args: positionals, options: values }) : onlyHere;
+    if (isHere && surroundings.env.SLIPWAY_SSH)
       throw new UsageError(
         `${command.name} works with what is on your machine`,
         `run it there: slipway ${command.name}`,

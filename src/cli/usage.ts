@@ -47,8 +47,8 @@ export interface Command {
   readonly ofApp?: false;
   /** Its arguments are a command with options of its own: what to do when those are taken for ours. */
   readonly takesCommand?: true;
-  /** It is about files or settings of the machine that it runs on: nothing to ask for by SSH. */
-  readonly onlyHere?: true;
+  /** It is about files or settings of the machine that it runs on, at least when it says so: nothing to ask for by SSH. */
+  readonly onlyHere?: true | ((asked: Pick<Invocation, 'args' | 'options'>) => boolean);
   /** How many arguments it takes. */
   readonly args: { readonly min: number; readonly max: number };
   /** An `ExitCode`, or that of the command which it ran. */

@@ -56,6 +56,8 @@ export interface ReviewDirectory {
   settle(app: string, branch: string, commit: string): Promise<void>;
   /** Destroys the branch's app, and the branch. Undefined when there was no such app. */
   close(app: string, branch: string, who: string): Promise<string | undefined>;
+  /** Destroys those of all its branches: `app` itself is to go. */
+  closeAll(app: string, who: string): Promise<void>;
 }
 
 /** An app that comes from the repository of another one. */

@@ -192,18 +192,24 @@ class Outbox {
       this.#waiting.delete(delivery.id);
       return;
     }
-    const letter = await letterFor(this.#parts, app, delivery, deployment);
+    // Neither at once again, nor for ever: whoever made it so may be no operator.
+    const letter = await letterFor(this.#parts, app, delivery, deployment).catch((error: unknown) => {
+      this.#parts.log.error({ err: error, app, target: delivery.target }, 'a message cannot be written');
+      return { error: 'Slipway could not write it; the operator finds why in its log', ms: 0 };
+    });
     const overtaken = this.#isOvertaken(delivery, deployment);
     const pointless =
       'pointless' in letter ? letter.pointless : overtaken ? 'it has ended meanwhile' : undefined;
     const answer: Answer =
       'pointless' in letter || pointless !== undefined
         ? { error: pointless ?? '', ms: 0 }
-        : await send(letter, {
-            allowed,
-            signal: this.#signal,
-            ...(timeoutMs === undefined ? {} : { timeoutMs }),
-          });
+        : 'error' in letter
+          ? letter
+          : await send(letter, {
+              allowed,
+              signal: this.#signal,
+              ...(timeoutMs === undefined ? {} : { timeoutMs }),
+            });
     // Stopped in the middle: it is due as before.
     if (this.#signal.aborted && answer.error !== undefined) return;
     const tried = this.#tried(delivery, answer, pointless !== undefined);

@@ -82,6 +82,11 @@ export class ReviewApps implements ReviewDirectory {
     });
   }
 
+  /** Before the app itself goes: whoever makes one of its name has nothing to do with these, which have its config. */
+  async closeAll(parent: string, who: string): Promise<void> {
+    for (const branch of await this.#branches(parent)) await this.close(parent, branch, who);
+  }
+
   /**
    * Once in a while: branches follow what their apps run, whoever pushed and did not wait; apps go that were not deployed for long, or
    * whose parent has gone.
@@ -122,10 +127,8 @@ export class ReviewApps implements ReviewDirectory {
   }
 
   async #checkRoom(parent: string): Promise<void> {
-    const { ledger, config } = this.#parts;
-    const names = (await ledger.listApps()).filter((name) => name.startsWith(`${parent}-review-`));
-    const states = await Promise.all(names.map((name) => ledger.read(name)));
-    const count = states.filter(({ settings }) => settings.review?.of === parent).length;
+    const { config } = this.#parts;
+    const count = (await this.#branches(parent)).length;
     if (count < config.reviewApps) return;
     throw new SlipwayError(
       'too_large',
@@ -134,6 +137,14 @@ export class ReviewApps implements ReviewDirectory {
         hint: 'delete a branch that is not needed any more: git push slipway --delete review/NAME; the operator sets SLIPWAY_REVIEW_APPS',
       },
     );
+  }
+
+  /** Those that have an app. */
+  async #branches(parent: string): Promise<string[]> {
+    const { ledger } = this.#parts;
+    const names = (await ledger.listApps()).filter((name) => name.startsWith(`${parent}-review-`));
+    const states = await Promise.all(names.map((name) => ledger.read(name)));
+    return states.flatMap(({ settings: { review } }) => (review?.of === parent ? [review.branch] : []));
   }
 
   /** Config, scale, limits and hosts of its first release. */

@@ -40,3 +40,16 @@ test('destroying one removes its branch as well, so that the same commit can be 
   expect(await platform.repositories.branch('hello', 'review/x')).toBeUndefined();
   expect(await platform.ledger.appExists('hello')).toBe(true);
 });
+
+test('an app takes its review apps along: who makes one of its name gets none of them, nor the config that they have', async () => {
+  await platform.createApp('heir');
+  const review = { of: 'heir', branch: 'review/x' };
+  await platform.ledger.createApp('heir-review-x', { deployBranch: 'main', review }, 'ada');
+  await platform.ledger.setConfig('heir-review-x', { SECRET: 'old' }, 'ada');
+  await platform.createApp('heir-review-y');
+  expect((await platform.call('DELETE', '/v1/apps/heir?confirm=heir')).status).toBe(200);
+  await platform.createApp('heir');
+  expect((await platform.call('GET', '/v1/apps/heir-review-x/config')).status).toBe(404);
+  // Only called like one.
+  expect(await platform.ledger.appExists('heir-review-y')).toBe(true);
+});

@@ -404,6 +404,11 @@ describe('a build that cannot be', () => {
       { code: 'registry_denied', where: 'Dockerfile:1', message: /may not be read from localhost:1/ },
     ],
     [
+      'what a volume of an app held',
+      dockerfile('FROM volumes/other/data'),
+      { code: 'registry_denied', where: 'Dockerfile:1', message: /belongs to another app/ },
+    ],
+    [
       "another app's image, also by the mirror's name",
       dockerfile('FROM apps/other'),
       { code: 'registry_denied', where: 'Dockerfile:1', message: /belongs to another app/ },

@@ -143,3 +143,15 @@ test('what cannot be meant is said before anything is asked', async () => {
   ])
     expect(await run(...argv)).toMatchObject({ code: 2 });
 });
+
+test('by SSH neither writes nor reads a file: it would be one of the platform', async () => {
+  terminal.env = { ...terminal.env, SLIPWAY_SSH: '1' };
+  const { wishes } = copies(Buffer.from('data'));
+  const file = join(directory, 'data.tar.gz');
+  const refused = { code: 2, err: expect.stringContaining('works with what is on your machine') };
+  expect(await run('volumes:backup', 'data', file)).toMatchObject(refused);
+  expect(await readdir(directory)).toEqual([]);
+  await writeFile(file, 'x');
+  expect(await run('volumes:restore', 'data', file)).toMatchObject(refused);
+  expect(wishes).toEqual([]);
+});

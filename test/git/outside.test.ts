@@ -87,6 +87,19 @@ describe('a commit from elsewhere', () => {
     expect(await leftovers()).toEqual([]);
   });
 
+  it('is theirs: what only the app’s own repository has, such as its ledger, is not had by its id', async () => {
+    const gitDir = repositories.path('shop');
+    const tree = await git.text(['hash-object', '-t', 'tree', '-w', '--stdin'], { gitDir, input: '' });
+    const as = ['-c', 'user.name=ada', '-c', 'user.email=ada@localhost'];
+    const ledger = await git.text([...as, 'commit-tree', tree, '-m', 'create shop'], { gitDir });
+    await git.run(['update-ref', 'refs/slipway/ledger', ledger], { gitDir });
+    const remote = await serve();
+    await expect(outside().fetch('shop', { remote, ref: ledger }, never)).rejects.toMatchObject({
+      code: 'context_invalid',
+      message: expect.stringContaining(ledger),
+    });
+  });
+
   it('is limited in its size', async () => {
     await commitFiles(work, { large: 'x'.repeat(1_000_000) });
     const remote = await serve();

@@ -297,6 +297,20 @@ describe('a commit status', () => {
     },
   );
 
+  it('that cannot be written is tried again as one that does not arrive, and given up', async () => {
+    const wanted = {
+      forge: 'gitlab',
+      remote: 'https://gitlab.example.com/%zz/shop.git',
+      branch: 'main',
+    } as const;
+    const { webhook } = await addWebhook(ledger, APP, { ...wanted, reports: true }, 'alice');
+    await setGitToken(ledger, APP, 'gitlab.example.com', 'sesame', 'alice');
+    notifier();
+    await accepted(webhook.id);
+    await settled(1);
+    expect(await deliveries()).toMatchObject([{ state: 'given up', attempts: 3 }]);
+  });
+
   it('says nothing of deployments that came otherwise, and never that one is under way that has ended', async () => {
     const webhook = await report('github');
     receiver.replies = [500];

@@ -172,7 +172,15 @@ describe.skipIf(missing !== undefined)('a command', () => {
   });
 
   it('that is about one’s own machine says so', async () => {
-    for (const command of ['login http://127.0.0.1:1', 'build .', 'restore /'])
+    for (const command of [
+      'login http://127.0.0.1:1',
+      'build .',
+      'restore /',
+      'certs:add a.pem b.pem',
+      'volumes:backup data a.tar.gz',
+      'volumes:backup data',
+      'volumes:restore data a.tar.gz',
+    ])
       expect(await platform.run('dave', command)).toMatchObject({
         code: 2,
         err: expect.stringContaining('works with what is on your machine'),

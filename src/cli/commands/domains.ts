@@ -139,6 +139,7 @@ const addCert: Command = {
   help: `Serve an app's domains over HTTPS with this certificate. HTTP is sent on to HTTPS from then on.
 CERT is a PEM file with the certificate and those that it was signed by, KEY one with its private key.`,
   examples: ['slipway certs:add fullchain.pem privkey.pem -a hello'],
+  onlyHere: true,
   args: { min: 2, max: 2 },
   async run(invocation) {
     const [certificate = '', key = ''] = await Promise.all(invocation.args.map(readPem));

@@ -126,6 +126,7 @@ those that may write it are stopped until the copy is done.`,
     registry: { type: 'boolean', help: 'into the registry; see volumes:backups' },
     stop: { type: 'boolean', help: 'stop the processes that may write it meanwhile' },
   },
+  onlyHere: ({ options }) => !options.registry,
   async run(invocation) {
     const [name = '', given] = invocation.args;
     const { registry, stop } = invocation.options;
@@ -171,6 +172,7 @@ there is kept until the next restore: volumes:exchange puts it back.`,
     'no-exchange': { type: 'boolean', help: 'leave it beside the volume' },
     detach: DETACH,
   },
+  onlyHere: ({ args }) => args.length > 1,
   async run(invocation) {
     const [name = '', file] = invocation.args;
     const { from, sha256, 'no-exchange': keep } = invocation.options;

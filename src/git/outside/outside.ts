@@ -74,8 +74,10 @@ export class OutsideRepositories {
     }, MEASURE_MS);
     try {
       await git.run(['init', '--quiet', '--bare', '--template=', '--', fetched]);
-      // What the app has already is not sent again.
-      await writeFile(join(fetched, 'objects', 'info', 'alternates'), `${join(gitDir, 'objects')}\n`);
+      // What the app has already is not sent again. But a commit that is named by its id has to come from there: beside the app's
+      // sources lies its ledger.
+      if (!isCommit(ref))
+        await writeFile(join(fetched, 'objects', 'info', 'alternates'), `${join(gitDir, 'objects')}\n`);
       const commit = await calls.fetchHistory(fetched, ref);
       if ((await diskUsage(fetched)) > maxBytes) throw tooLarge(remote, maxBytes);
       await this.#take(remote, { fetched, gitDir, commit }, signal);
