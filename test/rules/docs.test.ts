@@ -7,7 +7,7 @@ const PAGES = readdirSync('docs')
   .filter((name) => name.endsWith('.md'))
   .map((name) => `docs/${name}`);
 const ALL = ['README.md', 'SECURITY.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...PAGES];
-const FENCE = /^```[^]*?^```$/gm;
+const FENCE = /^```.*?^```$/gms;
 
 const read = (path: string): string => readFileSync(path, 'utf8');
 
@@ -18,7 +18,11 @@ it('are all in the index, once', () => {
 });
 
 it.each(ALL)('%s links to files and headings that are there', (path) => {
-  const links = [...read(path).replace(FENCE, '').matchAll(/\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)/g)];
+  const links = [
+    ...read(path)
+      .replace(FENCE, '')
+      .matchAll(/\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)/g),
+  ];
   const dead = links.filter(([, to = '', heading]) => {
     const target = to === '' ? path : join(dirname(path), to);
     if (!existsSync(target)) return true;
