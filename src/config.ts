@@ -128,7 +128,7 @@ const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
 const DAY_MS = 24 * 60 * 60_000;
 
-/** Docs: README, "Settings". Each can be overridden by `SLIPWAY_LIMIT_<NAME>`, for example SLIPWAY_LIMIT_STEP_TIMEOUT_MS. */
+/** Docs: docs/settings.md. Each can be overridden by `SLIPWAY_LIMIT_<NAME>`, for example SLIPWAY_LIMIT_STEP_TIMEOUT_MS. */
 export const DEFAULT_LIMITS: Limits = {
   packBytes: 512 * MiB,
   refsPerPush: 100,

@@ -55,7 +55,7 @@ export interface Command {
   run(invocation: Invocation): Promise<number>;
 }
 
-/** Documented in the README. A script can tell them apart. */
+/** Documented in docs/commands.md. A script can tell them apart. */
 export const EXIT = {
   done: 0,
   failed: 1,
