@@ -120,7 +120,7 @@ describe('apps', () => {
     expect([code, out]).toEqual([0, 'destroyed first\n']);
     expect(await platform.ledger.appExists('first')).toBe(false);
     const json = await terminal.run(['apps:destroy', 'second', '--confirm', 'second', '--json']);
-    expect(json.json).toEqual({ name: 'second', destroyed: true });
+    expect(json.json).toEqual({ name: 'second', destroyed: true, volumesLeft: [] });
   });
 });
 
