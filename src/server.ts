@@ -132,7 +132,7 @@ export function buildServer(
         takeSession(tools.config, request);
       });
       const routes = new Routes(api, tools, await rateLimits(api, tools.config.limits), table);
-      letGoOfRevoked(api, tools.platform, times.revokedMs);
+      letGoOfRevoked(api, tools, times.revokedMs);
       limitBodyTime(api, times.bodyMs);
       const turns = new Turns();
       appRoutes(routes, tools, turns);

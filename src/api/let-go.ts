@@ -1,20 +1,24 @@
 /**
- * Requests that last: a log that is followed, a command that somebody is attached to. They were let in by a token; when it is
- * revoked, they end as well.
+ * Requests that last: a log that is followed, a command that somebody is attached to. They were let in by a token for what its
+ * person might do; when the token is revoked, or the right is taken away, they end as well.
  */
 import type { FastifyInstance } from 'fastify';
-import type { PlatformLedger } from '../ledger/platform.js';
-import { tokenOf } from './tools.js';
+import { toSlipwayError } from '../errors.js';
+import type { Identity } from '../ledger/platform.js';
+import type { RouteAccess } from './route.js';
+import { type ApiTools, authorize, tokenOf } from './tools.js';
 
 interface Lasting {
   readonly token: string;
+  readonly access: RouteAccess | undefined;
+  readonly app: string | undefined;
   cut(): void;
 }
 
 /** Looks every `everyMs` at the requests of `api` that have not ended. */
 export function letGoOfRevoked(
   api: FastifyInstance,
-  platform: Pick<PlatformLedger, 'identify'>,
+  { platform, ledger }: Pick<ApiTools, 'platform' | 'ledger'>,
   everyMs: number,
 ): void {
   const open = new Set<Lasting>();
@@ -22,7 +26,9 @@ export function letGoOfRevoked(
     const token = tokenOf(request);
     if (token === undefined) return;
     const { socket } = request.raw;
-    const one = { token, cut: () => void socket.destroy() };
+    const { app } = request.params as { readonly app?: string };
+    const { described } = request.routeOptions.config;
+    const one = { token, access: described?.access, app, cut: () => void socket.destroy() };
     const forget = (): void => {
       open.delete(one);
       socket.off('close', forget);
@@ -35,13 +41,19 @@ export function letGoOfRevoked(
   const look = async (): Promise<void> => {
     const tokens = new Set([...open].map(({ token }) => token));
     for (const token of tokens) {
+      const identity = await platform.identify(token).catch(() => 'unknown' as const);
       // What cannot be read now says nothing about the token.
-      const isValid = await platform.identify(token).then(
-        (identity) => identity !== undefined,
-        () => true,
-      );
-      if (!isValid) for (const one of open) if (one.token === token) one.cut();
+      if (identity === 'unknown') continue;
+      for (const one of open) if (one.token === token && !(await mayStill(identity, one))) one.cut();
     }
+  };
+  const mayStill = async (identity: Identity | undefined, { access, app }: Lasting): Promise<boolean> => {
+    if (identity === undefined) return false;
+    if (access === undefined || access === 'public') return true;
+    return authorize(ledger, identity, access, app).then(
+      () => true,
+      (thrown: unknown) => !['forbidden', 'not_found'].includes(toSlipwayError(thrown).code),
+    );
   };
   const timer = setInterval(() => void look(), everyMs).unref();
   api.addHook('onClose', async () => clearInterval(timer));

@@ -1,4 +1,4 @@
-/** What was opened with a token ends when the token does. */
+/** What was opened with a token ends when the token does, or what its person may do. */
 import { get, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Platform } from './support/platform.js';
@@ -9,7 +9,6 @@ beforeAll(async () => {
   platform = await Platform.start();
   await platform.createApp('hello');
   await platform.platform.people.addUser('dave', { administrator: false, mayCreateApps: false }, 'op');
-  await platform.platform.people.setRole('hello', 'dave', 'viewer', 'op');
 });
 afterAll(() => platform.stop());
 
@@ -33,9 +32,11 @@ async function follow(token: string): Promise<{ readonly ended: Promise<string> 
 
 test.each([
   ['a token is revoked', async (id: string) => platform.platform.tokens.revoke(id, 'op')],
+  ['a role is taken away', async () => platform.platform.people.setRole('hello', 'dave', undefined, 'op')],
   ['a user is removed', async () => platform.platform.people.removeUser('dave', 'op')],
 ])('a followed log is cut when %s, and that of others is not', async (_, end) => {
-  const { tokens } = platform.platform;
+  const { tokens, people } = platform.platform;
+  await people.setRole('hello', 'dave', 'viewer', 'op');
   const { id, token } = await tokens.create({ ...whole, name: 'dave', ofUser: true });
   const { ended } = await follow(token);
   const other = await follow(platform.token('admin'));
