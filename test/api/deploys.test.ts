@@ -96,16 +96,6 @@ describe('deploy', () => {
     expect(await platform.store.open('empty')).toEqual([]);
   });
 
-  test('is refused in a freeze as a push is', async () => {
-    await platform.createApp('frozen');
-    await platform.live('frozen');
-    for (const week of ['Mon 00:00-Fri 00:00', 'Thu 00:00-Tue 00:00'])
-      await platform.ledger.addFreeze('frozen', { week, timeZone: 'UTC', reason: 'a sale' }, 'ops');
-    const { body } = await post('frozen', 'deploy');
-    expect(body).toMatchObject({ code: 'locked', message: expect.stringContaining('a sale') });
-    expect(await platform.store.open('frozen')).toEqual([]);
-  });
-
   test('never takes the ledger for a source, which lies in the same repository', async () => {
     await platform.createApp('hidden');
     await platform.call('PATCH', '/v1/apps/hidden/config', { body: { SECRET: 'hunter2' } });
