@@ -47,6 +47,8 @@ describe('every route', () => {
       'GET /healthz',
       'GET /metrics',
       'GET /readyz',
+      // By its signature.
+      'POST /hooks/:app/:id',
       'POST /session',
     ]);
   });

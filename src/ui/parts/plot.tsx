@@ -116,7 +116,8 @@ function ceiling(value: number): number {
 }
 
 function useWidth(frame: { readonly current: HTMLElement | null }): number {
-  const [width, setWidth] = useState(400);
+  // Wider than a telephone it would be a page that scrolls sideways, for as long as nobody has looked.
+  const [width, setWidth] = useState(0);
   useEffect(() => {
     if (frame.current === null) return undefined;
     const observer = new ResizeObserver(([entry]) => {
