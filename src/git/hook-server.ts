@@ -9,7 +9,8 @@ import { dirname } from 'node:path';
 import { describeError, toSlipwayError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { BAND_ACCEPTED, BAND_LOG, BAND_REPORT, PUSH_ID_VARIABLE, SOCKET_VARIABLE } from './hook-protocol.js';
-import { FLUSH, MAX_PAYLOAD_BYTES, PacketParser, packet } from './pkt-line.js';
+import { readRequest } from './packet-request.js';
+import { FLUSH, MAX_PAYLOAD_BYTES, packet } from './pkt-line.js';
 import type { AdmittedPush, ProposedPush, PushViewer } from './push.js';
 import { type RefUpdate, refuse, reportLines, type Verdict } from './verdict.js';
 
@@ -92,32 +93,14 @@ export class HookServer {
     this.#sockets.add(socket);
     socket.on('error', () => {});
     socket.on('close', () => this.#sockets.delete(socket));
-    socket.setTimeout(this.#options.requestTimeoutMs ?? 10_000, () => socket.destroy());
-    const parser = new PacketParser();
-    const lines: string[] = [];
-    let bytes = 0;
-    const onData = (chunk: Buffer): void => {
-      bytes += chunk.length;
-      try {
-        if (bytes > MAX_REQUEST_BYTES) throw new Error('the request is too large');
-        for (const frame of parser.push(chunk)) {
-          if (frame !== null) {
-            lines.push(frame.toString('utf8'));
-            continue;
-          }
-          socket.off('data', onData);
-          socket.setTimeout(0);
-          // Keep reading, or the end of the connection would not be noticed.
-          socket.resume();
-          void this.#answer(socket, this.#understand(lines));
-          return;
-        }
-      } catch (error) {
-        this.#options.log.warn({ err: error }, 'hook request');
-        socket.destroy();
-      }
+    const limits = { bytes: MAX_REQUEST_BYTES, timeoutMs: this.#options.requestTimeoutMs ?? 10_000 };
+    const onLines = (lines: readonly string[]): void => {
+      const push = this.#understand(lines);
+      // Keep reading, or the end of the connection would not be noticed.
+      socket.resume();
+      void this.#answer(socket, push);
     };
-    socket.on('data', onData);
+    readRequest(socket, limits, onLines, (err) => this.#options.log.warn({ err }, 'hook request'));
   }
 
   /** Throws when the request is not one of our hook's. */

@@ -25,8 +25,6 @@ export type Strategy =
       readonly marginPercent: number;
     };
 
-export type StrategyName = Strategy['name'];
-
 export const BLUE_GREEN: Strategy = { name: 'blue-green' };
 
 /** Why a text is not a strategy, to be completed with where it stood. */

@@ -10,6 +10,7 @@ import { PassThrough, Writable } from 'node:stream';
 import type { Limits } from '../config.js';
 import { describeError, SlipwayError, toSlipwayError } from '../errors.js';
 import { grantAccess } from '../git/access.js';
+import { readRequest } from '../git/packet-request.js';
 import { FLUSH, MAX_PAYLOAD_BYTES, PacketParser, packet } from '../git/pkt-line.js';
 import type { AppDirectory } from '../git/push.js';
 import type { GitServices } from '../git/services.js';
@@ -111,37 +112,14 @@ export class SshDoor {
     this.#sockets.add(socket);
     socket.on('error', () => {});
     socket.on('close', () => this.#sockets.delete(socket));
-    socket.setTimeout(this.#times.requestMs, () => socket.destroy());
-    const parser = new PacketParser();
-    const lines: string[] = [];
-    let bytes = 0;
-    const onData = (chunk: Buffer): void => {
-      bytes += chunk.length;
-      try {
-        if (bytes > MAX_REQUEST_BYTES) throw new Error('the request is too large');
-        // A caller sends nothing behind its request before it is asked to.
-        for (const frame of parser.push(chunk)) {
-          if (frame !== null) {
-            lines.push(frame.toString('utf8'));
-            continue;
-          }
-          socket.off('data', onData);
-          socket.setTimeout(0);
-          void this.#answer(socket, lines).catch((error: unknown) => {
-            this.#parts.log.warn({ err: error }, 'ssh request');
-            socket.destroy();
-          });
-          return;
-        }
-      } catch (error) {
-        this.#parts.log.warn({ err: error }, 'ssh request');
+    const limits = { bytes: MAX_REQUEST_BYTES, timeoutMs: this.#times.requestMs };
+    const onFault = (err: unknown): void => this.#parts.log.warn({ err }, 'ssh request');
+    const onLines = (lines: readonly string[]): void =>
+      void this.#answer(socket, lines).catch((error: unknown) => {
+        onFault(error);
         socket.destroy();
-      }
-    };
-    socket.on('data', onData);
-    socket.on('end', () => {
-      if (socket.listeners('data').includes(onData)) socket.destroy();
-    });
+      });
+    readRequest(socket, limits, onLines, onFault);
   }
 
   async #answer(socket: Socket, [first = '', ...rest]: readonly string[]): Promise<void> {

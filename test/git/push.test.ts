@@ -1,6 +1,7 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { until } from '../support/until.js';
 import {
   type BuildScript,
   endAs,
@@ -485,6 +486,8 @@ describe('faults at acceptance', () => {
     platform.waiting = async () => 3;
     const push = await platform.client(tree, 'push', '-o', 'detach', 'slipway', 'main');
     expect(push.text).toContain('Waits: 3 builds are ahead of it');
+    // The scripted builders do not take turns: both would move the branch at once.
+    await until(async () => (await platform.store.open('hello')).length === 0);
     platform.waiting = () => Promise.reject(new Error('connect ECONNREFUSED'));
     await tree.commit({ more: '' });
     expect((await platform.client(tree, 'push', 'slipway', 'main')).exitCode).toBe(0);
